@@ -1,0 +1,77 @@
+"""Every error a caller may want to catch. Each is one line: what was wrong, where, and what to do.
+
+FacetrustError              base; the command line prints it and leaves with status 2
+├── UsageError              a wrong argument, option or setting
+│   ├── UnknownName         a name nobody registered; carries the nearest one
+│   └── MissingExtra        an optional package is not installed; names the extra
+├── InputError              something handed in cannot be used
+│   ├── ImageError          unreadable, empty, or past a stated limit
+│   ├── ManifestError       a missing column, file, label or split
+│   └── ScoresError         a scores file that cannot be reported on
+├── ModelError              weights or card missing, altered or of another task
+├── MetricError             a metric is undefined for what it was given
+├── ProtocolError           a threshold was fitted on the split that it reports
+└── ExportError             an exported file does not answer as its origin does
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FacetrustError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UsageError(FacetrustError):
+    """An argument, option or setting is wrong."""
+
+
+class UnknownName(UsageError):
+    """A name is not known; the message gives the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+        super().__init__(f"no {kind} named {name!r}; {hint}")
+
+
+class MissingExtra(UsageError):
+    """An optional package is missing; the message gives the command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; run: pip install 'facetrust[{extra}]'")
+
+
+class InputError(FacetrustError):
+    """Something handed in cannot be used."""
+
+
+class ImageError(InputError):
+    """An image cannot be read or is past a limit."""
+
+
+class ManifestError(InputError):
+    """A manifest, or a row of it, cannot be used."""
+
+
+class ScoresError(InputError):
+    """A scores file cannot be used."""
+
+
+class ModelError(FacetrustError):
+    """Weights or their card are missing, altered, or made for another task."""
+
+
+class MetricError(FacetrustError):
+    """A metric is not defined for these labels and scores."""
+
+
+class ProtocolError(FacetrustError):
+    """A protocol's rule is broken."""
+
+
+class ExportError(FacetrustError):
+    """An exported model does not agree with the one it came from."""

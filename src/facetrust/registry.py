@@ -1,0 +1,49 @@
+"""Finds things by file name: `metrics/bpcer.py` holds `bpcer`, and no list has to be kept."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from importlib.resources import files
+from typing import Any
+
+from facetrust.errors import UnknownName, UsageError
+
+
+def names(folder: str) -> list[str]:
+    """Returns the public names in a folder such as `"metrics"` or `"data.sources"`, sorted."""
+    entries = files("facetrust").joinpath(*folder.split(".")).iterdir()
+    stems = (entry.name.removesuffix(".py") for entry in entries if entry.name.endswith(".py"))
+    return sorted(stem.replace("_", "-") for stem in stems if not stem.startswith("_"))
+
+
+def find(folder: str, name: str) -> Callable[..., Any]:
+    """Returns the callable that `<folder>/<name>.py` defines under its own name.
+
+    Raises:
+        UnknownName: no such file; the message gives the nearest name.
+    """
+    stem = name.replace("-", "_")
+    if name not in names(folder):
+        raise UnknownName(folder.rsplit(".", 1)[-1].rstrip("s"), name, names(folder))
+    return getattr(import_module(f"facetrust.{folder}.{stem}"), stem)  # type: ignore[no-any-return]
+
+
+def build(folder: str, name: str, /, *args: Any, **settings: Any) -> Any:
+    """Returns what the callable found under `name` makes of the settings.
+
+    Raises:
+        UsageError: the settings do not fit; the message gives the signature.
+    """
+    return call(find(folder, name), name, *args, **settings)
+
+
+def call(builder: Callable[..., Any], name: str, /, *args: Any, **settings: Any) -> Any:
+    """Returns `builder(*args, **settings)`, the arguments checked against its signature first."""
+    signature = inspect.signature(builder)
+    try:
+        signature.bind(*args, **settings)
+    except TypeError as error:
+        raise UsageError(f"{name}: {error}; it takes {signature}") from None
+    return builder(*args, **settings)
