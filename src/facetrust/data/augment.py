@@ -1,0 +1,101 @@
+"""What a camera and a messenger do to any picture, live or not, so that none of it can tell them apart.
+
+Every function takes and returns (H, W, 3) uint8 RGB and draws from the generator handed in.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from facetrust.imaging import Pixels, fit_within
+from facetrust.records import Box
+
+
+def degrade(image: Pixels, rng: np.random.Generator, *, strength: float = 1.0) -> Pixels:
+    """Returns the picture under another light, lens, sensor and compression; each step is drawn by chance."""
+    for step, chance in ((_light, 0.8), (_tint, 0.5), (_lens, 0.4), (_sensor, 0.3), (_shrink, 0.3), (_code, 0.5)):
+        if rng.random() < chance * min(strength, 1.0):
+            image = step(image, rng, strength)
+    if rng.random() < 0.05 * strength:
+        image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
+    return image
+
+
+def tighten(image: Pixels, box: Box, rng: np.random.Generator) -> tuple[Pixels, Box]:
+    """Returns a crop that the face nearly fills, as users hand in, and the box in it."""
+    x, y, w, h = box
+    side = max(w, h)
+    reach = side * rng.uniform(0.0, 0.35, 4)
+    left, top = max(0, round(x - reach[0])), max(0, round(y - reach[1]))
+    right = min(image.shape[1], round(x + w + reach[2]))
+    bottom = min(image.shape[0], round(y + h + reach[3]))
+    if right - left < 16 or bottom - top < 16:
+        return image, box
+    return image[top:bottom, left:right], (x - left, y - top, w, h)
+
+
+def jitter(box: Box, rng: np.random.Generator, *, shift: float = 0.08, scale: float = 0.12) -> Box:
+    """Returns the box as another detector would draw it: moved by `shift` of its side, resized by `scale`."""
+    x, y, w, h = box
+    factor = np.exp(rng.uniform(-scale, scale))
+    stretch = np.exp(rng.uniform(-scale, scale) / 2)
+    wide, tall = w * factor * stretch, h * factor / stretch
+    dx, dy = rng.uniform(-shift, shift, 2) * (w, h)
+    return (x + (w - wide) / 2 + dx, y + (h - tall) / 2 + dy, wide, tall)
+
+
+def mirror(image: Pixels, box: Box) -> tuple[Pixels, Box]:
+    """Returns picture and box flipped left to right."""
+    return np.ascontiguousarray(image[:, ::-1]), (image.shape[1] - box[0] - box[2], *box[1:])
+
+
+def _light(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    gamma = np.exp(rng.uniform(-0.35, 0.35) * strength)
+    gain, lift = np.exp(rng.uniform(-0.25, 0.25) * strength), rng.uniform(-0.06, 0.06) * strength
+    levels = np.clip((np.arange(256) / 255.0) ** gamma * gain + lift, 0, 1) * 255
+    return np.asarray(cv2.LUT(image, levels.astype(np.uint8)), dtype=np.uint8)
+
+
+def _tint(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
+    saturation = np.float32(np.exp(rng.uniform(-0.5, 0.35) * strength))
+    white = np.exp(rng.normal(0, 0.05, 3) * strength).astype(np.float32)
+    mixed = (grey[:, :, None] + saturation * (image - grey[:, :, None])) * white
+    return np.asarray(np.clip(mixed, 0, 255), dtype=np.uint8)
+
+
+def _lens(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    reach = max(image.shape[:2]) / 256
+    if rng.random() < 0.3:
+        length = max(3, round(rng.uniform(3, 9) * reach * strength))
+        kernel = np.zeros((length, length), np.float32)
+        angle = rng.uniform(0, np.pi)
+        middle, arm = (length - 1) / 2, (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
+        start, end = np.round(middle - arm).astype(int), np.round(middle + arm).astype(int)
+        cv2.line(kernel, tuple(map(int, start)), tuple(map(int, end)), 1.0, 1)
+        return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.uint8)
+    if rng.random() < 0.3:
+        soft = cv2.GaussianBlur(image, (0, 0), 1.0)
+        return np.asarray(cv2.addWeighted(image, 1 + 0.8 * strength, soft, -0.8 * strength, 0), dtype=np.uint8)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.2) * reach * strength), dtype=np.uint8)
+
+
+def _sensor(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    noise = rng.standard_normal(image.shape, dtype=np.float32)
+    if rng.random() < 0.5:  # in-camera denoising leaves coarser grain
+        noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.0
+    return np.asarray(np.clip(image + noise * np.float32(rng.uniform(1, 9) * strength), 0, 255), dtype=np.uint8)
+
+
+def _shrink(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    longest = max(image.shape[:2])
+    small, _ = fit_within(image, max(48, round(longest * np.exp(-rng.uniform(0.1, 1.2) * strength))))
+    size = (image.shape[1], image.shape[0])
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _code(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    quality = int(rng.integers(round(95 - 60 * min(strength, 1.0)), 96))
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
