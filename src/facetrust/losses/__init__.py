@@ -1,0 +1,1 @@
+"""Losses: one file each, a plain function and a thin module of the same name."""

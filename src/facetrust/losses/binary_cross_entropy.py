@@ -1,0 +1,40 @@
+"""Binary cross-entropy on logits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facetrust.errors import UsageError
+
+
+def binary_cross_entropy(
+    logits: Tensor, labels: Tensor, *, smoothing: float = 0.0, reduction: Literal["mean", "none"] = "mean"
+) -> Tensor:
+    """Returns -[t log s(z) + (1 - t) log(1 - s(z))], s the sigmoid, t the label drawn towards 1/2.
+
+    Args:
+        logits: (B,) float.
+        labels: (B,) in [0, 1]; 1 = attack.
+        smoothing: e in [0, 1]; t = (1 - e) label + e / 2.
+        reduction: `"mean"` gives a scalar, `"none"` (B,).
+    """
+    if not 0 <= smoothing <= 1:
+        raise UsageError(f"smoothing: {smoothing} is not in [0, 1]")
+    targets = labels.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+    return functional.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
+
+
+class BinaryCrossEntropy(nn.Module):
+    """`binary_cross_entropy` with its settings kept."""
+
+    def __init__(self, *, smoothing: float = 0.0, reduction: Literal["mean", "none"] = "mean") -> None:
+        super().__init__()
+        self.smoothing = smoothing
+        self.reduction = reduction
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Returns the loss of logits (B,) against labels (B,)."""
+        return binary_cross_entropy(logits, labels, smoothing=self.smoothing, reduction=self.reduction)  # type: ignore[arg-type]

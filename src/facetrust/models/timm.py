@@ -1,0 +1,139 @@
+"""Any timm backbone with a one-logit head that keeps the spatial map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from facetrust.errors import ModelError, UnknownName, UsageError
+from facetrust.models._output import Output
+from facetrust.models._torchvision import make_torchvision_importable
+
+make_torchvision_importable()
+import timm as library  # noqa: E402
+
+
+def timm(
+    backbone: str,
+    *,
+    image_size: tuple[int, int] = (224, 224),
+    stage: int | None = None,
+    dropout: float = 0.0,
+    pretrained: bool = False,
+) -> Mapped:
+    """Returns the backbone `backbone` with a 1x1 linear head on its feature map.
+
+    Args:
+        backbone: a name of `timm.list_models()`.
+        image_size: (height, width) in pixels; matters to backbones of fixed size (ViT, Swin).
+        stage: cut after this feature map (`feature_info` of a CNN, block of a ViT), the rest is
+            left out; negative counts from the end; none keeps the whole backbone.
+        dropout: probability that a channel of the feature map is dropped in training.
+        pretrained: fetch timm's weights over the network.
+
+    Raises:
+        UnknownName: timm has no such backbone.
+        UsageError: the stage does not exist, or the backbone gives no spatial map.
+        ModelError: pretrained weights cannot be fetched.
+    """
+    if not library.is_model(backbone.split(".")[0]):
+        raise UnknownName("timm backbone", backbone, library.list_models())
+    return Mapped(_Features(_backbone(backbone, image_size, pretrained), stage), image_size, dropout=dropout)
+
+
+class Mapped(nn.Module):
+    """Features (B, c, gh, gw), then the same linear classifier in every cell, then the mean over cells.
+
+    As the classifier is linear, the logit is exactly that of global average pooling + linear, and
+    each cell holds its own share of it: the class activation map, bias included. For a ViT the
+    cells are its patch tokens.
+    """
+
+    def __init__(self, features: _Features, image_size: tuple[int, int], *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.features = features
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(_width(features, image_size), 1, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> Output:
+        """Returns logits (B,) and evidence (B, gh, gw) for images (B, 3, h, w)."""
+        evidence = self.head(self.dropout(self.features(images)))[:, 0]
+        return Output(evidence.mean((1, 2)), evidence)
+
+    @property
+    def evidence_means(self) -> str:
+        """What a cell of the evidence is, for the card."""
+        cell = "patch token" if self.features.tokens else "cell of the last feature map"
+        return f"the classifier applied to each {cell}; the mean over all is the logit (higher: attack)"
+
+
+class _Features(nn.Module):
+    """A backbone's spatial map, channels first, whatever layout the backbone has inside."""
+
+    def __init__(self, backbone: nn.Module, stage: int | None) -> None:
+        super().__init__()
+        self.tokens = hasattr(backbone, "num_prefix_tokens")
+        self.prefix = int(getattr(backbone, "num_prefix_tokens", 0))
+        self.channels_last = getattr(backbone, "output_fmt", "NCHW") == "NHWC"
+        self.stage = None if stage is None else _cut(backbone, stage, keep_norm=self.tokens)
+        if stage is None and hasattr(backbone, "prune_intermediate_layers"):
+            backbone.prune_intermediate_layers(1, prune_norm=False, prune_head=True)  # type: ignore[operator]
+        self.backbone = backbone
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.stage is not None:
+            maps = self.backbone.forward_intermediates(  # type: ignore[operator]
+                images, indices=[self.stage], norm=self.tokens, stop_early=True, intermediates_only=True
+            )
+            return maps[0]  # type: ignore[no-any-return]
+        out: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
+        if self.tokens and out.ndim == 3:
+            grid = self.backbone.patch_embed.dynamic_feat_size(images.shape[-2:])  # type: ignore[union-attr,operator]
+            return out[:, self.prefix :].transpose(1, 2).unflatten(2, grid)
+        return out.permute(0, 3, 1, 2) if self.channels_last else out
+
+
+def _backbone(name: str, image_size: tuple[int, int], pretrained: bool) -> nn.Module:
+    settings: dict[str, Any] = {"num_classes": 0}
+    known = library.get_pretrained_cfg(name)
+    if known is not None and known.fixed_input_size:
+        settings["img_size"] = tuple(image_size)
+    try:
+        return library.create_model(name, pretrained=pretrained, **settings)
+    except Exception as error:  # The hub raises many kinds when it cannot be reached.
+        doing = "its pretrained weights cannot be fetched" if pretrained else "it cannot be built"
+        hint = "set pretrained=false or connect" if pretrained else f"image_size is {tuple(image_size)}"
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"timm/{name}: {doing} ({reason}); {hint}") from error
+
+
+def _cut(backbone: nn.Module, stage: int, *, keep_norm: bool) -> int:
+    """Removes what lies behind a stage and returns the stage counted from the front."""
+    name = type(backbone).__name__
+    if not hasattr(backbone, "prune_intermediate_layers"):
+        raise UsageError(f"stage: timm cannot cut {name}; leave the setting out")
+    try:
+        last: int = backbone.prune_intermediate_layers(  # type: ignore[operator]
+            [stage], prune_norm=not keep_norm, prune_head=True
+        )[0]
+    except (AssertionError, IndexError, ValueError):
+        count = len(backbone.feature_info)  # type: ignore[arg-type]
+        raise UsageError(f"stage {stage}: {name} has stages 0 to {count - 1}") from None
+    return last
+
+
+def _width(features: _Features, image_size: tuple[int, int]) -> int:
+    training = features.training
+    features.eval()
+    with torch.no_grad():
+        out = features(torch.zeros(1, 3, *image_size))
+    features.train(training)
+    if out.ndim != 4:
+        raise UsageError(
+            f"{type(features.backbone).__name__} gives no spatial map, {tuple(out.shape)} instead"
+        )
+    return int(out.shape[1])
