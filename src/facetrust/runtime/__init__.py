@@ -1,0 +1,1 @@
+"""Faces found, models run and pictures checked, all without torch."""

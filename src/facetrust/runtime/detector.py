@@ -1,0 +1,162 @@
+"""Finds faces as people hand pictures in: upright or turned, with room around the face or without."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+
+from facetrust.imaging import Pixels, quarter_turn
+from facetrust.records import Box, Face, Point
+
+_ENOUGH = 160  # Pixels: a smaller picture is enlarged before detection.
+_LARGE = 1 / 10  # A sure face below this share of the picture's longest side does not end the search.
+_TILT = math.radians(50)
+
+
+class Detector(Protocol):
+    """What finds faces: `detect` returns them, the most confident first.
+
+    A face whose confidence reaches `sure` is one in nearly every case; weaker ones may be anything.
+    """
+
+    name: str
+    sure: float
+
+    def detect(self, image: Pixels) -> list[Face]:
+        """Returns the faces in a picture (H, W, 3) uint8 RGB."""
+
+
+class Finding(NamedTuple):
+    """The picture turned upright (by `turns` quarters counter-clockwise) and the faces in its pixels."""
+
+    image: Pixels
+    turns: int
+    faces: tuple[Face, ...]
+
+
+def open_detector(path: str | Path | None = None, *, threads: int = 1) -> Detector:
+    """Returns YuNet for its .onnx file, MTCNN without one.
+
+    Raises:
+        ModelError: the file is missing or not a YuNet, or MTCNN's weights are not installed.
+    """
+    if path is None:
+        from facetrust.runtime.mtcnn import Mtcnn
+
+        return Mtcnn(threads=threads)
+    from facetrust.runtime.yunet import YuNet
+
+    return YuNet(path)
+
+
+def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Finding:
+    """Returns the picture upright and its faces, the most confident first.
+
+    A sure, upright and not too small face ends the search. Failing that, the picture is padded, for
+    a face that fills it, then turned by quarters; the attempt with the best face is taken. Boxes
+    are in pixels of the upright picture and may reach outside it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        search: whether to pad and turn at all.
+    """
+    best = Finding(image, 0, ())
+    value = 0.0
+    for turns, pad in _attempts(search=search):
+        upright = quarter_turn(image, turns) if turns else image
+        faces = tuple(_detect(upright, detector, pad=pad))
+        found = max((_value(face, upright, detector) for face in faces), default=0.0)
+        if found > value:
+            best, value = Finding(upright, turns, _kept(faces, detector)), found
+        if value >= 1:
+            break
+    return best
+
+
+def upright_to_original(box: Box, size: tuple[int, int], turns: int) -> Box:
+    """Returns a box of the upright picture in pixels of the picture as it was handed in.
+
+    Args:
+        size: (height, width) of the picture as it was handed in.
+        turns: quarters by which it was turned counter-clockwise.
+    """
+    x, y, w, h = box
+    height, width = size
+    turned = {
+        0: (x, y, w, h),
+        1: (width - y - h, x, h, w),
+        2: (width - x - w, height - y - h, w, h),
+        3: (y, height - x - w, h, w),
+    }
+    return turned[turns % 4]
+
+
+def point_to_original(point: Point, size: tuple[int, int], turns: int) -> Point:
+    """Returns a point of the upright picture in pixels of the picture as it was handed in."""
+    x, y, _, _ = upright_to_original((*point, 0.0, 0.0), size, turns)
+    return x, y
+
+
+def _attempts(*, search: bool) -> Iterator[tuple[int, float]]:
+    """Quarter turns and padding (share of the sides), the likeliest first."""
+    yield 0, 0.0
+    if search:
+        yield 0, 0.5
+        for turns in (1, 3, 2):
+            yield turns, 0.0
+        for turns in (1, 3, 2):
+            yield turns, 0.5
+
+
+def _detect(image: Pixels, detector: Detector, *, pad: float) -> Iterator[Face]:
+    """The faces in a picture that is padded and, when tiny, enlarged before detection."""
+    height, width = image.shape[:2]
+    across, down = round(width * pad), round(height * pad)
+    if pad:
+        image = np.asarray(
+            cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REPLICATE), dtype=np.uint8
+        )
+    factor = max(1.0, _ENOUGH / max(image.shape[:2]))
+    if factor > 1:
+        image = np.asarray(
+            cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR), np.uint8
+        )
+    for face in detector.detect(image):
+        x, y, w, h = (side / factor for side in face.box)
+        points = tuple((a / factor - across, b / factor - down) for a, b in face.points)
+        if pad and not _within(x + w / 2 - across, y + h / 2 - down, width, height):
+            continue  # What was invented around the picture holds no face.
+        yield face.model_copy(update={"box": (x - across, y - down, w, h), "points": points})
+
+
+def _within(x: float, y: float, width: int, height: int) -> bool:
+    return 0 <= x <= width and 0 <= y <= height
+
+
+def _kept(faces: tuple[Face, ...], detector: Detector) -> tuple[Face, ...]:
+    """The sure faces; if there is none, the best of the others."""
+    return tuple(face for face in faces if face.confidence >= detector.sure) or faces[:1]
+
+
+def _value(face: Face, image: Pixels, detector: Detector) -> float:
+    """How good a find is; 1 or more ends the search."""
+    value = min(1.0, face.confidence / detector.sure)
+    if not _is_upright(face):
+        value *= 0.8
+    if max(face.box[2:]) < _LARGE * max(image.shape[:2]):
+        value *= 0.9
+    return value
+
+
+def _is_upright(face: Face) -> bool:
+    """Whether the mouth lies below the eyes."""
+    if len(face.points) < 5:
+        return True
+    points = np.asarray(face.points)
+    across, down = points[3:5].mean(axis=0) - points[0:2].mean(axis=0)
+    return abs(math.atan2(across, down)) <= _TILT
