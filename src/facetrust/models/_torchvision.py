@@ -23,10 +23,10 @@ def make_torchvision_importable() -> bool:
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None or _declared or _loads(Path(spec.origin).parent):
         return False
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in _OPERATORS:
         if not hasattr(torch.ops.torchvision, name):
-            library.define(name + _SCHEMA)
+            library.define(name + _SCHEMA)  # type: ignore[no-untyped-call]
     _declared.append(library)
     return True
 
@@ -34,7 +34,7 @@ def make_torchvision_importable() -> bool:
 def _loads(folder: Path) -> bool:
     for file in sorted(folder.glob("_C*.so")) + sorted(folder.glob("_C*.pyd")):
         try:
-            torch.ops.load_library(str(file))
+            torch.ops.load_library(str(file))  # type: ignore[no-untyped-call]
         except (OSError, ImportError):
             continue
         return True
