@@ -1,0 +1,55 @@
+"""What `import facetrust` offers, and that it costs nothing until it is used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import facetrust
+
+COSTLY = {"torch", "numpy", "cv2", "polars", "pydantic", "onnx", "onnxruntime", "lightning", "timm", "PIL"}
+
+
+def loaded_after(code: str) -> set[str]:
+    """Returns the top-level modules loaded in a fresh interpreter after some code."""
+    listing = f"{code}\nimport json, sys; print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_all_is_sorted_and_complete():
+    names = [name for name in facetrust.__all__ if name != "__version__"]
+    assert names == sorted(names)
+    assert len(names) >= 7
+    assert set(facetrust.__all__) == set(dir(facetrust))
+
+
+@pytest.mark.parametrize("name", facetrust.__all__)
+def test_every_public_name_can_be_imported(name):
+    assert getattr(facetrust, name) is not None
+
+
+def test_public_classes_and_functions_carry_their_own_name():
+    for name in facetrust.__all__:
+        if name != "__version__":
+            assert getattr(facetrust, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'chekc'"):
+        facetrust.chekc  # noqa: B018
+
+
+def test_import_loads_nothing_costly():
+    loaded = loaded_after("import facetrust")
+    assert "facetrust" in loaded
+    assert not loaded & COSTLY
+
+
+def test_records_come_without_the_runtime():
+    loaded = loaded_after("from facetrust import ModelCard")
+    assert "pydantic" in loaded
+    assert not loaded & {"torch", "cv2", "onnxruntime", "polars"}

@@ -1,0 +1,67 @@
+"""Names are file names, and a wrong name or argument is answered helpfully."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import facetrust
+from facetrust import registry
+from facetrust.errors import UnknownName, UsageError
+
+HOME = Path(facetrust.__file__).parent
+FOLDERS = ("data.sources", "explain", "losses", "metrics", "models", "protocols")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_names_are_the_public_files(folder):
+    files = HOME.joinpath(*folder.split(".")).glob("*.py")
+    expected = sorted(f.stem.replace("_", "-") for f in files if not f.stem.startswith("_"))
+    assert registry.names(folder) == expected
+
+
+def test_find_returns_what_the_file_defines_under_its_name():
+    found = registry.find("losses", "binary-cross-entropy")
+    assert found.__name__ == "binary_cross_entropy"
+    assert found.__module__ == "facetrust.losses.binary_cross_entropy"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "said"),
+    [
+        (
+            "losses",
+            "binary-cros-entropy",
+            "no losse? named 'binary-cros-entropy'; did you mean 'binary-cross-entropy'",
+        ),
+        ("losses", "binary_cross_entropy", "did you mean 'binary-cross-entropy'"),
+        ("models", "minifasnt", "no model named 'minifasnt'; did you mean 'minifasnet'"),
+        ("losses", "qqqq", "known: .*binary-cross-entropy"),
+        ("losses", "_private", "no losse? named '_private'"),
+    ],
+)
+def test_an_unknown_name_is_an_error(folder, name, said):
+    with pytest.raises(UnknownName, match=said):
+        registry.find(folder, name)
+
+
+def test_call_binds_the_arguments_first():
+    def builder(size: int, *, depth: int = 2) -> int:
+        return size * depth
+
+    assert registry.call(builder, "thing", 3, depth=4) == 12
+    with pytest.raises(
+        UsageError, match=r"thing: got an unexpected keyword argument 'dept'; it takes \(size"
+    ):
+        registry.call(builder, "thing", 3, dept=4)
+    with pytest.raises(UsageError, match="thing: missing a required argument: 'size'"):
+        registry.call(builder, "thing")
+
+
+def test_a_type_error_inside_the_builder_is_not_mistaken_for_a_wrong_argument():
+    def broken(size: int) -> int:
+        return size + "1"  # type: ignore[operator]
+
+    with pytest.raises(TypeError, match="unsupported operand"):
+        registry.call(broken, "broken", 1)
