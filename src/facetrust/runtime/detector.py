@@ -16,16 +16,22 @@ from facetrust.records import Box, Face, Point
 _ENOUGH = 160  # Pixels: a smaller picture is enlarged before detection.
 _LARGE = 1 / 10  # A sure face below this share of the picture's longest side does not end the search.
 _TILT = math.radians(50)
+# Quarter turns and padding over the longest side, the likeliest first.
+_ATTEMPTS = ((0, 0.0), (0, 0.5), (1, 0.0), (3, 0.0), (2, 0.0), (1, 0.5), (3, 0.5), (2, 0.5))
+# Of grey, black, mirrored and repeated borders, grey loses the fewest faces cut at their very edge.
+_GREY = (128, 128, 128)
 
 
 class Detector(Protocol):
     """What finds faces: `detect` returns them, the most confident first.
 
-    A face whose confidence reaches `sure` is one in nearly every case; weaker ones may be anything.
+    A confidence of `sure` is reached by an upright face and hardly ever by a turned one; below
+    `likely`, most finds are no faces.
     """
 
     name: str
     sure: float
+    likely: float
 
     def detect(self, image: Pixels) -> list[Face]:
         """Returns the faces in a picture (H, W, 3) uint8 RGB."""
@@ -58,23 +64,23 @@ def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Fin
     """Returns the picture upright and its faces, the most confident first.
 
     A sure, upright and not too small face ends the search. Failing that, the picture is padded, for
-    a face that fills it, then turned by quarters; the attempt with the best face is taken. Boxes
-    are in pixels of the upright picture and may reach outside it.
+    a face that fills it, then turned by quarters, then both; the attempt with the best face is
+    taken, so that a weak find never pre-empts a better one. Boxes are in pixels of the upright
+    picture and may reach outside it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         search: whether to pad and turn at all.
     """
-    best = Finding(image, 0, ())
-    value = 0.0
-    for turns, pad in _attempts(search=search):
+    best, value = Finding(image, 0, ()), 0.0
+    for turns, pad in _ATTEMPTS if search else _ATTEMPTS[:1]:
+        if value >= 1 or (turns and pad and best.faces and best.faces[0].confidence >= detector.likely):
+            break
         upright = quarter_turn(image, turns) if turns else image
         faces = tuple(_detect(upright, detector, pad=pad))
         found = max((_value(face, upright, detector) for face in faces), default=0.0)
         if found > value:
             best, value = Finding(upright, turns, _kept(faces, detector)), found
-        if value >= 1:
-            break
     return best
 
 
@@ -102,25 +108,12 @@ def point_to_original(point: Point, size: tuple[int, int], turns: int) -> Point:
     return x, y
 
 
-def _attempts(*, search: bool) -> Iterator[tuple[int, float]]:
-    """Quarter turns and padding (share of the sides), the likeliest first."""
-    yield 0, 0.0
-    if search:
-        yield 0, 0.5
-        for turns in (1, 3, 2):
-            yield turns, 0.0
-        for turns in (1, 3, 2):
-            yield turns, 0.5
-
-
 def _detect(image: Pixels, detector: Detector, *, pad: float) -> Iterator[Face]:
     """The faces in a picture that is padded and, when tiny, enlarged before detection."""
     height, width = image.shape[:2]
-    across, down = round(width * pad), round(height * pad)
-    if pad:
-        image = np.asarray(
-            cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REPLICATE), dtype=np.uint8
-        )
+    if border := round(pad * max(height, width)):
+        padded = cv2.copyMakeBorder(image, *(border,) * 4, cv2.BORDER_CONSTANT, value=_GREY)
+        image = np.asarray(padded, dtype=np.uint8)
     factor = max(1.0, _ENOUGH / max(image.shape[:2]))
     if factor > 1:
         image = np.asarray(
@@ -128,28 +121,25 @@ def _detect(image: Pixels, detector: Detector, *, pad: float) -> Iterator[Face]:
         )
     for face in detector.detect(image):
         x, y, w, h = (side / factor for side in face.box)
-        points = tuple((a / factor - across, b / factor - down) for a, b in face.points)
-        if pad and not _within(x + w / 2 - across, y + h / 2 - down, width, height):
+        x, y = x - border, y - border
+        if not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
             continue  # What was invented around the picture holds no face.
-        yield face.model_copy(update={"box": (x - across, y - down, w, h), "points": points})
-
-
-def _within(x: float, y: float, width: int, height: int) -> bool:
-    return 0 <= x <= width and 0 <= y <= height
+        points = tuple((a / factor - border, b / factor - border) for a, b in face.points)
+        yield face.model_copy(update={"box": (x, y, w, h), "points": points})
 
 
 def _kept(faces: tuple[Face, ...], detector: Detector) -> tuple[Face, ...]:
-    """The sure faces; if there is none, the best of the others."""
-    return tuple(face for face in faces if face.confidence >= detector.sure) or faces[:1]
+    """The likely faces; if there is none, the best of the others."""
+    return tuple(face for face in faces if face.confidence >= detector.likely) or faces[:1]
 
 
 def _value(face: Face, image: Pixels, detector: Detector) -> float:
-    """How good a find is; 1 or more ends the search."""
+    """How good a find is; 1 ends the search."""
     value = min(1.0, face.confidence / detector.sure)
     if not _is_upright(face):
         value *= 0.8
     if max(face.box[2:]) < _LARGE * max(image.shape[:2]):
-        value *= 0.9
+        value *= 0.97
     return value
 
 

@@ -32,7 +32,8 @@ class Mtcnn:
     """
 
     name = "mtcnn"
-    sure = 0.97
+    sure = 0.99
+    likely = 0.9
 
     def __init__(
         self,

@@ -25,7 +25,8 @@ class YuNet:
     """
 
     name = "yunet"
-    sure = 0.8
+    sure = 0.92
+    likely = 0.8
 
     def __init__(self, path: str | Path, *, longest: int = 320, threshold: float = 0.6) -> None:
         self._longest = longest
