@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from facetrust.errors import MetricError
+from facetrust.metrics.ece import ece
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "expected"),
+    [
+        ([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0], 0.0),
+        ([0, 0, 1, 1], [1.0, 1.0, 0.0, 0.0], 1.0),
+        ([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5], 0.0),
+        ([0, 1, 1, 1], [0.5, 0.5, 0.5, 0.5], 0.25),
+    ],
+)
+def test_closed_form(labels, scores, expected):
+    assert ece(labels, scores) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("bins", [1, 4, 15])
+def test_agrees_with_loops(crowd, bins):
+    labels, scores, _ = crowd
+    total = 0.0
+    for part in range(bins):
+        rows = [
+            (label, score)
+            for label, score in zip(labels, scores, strict=True)
+            if part <= score * bins < part + 1 or (part == bins - 1 and score == 1)
+        ]
+        if rows:
+            confidence = sum(score for _, score in rows) / len(rows)
+            share = sum(label for label, _ in rows) / len(rows)
+            total += len(rows) / len(labels) * abs(confidence - share)
+    assert ece(labels, scores, bins=bins) == pytest.approx(total, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [-0.01, 1.01])
+def test_scores_must_be_probabilities(score):
+    with pytest.raises(MetricError, match="no probabilities"):
+        ece([0, 1], [0.5, score])
+
+
+def test_bins_must_be_positive():
+    with pytest.raises(MetricError, match="bins"):
+        ece([0, 1], [0, 1], bins=0)
