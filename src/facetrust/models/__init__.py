@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from facetrust import registry
 from facetrust.errors import FacetrustError, ModelError
@@ -20,7 +20,7 @@ from facetrust.models._output import Output
 from facetrust.models._torchvision import make_torchvision_importable
 from facetrust.records import ModelCard, sha256_of, write_text, write_whole
 
-__all__ = ["Output", "create_model", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Output", "create_model", "load_checkpoint", "mean_logits", "save_checkpoint"]
 
 WEIGHTS, CARD, RECIPE = "model.safetensors", "card.json", "recipe.yaml"
 _KEY = "facetrust"
@@ -58,6 +58,12 @@ def _parse(name: str) -> tuple[str, tuple[str, ...]]:
         return name, ()
     family = max(families, key=len)
     return family, () if name == family else (name[len(family) + 1 :],)
+
+
+def mean_logits(model: nn.Module, crops: Tensor) -> Tensor:
+    """Returns (B,) float32 logits, the mean over the M crops of each face in (B, M, 3, h, w)."""
+    logits: Tensor = model(crops.flatten(0, 1)).logit
+    return logits.float().reshape(crops.shape[:2]).mean(1)
 
 
 def save_checkpoint(

@@ -1,0 +1,1 @@
+"""Tasks: a module that turns a batch into named losses. `distill` wraps any of them."""
