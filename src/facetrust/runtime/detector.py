@@ -16,6 +16,7 @@ from facetrust.records import Box, Face, Point
 _ENOUGH = 160  # Pixels: a smaller picture is enlarged before detection.
 _LARGE = 1 / 10  # A sure face below this share of the picture's longest side does not end the search.
 _TILT = math.radians(50)
+_TURNED = 0.995  # Most pictures are upright, so a turned find must be better than its rival by this.
 # Quarter turns and padding over the longest side, the likeliest first.
 _ATTEMPTS = ((0, 0.0), (0, 0.5), (1, 0.0), (3, 0.0), (2, 0.0), (1, 0.5), (3, 0.5), (2, 0.5))
 # Of grey, black, mirrored and repeated borders, grey loses the fewest faces cut at their very edge.
@@ -61,7 +62,7 @@ def open_detector(path: str | Path | None = None, *, threads: int = 1) -> Detect
 
 
 def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Finding:
-    """Returns the picture upright and its faces, the most confident first.
+    """Returns the picture upright and its faces, the largest first.
 
     A sure, upright and not too small face ends the search. Failing that, the picture is padded, for
     a face that fills it, then turned by quarters, then both; the attempt with the best face is
@@ -74,12 +75,12 @@ def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Fin
     """
     best, value = Finding(image, 0, ()), 0.0
     for turns, pad in _ATTEMPTS if search else _ATTEMPTS[:1]:
-        if value >= 1 or (turns and pad and best.faces and best.faces[0].confidence >= detector.likely):
+        if value >= 1 or (turns and pad and value * detector.sure >= detector.likely):
             break
         upright = quarter_turn(image, turns) if turns else image
         faces = tuple(_detect(upright, detector, pad=pad))
         found = max((_value(face, upright, detector) for face in faces), default=0.0)
-        if found > value:
+        if found * (_TURNED if turns else 1) > value:
             best, value = Finding(upright, turns, _kept(faces, detector)), found
     return best
 
@@ -129,13 +130,14 @@ def _detect(image: Pixels, detector: Detector, *, pad: float) -> Iterator[Face]:
 
 
 def _kept(faces: tuple[Face, ...], detector: Detector) -> tuple[Face, ...]:
-    """The likely faces; if there is none, the best of the others."""
-    return tuple(face for face in faces if face.confidence >= detector.likely) or faces[:1]
+    """The likely faces, the largest first; if there is none, the best of the others."""
+    likely = [face for face in faces if face.confidence >= detector.likely]
+    return tuple(sorted(likely, key=lambda face: -face.box[2] * face.box[3])) or faces[:1]
 
 
 def _value(face: Face, image: Pixels, detector: Detector) -> float:
-    """How good a find is; 1 ends the search."""
-    value = min(1.0, face.confidence / detector.sure)
+    """How good a find is; 1 or more ends the search."""
+    value = face.confidence / detector.sure
     if not _is_upright(face):
         value *= 0.8
     if max(face.box[2:]) < _LARGE * max(image.shape[:2]):

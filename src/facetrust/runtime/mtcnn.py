@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _CELL, _STRIDE = 12, 2  # The P-Net is a 12 pixel window that moves by 2.
 _STEP = 0.709
+_PATCH = (24, 48)  # Sides of what R-Net and O-Net look at.
+_TURNED = np.float32(0.92)
 
 
 class Mtcnn:
@@ -32,7 +34,7 @@ class Mtcnn:
     """
 
     name = "mtcnn"
-    sure = 0.99
+    sure = 0.97
     likely = 0.9
 
     def __init__(
@@ -58,13 +60,15 @@ class Mtcnn:
     def detect(self, image: Pixels) -> list[Face]:
         """Returns the faces in a picture (H, W, 3) uint8 RGB, the most confident first.
 
-        Boxes are about as wide as the face and reach from the forehead to the chin; they may reach
-        outside the picture.
+        Boxes reach from the forehead to the chin and may reach outside the picture. The confidence
+        is O-Net's; a first face that O-Net would rather see turned by a quarter or two loses 8 %.
         """
         small, factor = fit_within(image, self._longest)
         boxes = self._propose(small)
         boxes = self._refine(small, boxes)
         boxes, points, confidences = self._finish(small, boxes)
+        if len(boxes) and not self._is_upright(small, boxes[:1]):
+            confidences[0] *= _TURNED
         return [
             Face(box=_as_box(box / factor), points=_as_points(point / factor), confidence=float(confidence))
             for box, point, confidence in zip(boxes, points, confidences, strict=True)
@@ -73,8 +77,9 @@ class Mtcnn:
     def _propose(self, image: Pixels) -> Rows:
         """P-Net over a pyramid: square boxes (N, 4)."""
         found, sure = [np.empty((0, 4), np.float32)], [np.empty(0, np.float32)]
+        level = image
         for height, width in _pyramid(image.shape[:2], self._smallest):
-            level = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            level = np.asarray(cv2.resize(level, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
             offsets, face = self._nets[0].run(["offsets", "face"], {"image": _normal(level[None])})
             rows, columns = np.nonzero(face[0, 1] > self._thresholds[0])
             if not rows.size:
@@ -95,7 +100,7 @@ class Mtcnn:
         """R-Net: fewer square boxes (N, 4)."""
         if not len(boxes):
             return boxes
-        offsets, face = self._nets[1].run(["offsets", "face"], {"image": _patches(image, boxes, 24)})
+        offsets, face = self._nets[1].run(["offsets", "face"], {"image": _patches(image, boxes, _PATCH[0])})
         good = face[:, 1] > self._thresholds[1]
         boxes = moved(boxes, offsets)[good]
         return squares(boxes[suppress(boxes, face[good, 1], overlap=0.7)])
@@ -104,7 +109,9 @@ class Mtcnn:
         """O-Net: boxes (N, 4), points (N, 5, 2) and confidences (N,)."""
         if not len(boxes):
             return boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
-        outputs = self._nets[2].run(["offsets", "points", "face"], {"image": _patches(image, boxes, 48)})
+        outputs = self._nets[2].run(
+            ["offsets", "points", "face"], {"image": _patches(image, boxes, _PATCH[1])}
+        )
         good = outputs[2][:, 1] > self._thresholds[2]
         offsets, shares, confidences = outputs[0][good], outputs[1][good], outputs[2][good, 1]
         boxes = boxes[good]
@@ -113,6 +120,16 @@ class Mtcnn:
         boxes = moved(boxes, offsets)
         kept = suppress(boxes, confidences, overlap=0.5, of="smaller")
         return boxes[kept], points[kept], confidences[kept]
+
+    def _is_upright(self, image: Pixels, box: Rows) -> bool:
+        """Whether O-Net prefers the face (1, 4) as it is to its quarter turns.
+
+        O-Net is sure of one turned face in twenty, but hardly ever surer than of the same face upright.
+        """
+        patch = _patches(image, squares(box), _PATCH[1])
+        turned = np.concatenate([np.rot90(patch, turns, axes=(2, 3)) for turns in range(4)])
+        face = self._nets[2].run(["face"], {"image": turned})[0]
+        return int(np.argmin(face[:, 0])) == 0
 
 
 def _pyramid(size: tuple[int, ...], smallest: float) -> list[tuple[int, int]]:
