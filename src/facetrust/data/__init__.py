@@ -1,0 +1,1 @@
+"""Manifests, sources, splits, simulated attacks, and the audit for leaks and shortcuts."""

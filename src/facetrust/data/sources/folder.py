@@ -1,0 +1,89 @@
+"""Your own pictures: a folder a label, or a list of them in `labels.csv`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facetrust.data.manifest import Manifest
+from facetrust.data.sources._files import folder_at, folders, pictures
+from facetrust.data.splits import assign
+from facetrust.errors import ManifestError
+from facetrust.records import Sample, Split, label_number
+
+_HOLDS = "a folder a label (live/, attack/ …) or labels.csv"
+_SPLITS: dict[str, Split] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+def folder(root: Path, *, seed: int = 0) -> list[Sample]:
+    """Returns all pictures by path, in one of three layouts.
+
+    - `labels.csv`: columns path and label; split, subject, media, attack, box and so on if known.
+    - `<label>/…`: split under the seed.
+    - `<split>/<label>/…`: split as the folders say (`val` is dev).
+
+    A label is any known name (`live`, `spoof`, `0` …). Below it, an attack's first folder names
+    its species; further folders name the subject: `attack/print/anna/1.jpg`, `live/anna/1.jpg`.
+
+    Args:
+        root: the folder.
+        seed: seed of the split where none is given.
+
+    Raises:
+        ManifestError: the folder is missing or empty, a label is not known, a listed picture is missing.
+    """
+    root = folder_at(root, _HOLDS)
+    if (root / "labels.csv").is_file():
+        return _listed(root, seed=seed)
+    parts = folders(root)
+    by_split = bool(parts) and all(part.name.lower() in _SPLITS for part in parts)
+    samples: list[Sample] = []
+    for part in parts:
+        split = _SPLITS[part.name.lower()] if by_split else "train"
+        for label in folders(part) if by_split else [part]:
+            samples += _below(label, root, split)
+    if not samples:
+        raise ManifestError(f"{root}: holds no pictures; give a folder that holds {_HOLDS}")
+    samples.sort(key=lambda sample: sample.path)
+    return samples if by_split else assign(samples, seed=seed)
+
+
+def _below(folder: Path, root: Path, split: Split) -> list[Sample]:
+    try:
+        label = label_number(folder.name)
+    except ManifestError as error:
+        raise ManifestError(f"{folder}: {error}") from None
+    samples = []
+    for path in pictures(folder):
+        between = path.relative_to(folder).parts[:-1]
+        species = between[0] if label and between else None
+        person = "/".join(between[1:] if label else between)
+        samples.append(
+            Sample(
+                path=path.relative_to(root).as_posix(),
+                label=label,
+                split=split,
+                subject=person or None,
+                domain=root.resolve().name or None,
+                attack=species,
+            )
+        )
+    return samples
+
+
+def _listed(root: Path, *, seed: int) -> list[Sample]:
+    import polars as pl
+
+    listed = root / "labels.csv"
+    try:
+        rows = pl.read_csv(listed, infer_schema=False)
+    except Exception as error:  # Polars raises many kinds for a damaged file.
+        raise ManifestError(f"{listed}: is not a readable CSV file ({type(error).__name__})") from None
+    given = "split" in rows.columns
+    rows = rows if given else rows.with_columns(pl.lit("train").alias("split"))
+    manifest = Manifest(rows, root, source=str(listed))
+    manifest.verify_files()
+    return manifest.samples() if given else assign(manifest.samples(), seed=seed)
