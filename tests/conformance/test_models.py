@@ -1,0 +1,86 @@
+"""Every family of models: logits and a map whose mean they are, gradients, and the same again after saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from facetrust import registry
+from facetrust.models import Output, create_model, load_checkpoint, save_checkpoint
+from facetrust.records import ModelCard, Preprocessing
+
+NAMES = registry.names("models")
+# Public name to build, and settings, where the family's own name does not suffice.
+EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
+    "timm": ("timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
+}
+SIZES = {"timm": (64, 64), "minifasnet": (80, 80)}
+UNTRAINABLE = {"onnx"}  # A file that is run, not a network that is built; tested with the exports.
+
+
+def test_all_were_seen():
+    assert {"minifasnet", "onnx", "timm"} <= set(NAMES)
+    assert len(NAMES) >= 3
+
+
+def built(name: str) -> tuple[nn.Module, str, dict[str, object], torch.Tensor]:
+    public, settings = EXAMPLES.get(name, (name, {}))
+    torch.manual_seed(0)
+    images = torch.randn(3, 3, *SIZES.get(name, (128, 128)))
+    return create_model(public, **settings), public, settings, images
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in UNTRAINABLE])
+class TestEveryModel:
+    def test_says_what_it_returns(self, name):
+        assert (registry.find("models", name).__doc__ or "").startswith("Returns")
+
+    def test_gives_logits_and_the_map_whose_mean_they_are(self, name):
+        model, _, _, images = built(name)
+        output = model.eval()(images)
+        assert isinstance(output, Output)
+        assert output.logit.shape == (3,)
+        assert output.evidence.shape[0] == 3
+        assert output.evidence.ndim == 3
+        torch.testing.assert_close(output.evidence.mean(dim=(1, 2)), output.logit, atol=1e-4, rtol=1e-4)
+
+    def test_every_parameter_that_is_trained_gets_a_gradient(self, name):
+        model, _, _, images = built(name)
+        model.train()(images).logit.square().sum().backward()
+        silent = [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None]
+        assert silent == []
+        assert any(p.grad.abs().sum() > 0 for p in model.parameters() if p.grad is not None)
+
+    def test_is_the_same_under_a_seed(self, name):
+        public, settings = EXAMPLES.get(name, (name, {}))
+        torch.manual_seed(7)
+        first = create_model(public, **settings).state_dict()
+        torch.manual_seed(7)
+        second = create_model(public, **settings).state_dict()
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+
+    def test_judges_pictures_independently(self, name):
+        model, _, _, images = built(name)
+        model.eval()
+        alone = torch.stack([model(image[None]).logit[0] for image in images])
+        torch.testing.assert_close(alone, model(images).logit, atol=1e-4, rtol=1e-4)
+
+    def test_comes_back_from_its_folder(self, name, tmp_path: Path):
+        model, public, settings, images = built(name)
+        card = ModelCard(
+            name="any",
+            task="antispoof",
+            architecture=public,
+            preprocessing=Preprocessing(),
+            score_means="any",
+        )
+        written = save_checkpoint(model, card, tmp_path / "run", settings=settings)
+        again, read = load_checkpoint(tmp_path / "run")
+        assert read == written
+        assert read.parameters == sum(p.numel() for p in model.parameters())
+        with torch.no_grad():
+            assert torch.equal(again(images).logit, model.eval()(images).logit)
