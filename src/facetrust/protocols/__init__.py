@@ -1,0 +1,21 @@
+"""One file a protocol: who fits the threshold, who is reported, and what must never be the same.
+
+A protocol takes scores (never a model) and returns a `Judgement`, which `report` renders.
+"""
+
+from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, by_media, clusters_of
+from facetrust.protocols._published import Published, published_for
+from facetrust.protocols._threshold import check_apart, fit_threshold
+
+__all__ = [
+    "Figure",
+    "Judgement",
+    "Level",
+    "Published",
+    "SpeciesFigures",
+    "by_media",
+    "check_apart",
+    "clusters_of",
+    "fit_threshold",
+    "published_for",
+]

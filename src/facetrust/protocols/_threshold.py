@@ -1,0 +1,99 @@
+"""Thresholds: how they are fitted, and that they never meet the rows they were fitted on."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facetrust.errors import ProtocolError, UsageError
+from facetrust.metrics import highest_threshold, operating_points
+from facetrust.records import Provenance, Scores, Split, Threshold
+
+
+def fit_threshold(
+    rule: str,
+    labels: ArrayLike,
+    scores: ArrayLike,
+    *,
+    manifest: str,
+    split: Split,
+    species: ArrayLike | None = None,
+) -> Threshold:
+    """Returns the threshold that a rule chooses on dev rows, with the manifest and split of these.
+
+    Rules: `eer`, where pooled APCER and BPCER are nearest (then their sum lowest, then the lower
+    threshold); `apcer@1%`, the highest threshold whose worst species' APCER is at most 1 % (of
+    all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %. Shares
+    may also be written `apcer@0.01`.
+
+    All values between two neighbouring scores decide dev alike; the one halfway is returned, so
+    that a runtime which rounds otherwise does not turn a dev decision round.
+
+    Raises:
+        UsageError: the rule is not known.
+        MetricError: see `facetrust.metrics.checked`.
+    """
+    kind, share = _parsed(rule)
+    thresholds, apcer, bpcer = operating_points(labels, scores)
+    if kind == "eer":
+        at = int(np.lexsort((apcer + bpcer, np.abs(apcer - bpcer)))[0])
+    elif kind == "apcer":
+        top = highest_threshold(labels, scores, apcer=share, species=species)
+        at = int(np.searchsorted(thresholds, top))
+    else:
+        at = int(np.argmax(bpcer <= share))
+    return Threshold(value=_halfway(thresholds, at), rule=rule, manifest=manifest, split=split)
+
+
+def check_apart(threshold: Threshold, test: Provenance) -> None:
+    """Checks that a threshold was not fitted on the rows that are to be reported.
+
+    Raises:
+        ProtocolError: it was fitted on the same split of the same manifest.
+    """
+    if (threshold.manifest, threshold.split) == (test.manifest, test.split):
+        raise ProtocolError(
+            f"the threshold ({threshold.rule}) of {test.model} was fitted on the {test.split} split of "
+            f"manifest {test.manifest[:12]}, which is reported; fit it on the scores of another split"
+        )
+
+
+def check_rows_apart(test: Scores, dev: Scores) -> None:
+    """Checks that no row of the reported scores is among the dev scores, whatever they call themselves.
+
+    Raises:
+        ProtocolError: some rows are the same, score included.
+    """
+    keys = list(Scores.columns)
+    shared = test.rows.join(dev.rows, on=keys, how="semi", nulls_equal=True).height
+    if shared:
+        raise ProtocolError(
+            f"{shared} of {len(test)} reported rows of {test.made_by.model} are also dev rows; "
+            "fit the threshold on rows that are not reported"
+        )
+
+
+def _parsed(rule: str) -> tuple[str, float]:
+    kind, _, amount = rule.partition("@")
+    if rule == "eer":
+        return kind, 0.0
+    try:
+        share = float(Decimal(amount[:-1]) / 100 if amount.endswith("%") else Decimal(amount))
+    except InvalidOperation:
+        share = -1.0
+    if kind not in ("apcer", "bpcer") or not 0 <= share <= 1:
+        raise UsageError(f"no threshold rule {rule!r}; use eer, apcer@1% or bpcer@1% (any share)")
+    return kind, share
+
+
+def _halfway(thresholds: np.ndarray[tuple[int], np.dtype[np.float64]], at: int) -> float:
+    """Returns a finite value that decides as `thresholds[at]` does."""
+    if at == 0:
+        return float(thresholds[0])
+    below = float(thresholds[at - 1])
+    if np.isinf(thresholds[at]):
+        return float(np.nextafter(below, np.inf))
+    middle = below + (float(thresholds[at]) - below) / 2
+    return middle if middle > below else float(thresholds[at])

@@ -1,0 +1,367 @@
+"""The report: one self-contained HTML page, and the same figures as JSON beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from facetrust import __version__, registry
+from facetrust.errors import FacetrustError, MissingExtra, ProtocolError, ScoresError, UsageError
+from facetrust.metrics import interval, operating_points
+from facetrust.metrics.auc import auc
+from facetrust.protocols import Figure, Judgement, Level, by_media, clusters_of, published_for
+from facetrust.records import DECISIONS, Scores, sha256_of, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+_BASELINE = "baseline:"
+# Okabe and Ito's colours, told apart by colour-blind readers; baselines are grey and dashed.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_GREYS = ("#6b7280", "#9ca3af", "#4b5563")
+_POINTS = 1500
+_COLUMNS = (
+    ("auc", "AUC"),
+    ("eer", "EER"),
+    ("hter", "HTER"),
+    ("apcer", "APCER worst"),
+    ("bpcer", "BPCER"),
+    ("acer", "ACER"),
+    ("tpr@fpr=1%", "TPR @ FPR 1 %"),
+    ("bpcer@apcer=1%", "BPCER @ APCER 1 %"),
+    ("bpcer@apcer=5%", "BPCER @ APCER 5 %"),
+    ("ece", "ECE"),
+)
+_HIGHER = {"auc", "tpr@fpr=1%"}
+_PLAIN = {"auc", "ece"}
+
+
+class Entry(NamedTuple):
+    """One model of the report: its files, its scores and what the protocol says of it."""
+
+    path: Path
+    dev_path: Path
+    test: Scores
+    judgement: Judgement
+    color: str
+
+    @property
+    def name(self) -> str:
+        """The model and its version."""
+        made_by = self.test.made_by
+        return f"{made_by.model.removeprefix(_BASELINE).strip()}@{made_by.version}"
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the scores come from a trivial baseline."""
+        return self.test.made_by.model.startswith(_BASELINE)
+
+
+def report(
+    test: Sequence[str | Path],
+    *,
+    dev: Sequence[str | Path],
+    out: str | Path,
+    protocol: str = "dev-threshold",
+    rule: str = "eer",
+    seed: int = 0,
+    rounds: int = 1000,
+    title: str = "",
+) -> Path:
+    """Returns the path of the HTML page written from scores files; a JSON file lies beside it.
+
+    Every test file needs the dev file of the same model, version and seed, in any order. All test
+    files must hold the same rows of the same split. A model whose name begins with `baseline:` is
+    shown as a trivial baseline. `out` is a folder (`report.html` in it) or a path ending in .html.
+
+    Raises:
+        ScoresError: a file cannot be read, or the test files do not hold the same rows.
+        ProtocolError: a dev file is missing, or a threshold was fitted on the reported rows.
+        MetricError: a file lacks a class or has NaN scores.
+        UsageError: no file given, or the rule is not known.
+        MissingExtra: matplotlib or Jinja is not installed.
+    """
+    _check_extras()
+    page = Path(out) if Path(out).suffix == ".html" else Path(out) / "report.html"
+    entries = _entries(test, dev, {"rule": rule, "seed": seed, "rounds": rounds}, protocol)
+    facts = {
+        "schema": "facetrust.report/1",
+        "title": title or _title(entries[0].test),
+        "made_with": f"facetrust {__version__}",
+        "models": [_as_json(entry) for entry in entries],
+        "differences": _differences(entries, seed=seed, rounds=rounds),
+        "published": [each.model_dump() for each in published_for(entries[0].test.column("domain"))],
+        "warnings": _warnings(entries),
+    }
+    html = _page(entries, facts)
+    write_text(page.with_suffix(".json"), json.dumps(facts, indent=2, allow_nan=False) + "\n")
+    write_text(page, html)
+    return page
+
+
+def _check_extras() -> None:
+    for package in ("matplotlib", "jinja2"):
+        try:
+            __import__(package)
+        except ImportError:
+            raise MissingExtra(package, "report") from None
+
+
+def _entries(
+    test: Sequence[str | Path], dev: Sequence[str | Path], settings: dict[str, Any], protocol: str
+) -> list[Entry]:
+    """Returns the models in the order given, baselines after them."""
+    if not test or not dev:
+        raise UsageError("a report needs at least one test and one dev scores file")
+    tests = [(Path(path), Scores.read(path)) for path in test]
+    devs = [(Path(path), Scores.read(path)) for path in dev]
+    _check_same_rows(tests)
+    tests.sort(key=lambda pair: pair[1].made_by.model.startswith(_BASELINE))
+    entries: list[Entry] = []
+    for path, scores in tests:
+        dev_path, dev_scores = _dev_of(path, scores, devs)
+        try:
+            judgement = registry.build("protocols", protocol, scores, dev_scores, **settings)
+        except UsageError:
+            raise
+        except FacetrustError as error:
+            raise type(error)(f"{path}: {error}") from None
+        alike = sum(scores.made_by.model.startswith(_BASELINE) == entry.is_baseline for entry in entries)
+        colors = _GREYS if scores.made_by.model.startswith(_BASELINE) else _COLORS
+        entries.append(Entry(path, dev_path, scores, judgement, colors[alike % len(colors)]))
+    return entries
+
+
+def _check_same_rows(tests: list[tuple[Path, Scores]]) -> None:
+    first_path, first = tests[0]
+    seen: dict[tuple[object, ...], Path] = {}
+    for path, scores in tests:
+        for field in ("task", "manifest", "split"):
+            a, b = getattr(first.made_by, field), getattr(scores.made_by, field)
+            if a != b:
+                raise ScoresError(
+                    f"{path}: its {field} is {b!r}, that of {first_path} is {a!r}; report them apart"
+                )
+        if _rows_of(scores) != _rows_of(first):
+            raise ScoresError(
+                f"{path}: its {len(scores)} rows are not the {len(first)} rows of {first_path}; "
+                "evaluate both on the same manifest again"
+            )
+        key = _key(scores)
+        if key in seen:
+            raise ScoresError(f"{path}: scores of the same model, version and seed as {seen[key]}; give one")
+        seen[key] = path
+
+
+def _rows_of(scores: Scores) -> list[tuple[Any, ...]]:
+    return sorted(scores.rows.select("sample", "label").rows())
+
+
+def _key(scores: Scores) -> tuple[object, ...]:
+    return scores.made_by.model, scores.made_by.version, scores.made_by.seed
+
+
+def _dev_of(path: Path, scores: Scores, devs: list[tuple[Path, Scores]]) -> tuple[Path, Scores]:
+    fitting = [pair for pair in devs if _key(pair[1]) == _key(scores)]
+    if len(fitting) != 1:
+        name = f"{scores.made_by.model}@{scores.made_by.version}"
+        raise ProtocolError(
+            f"{path}: {len(fitting)} dev scores files of {name} (seed {scores.made_by.seed}) were given; "
+            "one is needed to fit its threshold"
+        )
+    return fitting[0]
+
+
+def _title(scores: Scores) -> str:
+    domains = sorted({name for name in scores.column("domain") if name})
+    where = ", ".join(domains) or "manifest " + scores.made_by.manifest[:12]
+    return f"{scores.made_by.task} on {where}, {scores.made_by.split} split"
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "baseline": entry.is_baseline,
+        "scores": {"file": entry.path.name, "sha256": sha256_of(entry.path), "rows": len(entry.test)},
+        "dev": {"file": entry.dev_path.name, "sha256": sha256_of(entry.dev_path)},
+        **entry.judgement.model_dump(mode="json"),
+    }
+
+
+def _differences(entries: list[Entry], *, seed: int, rounds: int) -> list[dict[str, Any]]:
+    """Returns the first model's AUC minus each other's, on the same draws, so that chance cancels out."""
+    first, *others = entries
+    base = first.test.rows.sort("sample", "label", "attack")
+    names, _ = clusters_of(Scores(base, first.test.made_by))
+    found = []
+    for other in others:
+        rival = other.test.rows.sort("sample", "label", "attack")["score"].to_numpy()
+        labels, scores = base["label"].to_numpy(), base["score"].to_numpy()
+        figure = Figure(metric="auc", value=_ahead(labels, scores, rival=rival))
+        if first.judgement.levels[0].figures[0].low is not None:
+            low, high = interval(
+                _ahead, labels, scores, rival=rival, clusters=names, seed=seed, rounds=rounds
+            )
+            figure = Figure(metric="auc", value=figure.value, low=low, high=high)
+        found.append({"first": first.name, "other": other.name, **figure.model_dump()})
+    return found
+
+
+def _ahead(labels: Any, scores: Any, *, rival: Any) -> float:
+    return auc(labels, scores) - auc(labels, rival)
+
+
+def _warnings(entries: list[Entry]) -> list[str]:
+    found = []
+    models = [entry for entry in entries if not entry.is_baseline]
+    baselines = [entry for entry in entries if entry.is_baseline]
+    if not baselines:
+        found.append("No trivial baseline was given, so nothing shows how far a shortcut alone would come.")
+    for model in models:
+        for baseline in baselines:
+            if _auc_of(baseline) >= _auc_of(model):
+                found.append(f"{model.name} does no better (AUC) than the trivial baseline {baseline.name}.")
+    if len({entry.judgement.fitted_on.manifest for entry in entries}) > 1:
+        found.append(
+            "The thresholds were fitted on different dev manifests; compare rates at them with care."
+        )
+    notes = dict.fromkeys(note for entry in entries for note in entry.judgement.notes)
+    return found + list(notes)
+
+
+def _auc_of(entry: Entry) -> float:
+    return entry.judgement.levels[0].figure("auc").value or 0.0
+
+
+def _page(entries: list[Entry], facts: dict[str, Any]) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["shown"] = _shown
+    environment.filters["percent"] = lambda value: f"{100 * value:.2f} %"
+    template = environment.from_string(files("facetrust").joinpath("_report.html.j2").read_text("utf-8"))
+    return template.render(
+        facts=facts,
+        entries=entries,
+        columns=_COLUMNS,
+        sections=[_section(entries, index) for index in range(len(entries[0].judgement.levels))],
+        words=DECISIONS[entries[0].test.made_by.task],
+    )
+
+
+def _section(entries: list[Entry], index: int) -> dict[str, Any]:
+    levels = [entry.judgement.levels[index] for entry in entries]
+    scores = [entry.test if index == 0 else by_media(entry.test) for entry in entries]
+    return {
+        "level": levels[0],
+        "rows": list(zip(entries, levels, strict=True)),
+        "best": _best([level for entry, level in zip(entries, levels, strict=True) if not entry.is_baseline]),
+        "roc": _curves(entries, levels, scores, det=False),
+        "det": _curves(entries, levels, scores, det=True),
+        "histograms": [_histogram(*each) for each in zip(entries, levels, scores, strict=True)],
+    }
+
+
+def _best(levels: list[Level]) -> dict[str, float]:
+    """Returns the best value of each metric over the models; nothing where there is one model."""
+    best = {}
+    for metric, _ in _COLUMNS if len(levels) > 1 else ():
+        values = [value for level in levels if (value := level.figure(metric).value) is not None]
+        if values:
+            best[metric] = max(values) if metric in _HIGHER else min(values)
+    return best
+
+
+def _shown(figure: Figure, part: str = "value") -> str:
+    """Returns a figure's value or its interval as text; rates in percent, AUC and ECE as they are."""
+    values = (figure.value,) if part == "value" else (figure.low, figure.high)
+    if any(value is None for value in values):
+        return "–" if part == "value" else ""
+    texts = [f"{v:.4f}" if figure.metric in _PLAIN else f"{100 * v:.2f}" for v in values if v is not None]
+    return texts[0] if part == "value" else f"{texts[0]} – {texts[1]}"
+
+
+def _curves(entries: list[Entry], levels: list[Level], scores: list[Scores], *, det: bool) -> str:
+    """Returns the ROC, or the DET curve on normal-deviate axes, of all models as SVG."""
+    canvas, axes = _canvas(5.2, 4.7)
+    rarest = min(len(scores[0]) - scores[0].labels.sum(), scores[0].labels.sum())
+    floor = float(np.clip(0.5 / rarest, 1e-4, 0.01))
+    deviate = np.vectorize(lambda rate: NormalDist().inv_cdf(min(max(rate, floor), 1 - floor)))
+    for entry, level, rows in zip(entries, levels, scores, strict=True):
+        _, apcer, bpcer = operating_points(rows.labels, rows.scores)
+        kept = np.unique(np.linspace(0, len(apcer) - 1, _POINTS).astype(int))
+        x, y = (apcer[kept], bpcer[kept]) if det else (bpcer[kept], 1 - apcer[kept])
+        missed = float((rows.scores[rows.labels == 1] < level.threshold.value).mean())
+        stopped = float((rows.scores[rows.labels == 0] >= level.threshold.value).mean())
+        dot = (missed, stopped) if det else (stopped, 1 - missed)
+        if det:
+            x, y, dot = deviate(x), deviate(y), tuple(deviate(np.array(dot)))
+        style = {"color": entry.color, "zorder": 2 if entry.is_baseline else 3}
+        axes.plot(
+            x, y, label=entry.name, linestyle="--" if entry.is_baseline else "-", linewidth=1.7, **style
+        )
+        axes.plot(*dot, marker="o", markersize=6, markeredgecolor="white", clip_on=False, **style)
+    if det:
+        ticks = [t for t in (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95) if t >= floor]
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(deviate(np.array(ticks)), [f"{100 * t:g}" for t in ticks])
+        axes.set(xlim=deviate((floor, 0.95)), ylim=deviate((floor, 0.95)))
+        axes.set(xlabel="APCER, all attacks pooled (%)", ylabel="BPCER (%)")
+    else:
+        axes.plot([0, 1], [0, 1], color="#d1d5db", linewidth=1, zorder=1)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="BPCER", ylabel="1 − APCER, all attacks pooled")
+    axes.legend(loc="upper right" if det else "lower right", frameon=False, fontsize=9)
+    return _svg(canvas)
+
+
+def _histogram(entry: Entry, level: Level, scores: Scores) -> str:
+    """Returns the histogram of both classes' scores, with the threshold as a line, as SVG."""
+    canvas, axes = _canvas(4.2, 2.5)
+    low, high = min(0.0, scores.scores.min()), max(1.0, scores.scores.max())
+    if low < 0 or high > 1:
+        low, high = scores.scores.min(), scores.scores.max()
+    edges = np.linspace(low, high, 41)
+    for label, color in ((0, "#0072B2"), (1, "#D55E00")):
+        mine = scores.scores[scores.labels == label]
+        name = DECISIONS[scores.made_by.task][label]
+        shares = np.full(len(mine), 100 / len(mine))
+        axes.hist(mine, edges, weights=shares, color=color, alpha=0.6, label=name, linewidth=0)
+    axes.axvline(level.threshold.value, color="#111827", linewidth=1.2, linestyle=(0, (4, 2)))
+    axes.set(xlabel="score", ylabel="% of class", xlim=(low, high))
+    axes.set_title(entry.name, fontsize=10, loc="left")
+    axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=2)
+    return _svg(canvas)
+
+
+def _canvas(width: float, height: float) -> tuple[Canvas, Any]:
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(width, height), layout="constrained")
+    axes = canvas.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#eef0f3", linewidth=0.8)
+    axes.set_axisbelow(True)
+    return canvas, axes
+
+
+def _svg(canvas: Canvas) -> str:
+    """Returns a drawing as SVG to be put into HTML: no header, no metadata, no address of any kind."""
+    import matplotlib as mpl
+
+    text = io.StringIO()
+    # A fixed salt makes equal drawings equal text.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "facetrust"}):
+        canvas.savefig(text, format="svg", transparent=True)
+    svg = text.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
