@@ -66,7 +66,9 @@ def decode_image(data: bytes, source: str) -> Pixels:
     except Image.DecompressionBombError:
         raise ImageError(f"{source}: has too many pixels; the limit is {MAX_PIXELS}") from None
     except Exception as error:  # Pillow's plugins raise whatever their decoder meets.
-        raise ImageError(f"{source}: is damaged ({type(error).__name__}: {error})".replace("\n", " ")) from None
+        raise ImageError(
+            f"{source}: is damaged ({type(error).__name__}: {error})".replace("\n", " ")
+        ) from None
 
 
 def _check_size(size: tuple[int, int], source: str) -> None:
@@ -107,9 +109,7 @@ def crop_face(image: Pixels, box: Box, how: Preprocessing, *, margin: float | No
     return np.asarray(cv2.resize(cut, (how.size[1], how.size[0]), interpolation=method), dtype=np.uint8)
 
 
-def cut_out(
-    image: Pixels, centre: tuple[float, float], size: tuple[float, float], *, fill: Fill
-) -> Pixels:
+def cut_out(image: Pixels, centre: tuple[float, float], size: tuple[float, float], *, fill: Fill) -> Pixels:
     """Returns the window of `size` (height, width) around `centre` (x, y), whatever lies outside filled.
 
     `"shift"` moves the window back inside, and shrinks it where the image is smaller; the other
@@ -133,16 +133,23 @@ def cut_out(
     if not any(pads):
         return inside
     # A mirror cannot be wider than what it mirrors, so the whole image is padded, step by step.
-    padded = image
+    padded: Pixels = image
     top_pad, bottom_pad, left_pad, right_pad = pads
     while top_pad or bottom_pad or left_pad or right_pad:
         limit_y, limit_x = padded.shape[0] - 1, padded.shape[1] - 1
-        step = (min(top_pad, limit_y), min(bottom_pad, limit_y), min(left_pad, limit_x), min(right_pad, limit_x))
-        padded = cv2.copyMakeBorder(padded, *step, _FILLS[fill])
+        step = (
+            min(top_pad, limit_y),
+            min(bottom_pad, limit_y),
+            min(left_pad, limit_x),
+            min(right_pad, limit_x),
+        )
+        padded = np.asarray(cv2.copyMakeBorder(padded, *step, _FILLS[fill]), dtype=np.uint8)
         top_pad, bottom_pad = top_pad - step[0], bottom_pad - step[1]
         left_pad, right_pad = left_pad - step[2], right_pad - step[3]
     left, top = left + pads[2], top + pads[0]
-    return np.asarray(padded[top : top + max(1, round(tall)), left : left + max(1, round(wide))], dtype=np.uint8)
+    return np.asarray(
+        padded[top : top + max(1, round(tall)), left : left + max(1, round(wide))], dtype=np.uint8
+    )
 
 
 def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:

@@ -14,7 +14,14 @@ from facetrust.records import Box
 
 def degrade(image: Pixels, rng: np.random.Generator, *, strength: float = 1.0) -> Pixels:
     """Returns the picture under another light, lens, sensor and compression; each step is drawn by chance."""
-    for step, chance in ((_light, 0.8), (_tint, 0.5), (_lens, 0.4), (_sensor, 0.3), (_shrink, 0.3), (_code, 0.5)):
+    for step, chance in (
+        (_light, 0.8),
+        (_tint, 0.5),
+        (_lens, 0.4),
+        (_sensor, 0.3),
+        (_shrink, 0.3),
+        (_code, 0.5),
+    ):
         if rng.random() < chance * min(strength, 1.0):
             image = step(image, rng, strength)
     if rng.random() < 0.05 * strength:
@@ -77,15 +84,21 @@ def _lens(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
         return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.uint8)
     if rng.random() < 0.3:
         soft = cv2.GaussianBlur(image, (0, 0), 1.0)
-        return np.asarray(cv2.addWeighted(image, 1 + 0.8 * strength, soft, -0.8 * strength, 0), dtype=np.uint8)
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.2) * reach * strength), dtype=np.uint8)
+        return np.asarray(
+            cv2.addWeighted(image, 1 + 0.8 * strength, soft, -0.8 * strength, 0), dtype=np.uint8
+        )
+    return np.asarray(
+        cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.2) * reach * strength), dtype=np.uint8
+    )
 
 
 def _sensor(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     if rng.random() < 0.5:  # in-camera denoising leaves coarser grain
         noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.0
-    return np.asarray(np.clip(image + noise * np.float32(rng.uniform(1, 9) * strength), 0, 255), dtype=np.uint8)
+    return np.asarray(
+        np.clip(image + noise * np.float32(rng.uniform(1, 9) * strength), 0, 255), dtype=np.uint8
+    )
 
 
 def _shrink(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:

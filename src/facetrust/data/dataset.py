@@ -1,4 +1,4 @@
-"""Samples become batches. Item and augmentation depend on (seed, epoch, index) alone, so a run can be repeated."""
+"""Samples become batches. An item depends on seed, epoch and index alone, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class EpochSampler(Sampler[int]):
 
 
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
-    """Returns a batch: `index`, `label` (B,), `simulated` (B,), `views` name to (B, M, 3, h, w), `failed` rows.
+    """Returns a batch: `index`, `label`, `simulated` (B,), `views` name to (B, M, 3, h, w), `failed` rows.
 
     Unreadable pictures are left out of every tensor and listed in `failed`; a batch may come out
     smaller, or with empty tensors, but a label never meets another's picture.

@@ -8,7 +8,6 @@ Moire and colour facts: He et al., arXiv 2404.08450 (SPSC); the rest is this mod
 
 from __future__ import annotations
 
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +53,7 @@ def _reproduce(image: Plane, rng: np.random.Generator) -> Plane:
     if rng.random() < 0.5:
         coded = np.asarray(np.clip(small * 255, 0, 255), dtype=np.uint8)
         _, data = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
-        small = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255.0
+        small = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float32) / 255.0
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
@@ -173,7 +172,7 @@ def _surroundings(image: Pixels, rng: np.random.Generator, background: Pixels | 
     source = image[:, ::-1] if background is None else background
     scene = cv2.resize(source, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
     if background is None or rng.random() < 0.5:
-        scene = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.02, 0.15) * width)
+        scene = np.asarray(cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.02, 0.15) * width), np.float32)
     return np.asarray(scene * np.float32(rng.uniform(0.5, 1.2)), dtype=np.float32)
 
 
@@ -191,5 +190,3 @@ def _grain(size: tuple[int, int], rng: np.random.Generator, strength: float) -> 
 def _grid(size: tuple[int, int]) -> tuple[Plane, Plane]:
     y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
     return y, x
-
-

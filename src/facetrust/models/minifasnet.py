@@ -1,4 +1,4 @@
-"""MiniFASNet, the small anti-spoofing nets of Silent-Face-Anti-Spoofing, so that their published weights can teach.
+"""MiniFASNet, the small nets of Silent-Face-Anti-Spoofing, so that their published weights can teach.
 
 Channel numbers are those of the pruned published networks; parameter names are theirs too.
 """
@@ -87,7 +87,9 @@ class _Convolution(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    def __init__(self, channels: int, out: int, *, inner: int, stride: int = 1, squeeze: bool = False) -> None:
+    def __init__(
+        self, channels: int, out: int, *, inner: int, stride: int = 1, squeeze: bool = False
+    ) -> None:
         super().__init__()
         self.conv = _Convolution(channels, inner, kernel=1)
         self.conv_dw = _Convolution(inner, inner, kernel=3, stride=stride, groups=inner)

@@ -1,0 +1,154 @@
+"""Published weights of other projects, read safely and turned into our own kinds of model.
+
+A `.pth` goes through `torch.load(weights_only=True)` into a checkpoint folder; an `.onnx` is given
+our outputs and a card. Nothing is fetched: the file is the user's, and so are its terms.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetrust.errors import MissingExtra, ModelError, UnknownName
+from facetrust.records import ModelCard, Preprocessing, sha256_of, write_text, write_whole
+
+if TYPE_CHECKING:
+    import onnx
+
+_SCORE = "chance that the face is not live: a print, a screen or another attack"
+_TERMS = "Apache-2.0 as published"
+
+
+def _silent_face(variant: str, margin: float) -> ModelCard:
+    how = Preprocessing(
+        margins=(margin,), size=(80, 80), top=255.0, color="BGR", fill="shift", square=False, resize="linear"
+    )
+    return ModelCard(
+        name=f"silent-face-{variant}",
+        task="antispoof",
+        architecture=f"minifasnet-{variant}",
+        preprocessing=how,
+        score_means=_SCORE,
+        training_data="Silent-Face-Anti-Spoofing's own, not public",
+        terms=_TERMS,
+    )
+
+
+def _facenox() -> ModelCard:
+    return ModelCard(
+        name="facenox-v2se",
+        task="antispoof",
+        architecture="MiniFASNetV2-SE, 128 px (ONNX)",
+        preprocessing=Preprocessing(margins=(1.5,), size=(128, 128), fill="reflect"),
+        score_means=_SCORE,
+        training_data="CelebA-Spoof",
+        terms=_TERMS,
+    )
+
+
+def import_checkpoint(kind: str, file: str | Path, out: str | Path) -> Path:
+    """Writes a published file as a model of ours and returns where: a checkpoint folder or an `.onnx`.
+
+    Args:
+        kind: one of `KINDS`.
+        file: the published file.
+        out: the folder to write into.
+
+    Raises:
+        UnknownName: no such kind.
+        ModelError: the file is missing, unsafe, or not of this kind; the message says what did not match.
+    """
+    if kind not in KINDS:
+        raise UnknownName("published checkpoint", kind, KINDS)
+    file = Path(file)
+    if not file.is_file():
+        raise ModelError(f"{file}: no such weight file")
+    return KINDS[kind](file, Path(out))
+
+
+def _import_silent_face(file: Path, out: Path, *, variant: str, margin: float) -> Path:
+    try:
+        import torch
+
+        from facetrust.models import create_model, save_checkpoint
+    except ImportError:
+        raise MissingExtra("torch", "train") from None
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+        weights = {str(key).removeprefix("module."): value for key, value in found.items()}
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, AttributeError, ValueError) as error:
+        raise ModelError(f"{file}: cannot be read as plain weights ({_short(error)})") from None
+    card = _silent_face(variant, margin)
+    model = create_model(card.architecture)
+    expected = model.state_dict()
+    wrong = sorted(
+        {key for key in expected if key not in weights or weights[key].shape != expected[key].shape}
+        | set(weights).difference(expected)
+    )
+    if wrong:
+        raise ModelError(
+            f"{file}: is not a {card.name}; {len(wrong)} tensors differ, the first is {wrong[0]}"
+        )
+    model.load_state_dict(weights)
+    save_checkpoint(model, card, out, recipe=f"# imported from a file with SHA-256 {sha256_of(file)}\n")
+    return out
+
+
+def _import_facenox(file: Path, out: Path) -> Path:
+    import onnx
+
+    try:
+        graph = onnx.load(file)
+        onnx.checker.check_model(graph)
+    except Exception as error:  # protobuf and onnx raise unrelated kinds for a damaged file
+        raise ModelError(f"{file}: is not an ONNX model ({_short(error)})") from None
+    inputs = [entry.name for entry in graph.graph.input]
+    if inputs != ["input"] or [entry.name for entry in graph.graph.output] != ["output"]:
+        raise ModelError(f"{file}: is not a facenox-v2se; its inputs are {inputs}, expected is input")
+    target = out / "facenox-v2se.onnx"
+    card = _facenox()
+    _give_score(graph, live=0)
+    meta = graph.metadata_props.add()
+    meta.key, meta.value = "facetrust.card", card.to_json()
+    write_whole(target, lambda part: onnx.save(graph, part))
+    beside = card.model_copy(update={"weights": target.name, "sha256": sha256_of(target)})
+    write_text(target.with_suffix(".json"), beside.to_json())
+    return target
+
+
+def _give_score(model: onnx.ModelProto, *, live: int) -> None:
+    """Renames the input to `image`; two class logits become `score` (B,), the chance of "not live"."""
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name in ("input", "output"):
+                    names[index] = {"input": "image", "output": "class_logits"}[name]
+    graph.input[0].name = "image"
+    graph.initializer.append(helper.make_tensor("attack_class", TensorProto.INT64, [], [1 - live]))
+    graph.node.append(helper.make_node("Softmax", ["class_logits"], ["class_chances"], axis=1))
+    graph.node.append(helper.make_node("Gather", ["class_chances", "attack_class"], ["score"], axis=1))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch_size"]))
+
+
+def _short(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _silent(variant: str, margin: float) -> Callable[[Path, Path], Path]:
+    def importer(file: Path, out: Path) -> Path:
+        return _import_silent_face(file, out, variant=variant, margin=margin)
+
+    return importer
+
+
+KINDS: dict[str, Callable[[Path, Path], Path]] = {
+    "facenox-v2se": _import_facenox,
+    "silent-face-v1se": _silent("v1se", 4.0),
+    "silent-face-v2": _silent("v2", 2.7),
+}
