@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Sampler
@@ -22,13 +21,13 @@ from facetrust.data.dataset import EpochSampler, FaceData, absolute, balance, co
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ManifestError, ModelError, UnknownName, UsageError
 from facetrust.models.onnx import onnx
+from facetrust.protocols import fit_threshold
 from facetrust.recipe import Data, Recipe, Teacher, load_recipe
 from facetrust.records import (
     ModelCard,
     Preprocessing,
     Result,
     Sample,
-    Threshold,
     write_text,
     write_whole,
 )
@@ -90,8 +89,11 @@ def train(
         write_text(out / models.RECIPE, recipe.to_yaml())
     _log.info("losses: %s", ", ".join(f"{weight:g} x {name}" for name, weight in task.weights.items()))  # type: ignore[union-attr,operator]
     with warnings.catch_warnings():
-        # Lightning's advice about worker counts and log intervals; both are the recipe's to say.
+        # Lightning's advice about workers and log intervals, which the recipe decides; that a resumed
+        # run has a checkpoint; and a torch function that Lightning itself should no longer call.
         warnings.simplefilter("ignore", PossibleUserWarning)
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", ".*LeafSpec")
         trainer.fit(learner, *loaders, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     if getattr(trainer, "interrupted", False):
         raise KeyboardInterrupt
@@ -313,10 +315,9 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: _Sources) -> N
     model = learner.kept
     model.load_state_dict(load_file(learner.best_file))
     best = learner.best
-    threshold = Threshold(
-        value=_equal_error(best["labels"].numpy(), best["scores"].numpy()),
-        rule="eer", manifest=sources.manifest, split="dev",
-    )  # fmt: skip
+    threshold = fit_threshold(
+        "eer", best["labels"].numpy(), best["scores"].numpy(), manifest=sources.manifest, split="dev"
+    )
     meaning = getattr(model, "evidence_means", "a map whose mean is the logit")
     command = f"facetrust train {recipe.name}"
     card = ModelCard(
@@ -340,13 +341,3 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: _Sources) -> N
     # What an image size did not come from, the size of the inputs gives: weights must load without a recipe.
     settings = {"image_size": recipe.preprocessing.size, **recipe.model.settings}
     models.save_checkpoint(model, card, out, settings=settings, recipe=recipe.to_yaml())
-
-
-def _equal_error(labels: Any, scores: Any) -> float:
-    """Returns the middle of the scores between which the two error rates are closest to equal."""
-    cuts = np.unique(scores)
-    attacks, bona_fide = np.sort(scores[labels > 0.5]), np.sort(scores[labels <= 0.5])
-    missed = np.searchsorted(attacks, cuts, side="left") / len(attacks)
-    refused = 1 - np.searchsorted(bona_fide, cuts, side="left") / len(bona_fide)
-    best = int(np.argmin(np.abs(missed - refused)))
-    return float((cuts[max(best - 1, 0)] + cuts[best]) / 2)

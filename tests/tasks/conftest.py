@@ -1,0 +1,43 @@
+"""A network and a batch that can be reckoned by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from facetrust.models import Output
+
+
+class Brightness(nn.Module):
+    """The logit is a factor times the mean pixel."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, images: Tensor) -> Output:
+        evidence = self.factor * images.mean(1)
+        return Output(evidence.mean((1, 2)), evidence)
+
+
+def _batch(**views: float) -> dict[str, object]:
+    """Returns two faces with two crops each, every crop of one brightness: the value, and its triple."""
+    crops = {
+        name: torch.stack([torch.full((2, 3, 4, 4), value), torch.full((2, 3, 4, 4), 3 * value)])
+        for name, value in views.items()
+    }
+    return {"views": crops, "label": torch.tensor([0.0, 1.0])}
+
+
+@pytest.fixture
+def brightness() -> type[Brightness]:
+    return Brightness
+
+
+@pytest.fixture
+def batch() -> Callable[..., dict[str, Any]]:
+    return _batch
