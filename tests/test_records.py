@@ -145,9 +145,20 @@ def test_scores_survive_the_round_trip(tmp_path):
     assert again.column("media").tolist() == ["m", None]
 
 
+def test_a_column_without_a_value_keeps_its_kind():
+    empty = Scores(table(attack=[None, None], score=[0, 1]), MADE_BY)
+    assert empty.rows.schema["attack"] == pl.String
+    assert empty.rows.schema["score"] == pl.Float64
+    assert (
+        empty.rows.join(Scores(table(), MADE_BY).rows, on="attack", how="semi", nulls_equal=True).height == 2
+    )
+
+
 def test_scores_refuse_what_they_cannot_use(tmp_path):
     with pytest.raises(ScoresError, match="lack the column 'score'"):
         Scores(table().drop("score"), MADE_BY)
+    with pytest.raises(ScoresError, match="a value does not fit its column"):
+        Scores(table(score=["high", "low"]), MADE_BY)
     with pytest.raises(ScoresError, match="no such scores file"):
         Scores.read(tmp_path / "none.parquet")
     (tmp_path / "text.parquet").write_text("no")

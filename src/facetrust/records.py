@@ -233,10 +233,17 @@ class Scores:
     columns = ("sample", "media", "subject", "domain", "attack", "label", "score")
 
     def __init__(self, rows: pl.DataFrame, made_by: Provenance) -> None:
+        import polars as pl
+
         missing = [name for name in self.columns if name not in rows.columns]
         if missing:
             raise ScoresError(f"scores lack the column {missing[0]!r}; needed: {', '.join(self.columns)}")
-        self.rows = rows.select(self.columns)
+        # A column without a value has no kind of its own, and could not be compared with another's.
+        kinds = dict.fromkeys(self.columns[:5], "String") | {"label": "Int64", "score": "Float64"}
+        try:
+            self.rows = rows.select(rows[name].cast(getattr(pl, kinds[name])) for name in self.columns)
+        except pl.exceptions.PolarsError as error:
+            raise ScoresError(f"a value does not fit its column ({str(error).splitlines()[0]})") from None
         self.made_by = made_by
 
     def __len__(self) -> int:

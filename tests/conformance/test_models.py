@@ -1,4 +1,4 @@
-"""Every family of models: logits and a map whose mean they are, gradients, and the same again after saving."""
+"""Every family of models: logits and the map whose mean they are, gradients, the same again after saving."""
 
 from __future__ import annotations
 

@@ -1,0 +1,96 @@
+"""Every recipe is found, reads strictly, and makes two training steps on a tiny synthetic set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import facetrust
+from facetrust.data.manifest import Manifest
+from facetrust.models import create_model, load_checkpoint, save_checkpoint
+from facetrust.recipe import Recipe, load_recipe, recipe_names
+from facetrust.records import ModelCard, Preprocessing, Sample
+from facetrust.train import train
+
+FOLDER = Path(facetrust.__file__).parent / "recipes"
+NAMES = recipe_names()
+LENGTH = 8  # Draws per epoch; in batches of four they make two steps.
+
+
+def test_all_were_seen():
+    assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
+    assert len(NAMES) >= 5
+    assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 12 noisy pictures with a box, and a teacher's folder beside it."""
+    root = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(12):
+        label, split = n % 2, "train" if n < 8 else "dev"
+        pixels = rng.integers(0, 256 if label else 128, (60, 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{n}.png")
+        rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", x=15, y=15, w=30, h=30))
+    Manifest.write(rows, root / "m.parquet")
+    name, settings = "timm/mobilenetv3_small_050", {"image_size": (64, 64)}
+    card = ModelCard(
+        name="t",
+        task="antispoof",
+        architecture=name,
+        preprocessing=Preprocessing(size=(64, 64)),
+        score_means="any",
+    )
+    save_checkpoint(create_model(name, **settings), card, root / "teacher", settings=settings)
+    return root
+
+
+def small(name: str, tiny: Path) -> Recipe:
+    """Returns a recipe with its model, losses and views as they are, on next to no data."""
+    recipe = load_recipe(name)
+    data = recipe.data.model_copy(
+        update={"manifests": (tiny / "m.parquet",), "extra": (), "shares": {}, "length": LENGTH}
+    )
+    trainer = recipe.trainer.model_copy(
+        update={"epochs": 1, "batch_size": 4, "workers": 0, "flags": {"enable_progress_bar": False}}
+    )
+    taught = tuple(
+        teacher.model_copy(update={"path": str(tiny / "teacher"), "settings": {}, "preprocessing": None})
+        for teacher in recipe.teachers
+    )
+    settings = {key: value for key, value in recipe.model.settings.items() if key != "pretrained"}
+    model = recipe.model.model_copy(update={"settings": settings})
+    return recipe.model_copy(update={"data": data, "trainer": trainer, "teachers": taught, "model": model})
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryRecipe:
+    def test_says_how_to_run_it_on_what_and_what_to_expect(self, name):
+        text = (FOLDER / f"{name}.yaml").read_text()
+        comment = [line for line in text.splitlines() if line.startswith("#")]
+        assert f"facetrust train {name}" in text
+        for word in ("Command:", "Hardware:", "Time:", "Expected:"):
+            assert any(word in line for line in comment), word
+
+    def test_says_the_terms_of_its_data(self, name):
+        assert load_recipe(name).terms != "not stated"
+
+    def test_is_the_same_after_it_was_written_out(self, name, tmp_path):
+        recipe = load_recipe(name)
+        (tmp_path / "again.yaml").write_text(recipe.to_yaml())
+        assert load_recipe(tmp_path / "again.yaml") == recipe
+
+    def test_two_steps_make_a_run_folder(self, name, tiny, tmp_path):
+        recipe = small(name, tiny)
+        run = train(recipe, out=tmp_path / "run")
+        model, card = load_checkpoint(run)
+        assert card.architecture == recipe.model.name
+        assert card.preprocessing == recipe.preprocessing
+        assert card.terms == recipe.terms
+        assert card.thresholds[0].split == "dev"
+        assert not model.training

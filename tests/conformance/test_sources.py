@@ -1,0 +1,131 @@
+"""Every data set: valid rows in a stable order, no subject in two splits, and what is missing is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from facetrust import registry
+from facetrust.data.manifest import Manifest
+from facetrust.data.splits import shared
+from facetrust.errors import ManifestError
+from facetrust.records import Sample
+
+NAMES = registry.names("data.sources")
+
+
+class Tree(NamedTuple):
+    """A fake data set in its official layout: files with text, and one that it cannot do without."""
+
+    files: dict[str, str]
+    needed: str
+
+
+def empty(names: Iterable[str], **texts: str) -> dict[str, str]:
+    return {**dict.fromkeys(names, ""), **{name.replace("__", "."): text for name, text in texts.items()}}
+
+
+_NUAA = {
+    f"{label}/{who:04d}/{who:04d}_00_00_{session}_{n}.jpg": (label, who, session, split)
+    for who, split in ((1, "train"), (8, "val"), (10, "test"))
+    for label, session in (("live", "01"), ("spoof", "02"))
+    for n in range(3)
+}
+_CFP = [
+    f"{who:03d}/{view}/{n:02d}.jpg"
+    for who in range(1, 31)
+    for view, count in (("frontal", 10), ("profile", 4))
+    for n in range(1, count + 1)
+]
+_FASSEG = [f"multipose01/{split}/-30/{{}}/personne{who}{n:02d}+0-30"
+           for split, who in (("train", "08"), ("test", "09")) for n in range(3)]  # fmt: skip
+
+_LIST = "path,label,subject,session,split_subject_disjoint,x,y,w,h,sha256\n" + "".join(
+    f"{path},{label},{who:04d},{session},{split},9,9,40,50,a\n"
+    for path, (label, who, session, split) in _NUAA.items()
+)
+_PEOPLE = "".join(f"Given Name{who}\n" for who in range(1, 31))
+_FOLDER = [f"{label}/{who}/{n}.jpg" for label in ("live", "spoof") for who in "abcdefghij" for n in range(3)]
+_LFW = [f"P{n}_X/P{n}_X_{i:04d}.jpg" for n in range(40) for i in (1, 2)]
+_PARTS = [
+    name.format(part) + end for name in _FASSEG for part, end in (("images", ".jpg"), ("masks", ".png"))
+]
+
+TREES = {
+    "nuaa": Tree(empty(_NUAA, manifest__csv=_LIST), "manifest.csv"),
+    "folder": Tree(empty(_FOLDER), ""),
+    "lfw": Tree(empty(_LFW), "P7_X/P7_X_0001.jpg"),
+    "cfp": Tree(empty(_CFP, list_name__txt=_PEOPLE), "004/profile/02.jpg"),
+    "fasseg": Tree(empty(_PARTS), _PARTS[1]),
+}
+
+
+def grow(tree: Tree, root: Path, *, backwards: bool = False) -> Path:
+    for name in sorted(tree.files, reverse=backwards):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(tree.files[name])
+    return root
+
+
+def test_all_were_seen():
+    assert {"nuaa", "folder", "lfw"} <= set(NAMES)
+    assert len(NAMES) >= 5
+    assert set(TREES) == set(NAMES), "a new source needs a fake tree here"
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestEverySource:
+    def test_gives_rows_that_a_manifest_takes(self, name, tmp_path):
+        root = grow(TREES[name], tmp_path / "set")
+        rows = registry.find("data.sources", name)(root)
+        assert rows
+        assert all(type(row) is Sample for row in rows)
+        made = Manifest.write(rows, root / "m.parquet")
+        made.verify_files()
+        assert len(made) == len(rows)
+        assert made.hash == Manifest.read(root / "m.parquet").hash
+
+    def test_names_every_picture_once_and_relative(self, name, tmp_path):
+        root = grow(TREES[name], tmp_path / "set")
+        rows = registry.find("data.sources", name)(root)
+        paths = [row.path for row in rows]
+        assert len(set(paths)) == len(paths)
+        assert not any(Path(path).is_absolute() or "\\" in path for path in paths)
+        masks = {row.mask for row in rows if row.mask}
+        pictures = {file for file in TREES[name].files if Path(file).suffix in (".jpg", ".png")}
+        assert set(paths) == pictures - masks
+
+    def test_does_not_mind_in_which_order_files_were_laid_down(self, name, tmp_path):
+        source = registry.find("data.sources", name)
+        first = source(grow(TREES[name], tmp_path / "a" / "set"))
+        second = source(grow(TREES[name], tmp_path / "b" / "set", backwards=True))
+        assert first == second
+
+    def test_puts_no_subject_in_two_splits(self, name, tmp_path):
+        rows = registry.find("data.sources", name)(grow(TREES[name], tmp_path / "set"))
+        assert not shared(rows)
+        assert len({row.split for row in rows}) >= 2
+
+    def test_a_missing_file_is_named(self, name, tmp_path):
+        root = grow(TREES[name], tmp_path / "set")
+        if TREES[name].needed:
+            (root / TREES[name].needed).unlink()
+            said = Path(TREES[name].needed).name
+        else:  # What lies in no list cannot be missed, but an empty folder can.
+            for file in TREES[name].files:
+                (root / file).unlink()
+            said = "holds no pictures"
+        with pytest.raises(ManifestError) as caught:
+            registry.find("data.sources", name)(root)
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("place", ["none", "file", "empty"])
+    def test_a_wrong_root_is_an_error(self, name, place, tmp_path):
+        (tmp_path / "file").write_text("x")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(ManifestError, match=place):
+            registry.find("data.sources", name)(tmp_path / place)
