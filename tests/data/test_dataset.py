@@ -78,6 +78,15 @@ def test_an_unreadable_picture_is_put_aside_and_no_label_moves(samples: list[Sam
     assert collate(batch["failed"])["index"].tolist() == []
 
 
+def test_what_teachers_said_stays_with_its_sample(samples: list[Sample]) -> None:
+    data = FaceData(samples, views=VIEWS, training=True, taught=[10.0, 11.0, 12.0, 13.0, 14.0, 15.0])
+    Path(samples[1].path).unlink()
+    batch = collate([data[key] for key in (9, 1, 5)])
+    assert batch["index"].tolist() == [3, 5]
+    assert batch["taught"].tolist() == [13.0, 15.0]
+    assert "taught" not in collate([FaceData(samples, views=VIEWS)[0]])
+
+
 def test_workers_give_the_same_batches_as_none(samples: list[Sample]) -> None:
     data = FaceData(samples, views=VIEWS, training=True, seed=1)
     runs = []

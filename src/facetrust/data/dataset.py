@@ -42,6 +42,8 @@ class FaceData(Dataset[Any]):
         strength: how strong the degradations are, 0 to 1.5.
         tight: chance of a tight crop of the student's view.
         margins: range of the student's margin in training; the card's margins if none is given.
+        taught: (N,) what the teachers said of each sample, if they were asked before; then `taught`
+            stands in the item.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class FaceData(Dataset[Any]):
         strength: float = 1.0,
         tight: float = 0.0,
         margins: tuple[float, float] | None = None,
+        taught: Sequence[float] | None = None,
     ) -> None:
         if not samples:
             raise UsageError("no samples; check the manifest and its split column")
@@ -68,6 +71,7 @@ class FaceData(Dataset[Any]):
         self.strength = strength
         self.tight = tight
         self.margins = margins
+        self.taught = taught
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -89,7 +93,9 @@ class FaceData(Dataset[Any]):
             name: _view(seen, seen_box, how, margins) if name == "student" else _view(image, box, how, None)
             for name, how in self.views.items()
         }
-        return {"index": index, "label": float(sample.label or faked), "simulated": faked, "views": views}
+        label = float(sample.label or faked)
+        known = {} if self.taught is None else {"taught": float(self.taught[index])}
+        return {"index": index, "label": label, "simulated": faked, "views": views, **known}
 
     def _augmented(
         self, image: Pixels, box: Box, rng: np.random.Generator
@@ -144,17 +150,21 @@ class EpochSampler(Sampler[int]):
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
     """Returns a batch: `index`, `label`, `simulated` (B,), `views` name to (B, M, 3, h, w), `failed` rows.
 
+    `taught` (B,) is there where the items have it.
+
     Unreadable pictures are left out of every tensor and listed in `failed`; a batch may come out
     smaller, or with empty tensors, but a label never meets another's picture.
     """
     good = [item for item in items if not isinstance(item, Failed)]
     names = good[0]["views"] if good else {}
+    taught = [item["taught"] for item in good if "taught" in item]
     return {
         "index": torch.tensor([item["index"] for item in good], dtype=torch.int64),
         "label": torch.tensor([item["label"] for item in good], dtype=torch.float32),
         "simulated": torch.tensor([item["simulated"] for item in good], dtype=torch.bool),
         "views": {name: torch.stack([item["views"][name] for item in good]) for name in names},
         "failed": [item for item in items if isinstance(item, Failed)],
+        **({"taught": torch.tensor(taught, dtype=torch.float32)} if taught else {}),
     }
 
 
