@@ -10,9 +10,10 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from facetrust.imaging import Pixels, quarter_turn
+from facetrust.imaging import Pixels, fit_within, quarter_turn
 from facetrust.records import Box, Face, Point
 
+_MANY = 640  # Pixels: a larger picture is shrunk to this longest side before detection.
 _ENOUGH = 160  # Pixels: a smaller picture is enlarged before detection.
 _LARGE = 1 / 10  # A sure face below this share of the picture's longest side does not end the search.
 _TILT = math.radians(50)
@@ -73,16 +74,18 @@ def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Fin
         image: (H, W, 3) uint8 RGB.
         search: whether to pad and turn at all.
     """
-    best, value = Finding(image, 0, ()), 0.0
+    small, factor = fit_within(image, _MANY)
+    best, value = Finding(small, 0, ()), 0.0
     for turns, pad in _ATTEMPTS if search else _ATTEMPTS[:1]:
         if value >= 1 or (turns and pad and value * detector.sure >= detector.likely):
             break
-        upright = quarter_turn(image, turns) if turns else image
+        upright = quarter_turn(small, turns) if turns else small
         faces = tuple(_detect(upright, detector, pad=pad))
         found = max((_value(face, upright, detector) for face in faces), default=0.0)
         if found * (_TURNED if turns else 1) > value:
             best, value = Finding(upright, turns, _kept(faces, detector)), found
-    return best
+    upright = quarter_turn(image, best.turns) if best.turns else image
+    return Finding(upright, best.turns, tuple(_grown(face, 1 / factor) for face in best.faces))
 
 
 def upright_to_original(box: Box, size: tuple[int, int], turns: int) -> Box:
@@ -120,13 +123,18 @@ def _detect(image: Pixels, detector: Detector, *, pad: float) -> Iterator[Face]:
         image = np.asarray(
             cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR), np.uint8
         )
-    for face in detector.detect(image):
-        x, y, w, h = (side / factor for side in face.box)
-        x, y = x - border, y - border
-        if not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
-            continue  # What was invented around the picture holds no face.
-        points = tuple((a / factor - border, b / factor - border) for a, b in face.points)
-        yield face.model_copy(update={"box": (x, y, w, h), "points": points})
+    for found in detector.detect(image):
+        face = _grown(found, 1 / factor, shift=-border)
+        x, y, w, h = face.box
+        if 0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height:
+            yield face  # What was invented around the picture holds no face.
+
+
+def _grown(face: Face, factor: float, *, shift: float = 0.0) -> Face:
+    """The face with its pixels multiplied by `factor`, then moved."""
+    x, y, w, h = (side * factor for side in face.box)
+    points = tuple((a * factor + shift, b * factor + shift) for a, b in face.points)
+    return face.model_copy(update={"box": (x + shift, y + shift, w, h), "points": points})
 
 
 def _kept(faces: tuple[Face, ...], detector: Detector) -> tuple[Face, ...]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
@@ -12,9 +9,6 @@ from facetrust.imaging import Pixels, fit_within
 from facetrust.records import Face
 from facetrust.runtime._boxes import Rows, moved, squares, suppress
 from facetrust.runtime._graphs import open_net
-
-if TYPE_CHECKING:
-    import onnxruntime as ort
 
 _CELL, _STRIDE = 12, 2  # The P-Net is a 12 pixel window that moves by 2.
 _STEP = 0.709
@@ -31,6 +25,9 @@ class Mtcnn:
         smallest: side of the smallest face looked for, over the picture's longest side.
         thresholds: what P-Net, R-Net and O-Net must answer for a face to be kept.
         candidates: most boxes that P-Net may hand on.
+
+    Raises:
+        ModelError: the weights are missing or are not the known ones.
     """
 
     name = "mtcnn"
@@ -46,16 +43,11 @@ class Mtcnn:
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         candidates: int = 200,
     ) -> None:
-        self._threads = threads
         self._longest = longest
         self._smallest = smallest
         self._thresholds = thresholds
         self._candidates = candidates
-
-    @cached_property
-    def _nets(self) -> tuple[ort.InferenceSession, ort.InferenceSession, ort.InferenceSession]:
-        first, second, third = (open_net(net, threads=self._threads) for net in ("pnet", "rnet", "onet"))
-        return first, second, third
+        self._nets = tuple(open_net(net, threads=threads) for net in ("pnet", "rnet", "onet"))
 
     def detect(self, image: Pixels) -> list[Face]:
         """Returns the faces in a picture (H, W, 3) uint8 RGB, the most confident first.

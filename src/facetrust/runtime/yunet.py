@@ -11,6 +11,8 @@ from facetrust.errors import ModelError
 from facetrust.imaging import Pixels, fit_within
 from facetrust.records import Face
 
+_LEAST = 32  # Pixels: the net's coarsest stride; OpenCV fails on narrower strips.
+
 
 class YuNet:
     """The detector in `face_detection_yunet_*.onnx` of OpenCV's model zoo.
@@ -52,6 +54,10 @@ class YuNet:
         Boxes may reach outside the picture.
         """
         small, factor = fit_within(image, self._longest)
+        if (lack := [max(0, _LEAST - side) for side in small.shape[:2]]) != [0, 0]:
+            small = np.asarray(
+                cv2.copyMakeBorder(small, 0, lack[0], 0, lack[1], cv2.BORDER_CONSTANT), np.uint8
+            )
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, rows = self._net.detect(np.ascontiguousarray(small[:, :, ::-1]))
         faces = [_as_face(row, factor) for row in ([] if rows is None else rows)]

@@ -1,0 +1,330 @@
+"""Checks pictures: faces are found, each is judged by a model per task, and a report says what came out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.errors import ImageError, InputError, ModelError, UnknownName, UsageError
+from facetrust.imaging import MIN_SIDE, Pixels, decode_image, read_image
+from facetrust.records import DECISIONS, Box, CheckReport, Face, TaskName, Verdict
+from facetrust.runtime.detector import (
+    Detector,
+    find_faces,
+    open_detector,
+    point_to_original,
+    upright_to_original,
+)
+from facetrust.runtime.evidence import Heat, draw, free_name
+from facetrust.runtime.session import Model, bundled, load_model
+
+Source = str | Path | bytes | Pixels
+
+BUNDLED: dict[TaskName, str] = {"antispoof": "antispoof-tiny"}
+FACE_TASKS: tuple[TaskName, ...] = ("antispoof", "deepfake")
+PICTURE_TASKS: tuple[TaskName, ...] = ("synthetic",)
+NO_FACE = "no face found"
+
+
+class Failure(NamedTuple):
+    """A source that could not be read, and why; `str(error)` is one line and names the source."""
+
+    source: str
+    error: InputError
+
+
+def check(
+    source: Source,
+    *,
+    tasks: Sequence[TaskName] = ("antispoof",),
+    models: Mapping[TaskName, str | Path | Model] | None = None,
+    detector: Detector | str | Path | None = None,
+    evidence: str | Path | None = None,
+    threads: int = 1,
+) -> CheckReport:
+    """Returns what is to be said of one picture.
+
+    `trusted` is true when every face (and the picture itself, where a task judges it) is found
+    bona fide, false when one is not, and None, with a reason, when there was no face to judge.
+    Boxes and points are in pixels of the picture as read, after its EXIF tag.
+
+    Args:
+        source: a file, the bytes of one, or (H, W, 3) uint8 RGB.
+        tasks: what is asked.
+        models: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        detector: an open detector or the file of a YuNet; MTCNN without.
+        evidence: folder for an overlay, `<name>.evidence.png`.
+        threads: threads of ONNX Runtime; 0 takes every core.
+
+    Raises:
+        ImageError: the source cannot be read.
+        UsageError: a task is not known or has no model.
+        ModelError: a model's file cannot be used.
+    """
+    found = check_many(
+        [source],
+        tasks=tasks,
+        models=models,
+        detector=detector,
+        evidence=evidence,
+        threads=threads,
+        readers=0,
+    )
+    result = next(found)
+    if isinstance(result, Failure):
+        raise result.error
+    return result
+
+
+def check_many(
+    sources: Iterable[Source],
+    *,
+    tasks: Sequence[TaskName] = ("antispoof",),
+    models: Mapping[TaskName, str | Path | Model] | None = None,
+    detector: Detector | str | Path | None = None,
+    evidence: str | Path | None = None,
+    threads: int = 1,
+    batch: int = 8,
+    readers: int = 2,
+) -> Iterator[CheckReport | Failure]:
+    """Yields a report or a failure for every source, in order; few pictures are in memory at a time.
+
+    Takes what `check` takes, and:
+
+    Args:
+        sources: any number of them; read as they are needed.
+        batch: pictures whose faces go through a model together.
+        readers: threads that read and decode ahead; 0 reads in this thread.
+
+    Raises:
+        UsageError: a task is not known or has no model, or `sources` is a single one.
+        ModelError: a model's file cannot be used.
+    """
+    if isinstance(sources, (str, bytes, Path)):
+        raise UsageError("check_many takes several sources; give a list, or call check")
+    asked = {task: _open_model(task, models or {}, threads=threads) for task in dict.fromkeys(tasks)}
+    if not asked:
+        raise UsageError("no task was asked for; give at least one, such as 'antispoof'")
+    found = None
+    if any(task in FACE_TASKS for task in asked):
+        found = _open_detector(detector, threads=threads)
+    checker = _Checker(asked, found, evidence=None if evidence is None else Path(evidence))
+    return checker.run(_decoded(sources, readers=readers, ahead=readers + 1), batch=max(1, batch))
+
+
+@dataclass
+class _Job:
+    """A picture on its way to its report. Only its crops wait for the batch; the pixels are let go."""
+
+    source: str
+    image: Pixels | None
+    size: tuple[int, int]
+    timings: dict[str, float]
+    turns: int = 0
+    faces: tuple[Face, ...] = ()
+    boxes: dict[TaskName, list[Box]] = field(default_factory=dict)
+    crops: dict[TaskName, NDArray[np.float32]] = field(default_factory=dict)
+    verdicts: dict[TaskName, list[Verdict]] = field(default_factory=dict)
+    heats: list[Heat] = field(default_factory=list)
+
+
+class _Checker:
+    """Detects, judges and reports with the models and the detector that were opened once."""
+
+    def __init__(
+        self, models: Mapping[TaskName, Model], detector: Detector | None, *, evidence: Path | None
+    ) -> None:
+        self._models = models
+        self._detector = detector
+        self._evidence = evidence
+        self._names: set[str] = set()
+
+    def run(self, jobs: Iterator[_Job | Failure], *, batch: int) -> Iterator[CheckReport | Failure]:
+        """Yields a report per job and passes failures on, in order."""
+        waiting: list[_Job | Failure] = []
+        for job in jobs:
+            if isinstance(job, _Job):
+                self._look(job)
+            waiting.append(job)
+            if len(waiting) >= batch:
+                yield from self._reports(waiting)
+                waiting = []
+        yield from self._reports(waiting)
+
+    def _look(self, job: _Job) -> None:
+        """Finds the faces and cuts the crops."""
+        image = job.image
+        if image is None:
+            return
+        start = time.perf_counter()
+        if self._detector is not None:
+            image, job.turns, job.faces = find_faces(image, self._detector)
+            job.timings["detect"] = time.perf_counter() - start
+        for task, model in self._models.items():
+            start = time.perf_counter()
+            whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+            boxes = [whole] if task in PICTURE_TASKS else [face.box for face in job.faces]
+            job.boxes[task], job.crops[task] = boxes, model.crops(image, boxes)
+            if boxes:
+                job.timings[task] = time.perf_counter() - start
+        job.image = None if self._evidence is None else image
+
+    def _reports(self, jobs: Sequence[_Job | Failure]) -> Iterator[CheckReport | Failure]:
+        good = [job for job in jobs if isinstance(job, _Job)]
+        for task, model in self._models.items():
+            self._judge(good, task, model)
+        for job in jobs:
+            yield job if isinstance(job, Failure) else self._report(job)
+
+    def _judge(self, jobs: Sequence[_Job], task: TaskName, model: Model) -> None:
+        """Runs one model over the crops of all jobs at once."""
+        jobs = [job for job in jobs if job.boxes[task]]
+        if not jobs:
+            return
+        start = time.perf_counter()
+        crops = np.concatenate([job.crops.pop(task) for job in jobs])
+        scores, maps = model.score_crops(crops, evidence=self._evidence is not None)
+        share = (time.perf_counter() - start) / len(scores)
+        first = 0
+        for job in jobs:
+            boxes = job.boxes[task]
+            rows = range(first, first + len(boxes))
+            first += len(boxes)
+            job.verdicts[task] = [_verdict(task, float(scores[row]), model) for row in rows]
+            job.timings[task] += share * len(boxes)
+            if maps is not None:
+                how = model.card.preprocessing
+                job.heats += [Heat(box, how, maps[row, 0]) for box, row in zip(boxes, rows, strict=True)]
+
+    def _report(self, job: _Job) -> CheckReport:
+        of_picture = tuple(v for task in PICTURE_TASKS for v in job.verdicts.get(task, ()))
+        of_faces = [job.verdicts[task] for task in FACE_TASKS if task in job.verdicts]
+        faces = tuple(
+            face.model_copy(update={"verdicts": tuple(verdicts[row] for verdicts in of_faces)})
+            for row, face in enumerate(job.faces)
+        )
+        everything = [*of_picture, *(verdict for face in faces for verdict in face.verdicts)]
+        trusted: bool | None = all(v.decision == DECISIONS[v.task][0] for v in everything)
+        lacking = self._detector is not None and not faces
+        if lacking and trusted:
+            trusted = None
+        if self._evidence is not None and job.image is not None:
+            start = time.perf_counter()
+            draw(self._evidence / self._free(job.source), job.image, faces, job.heats)
+            job.timings["evidence"] = time.perf_counter() - start
+        return CheckReport(
+            source=job.source,
+            size=job.size,
+            trusted=trusted,
+            reason=NO_FACE if lacking else None,
+            verdicts=of_picture,
+            faces=tuple(_turned_back(face, job.size, job.turns) for face in faces),
+            timings=job.timings,
+        )
+
+    def _free(self, source: str) -> str:
+        name = free_name(source, self._names)
+        self._names.add(name)
+        return name
+
+
+def _verdict(task: TaskName, score: float, model: Model) -> Verdict:
+    decision = DECISIONS[task][score >= model.threshold]
+    return Verdict(task=task, score=score, threshold=model.threshold, decision=decision, model=model.name)
+
+
+def _turned_back(face: Face, size: tuple[int, int], turns: int) -> Face:
+    """The face in pixels of the picture as it was handed in."""
+    box = upright_to_original(face.box, size, turns)
+    points = tuple(point_to_original(point, size, turns) for point in face.points)
+    return face.model_copy(update={"box": box, "points": points})
+
+
+def _decoded(sources: Iterable[Source], *, readers: int, ahead: int) -> Iterator[_Job | Failure]:
+    """Jobs in order; with readers, at most `ahead` pictures are decoded before they are asked for."""
+    if not readers:
+        yield from map(_decode, sources)
+        return
+    with ThreadPoolExecutor(readers, thread_name_prefix="facetrust-read") as pool:
+        queue: deque[Future[_Job | Failure]] = deque()
+        try:
+            for source in sources:
+                queue.append(pool.submit(_decode, source))
+                if len(queue) > ahead:
+                    yield queue.popleft().result()
+            while queue:
+                yield queue.popleft().result()
+        finally:
+            # The caller may stop early; what was not begun need not be read.
+            for waiting in queue:
+                waiting.cancel()
+
+
+def _decode(source: Source) -> _Job | Failure:
+    name = str(source) if isinstance(source, (str, Path)) else f"<{type(source).__name__}>"
+    start = time.perf_counter()
+    try:
+        if isinstance(source, (str, Path)):
+            image = read_image(source)
+        elif isinstance(source, bytes):
+            image = decode_image(source, name)
+        else:
+            image = _checked(source, name)
+    except InputError as error:
+        return Failure(name, error)
+    return _Job(name, image, (image.shape[0], image.shape[1]), {"decode": time.perf_counter() - start})
+
+
+def _checked(array: Pixels, name: str) -> Pixels:
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ImageError(f"{name}: is {kind}; give a path, bytes or a (H, W, 3) uint8 RGB array")
+    if min(array.shape[:2]) < MIN_SIDE:
+        raise ImageError(
+            f"{name}: {array.shape[1]}x{array.shape[0]} pixels; at least {MIN_SIDE} a side are needed"
+        )
+    return np.ascontiguousarray(array)
+
+
+def _open_model(task: TaskName, given: Mapping[TaskName, str | Path | Model], *, threads: int) -> Model:
+    """The model for a task, whose card must be of that task."""
+    known = (*FACE_TASKS, *PICTURE_TASKS)
+    if task not in known:
+        raise UnknownName("task that check can answer", task, known)
+    named = given.get(task, BUNDLED.get(task))
+    if named is None:
+        raise UsageError(f"no model for {task} is bundled; give one: models={{{task!r}: 'file.onnx'}}")
+    if isinstance(named, Model):
+        model = named
+    else:
+        shared = isinstance(named, str) and named in bundled()
+        model = _bundled_model(str(named), threads) if shared else load_model(named, threads=threads)
+    if model.card.task != task:
+        raise ModelError(f"{model.name}: is a model for {model.card.task}, not for {task}")
+    return model
+
+
+def _open_detector(given: Detector | str | Path | None, *, threads: int) -> Detector:
+    if given is None:
+        return _bundled_detector(threads)
+    return open_detector(given, threads=threads) if isinstance(given, (str, Path)) else given
+
+
+# What comes with the package does not change, so that calling `check` in a loop opens it once.
+@lru_cache(maxsize=8)
+def _bundled_model(name: str, threads: int) -> Model:
+    return load_model(name, threads=threads)
+
+
+@lru_cache(maxsize=4)
+def _bundled_detector(threads: int) -> Detector:
+    return open_detector(threads=threads)

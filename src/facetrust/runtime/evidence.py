@@ -1,0 +1,160 @@
+"""Overlays: the picture, its faces with their verdicts, and where in each crop the score comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.imaging import Pixels, fit_within
+from facetrust.records import DECISIONS, Box, Face, Preprocessing, write_whole
+
+_LONGEST, _SHORTEST = 1280, 480  # Longest sides in pixels that an overlay may have.
+_FAINT = 1.0  # Logits: the least evidence that is drawn at full strength.
+_STRENGTH = 0.6
+_ATTACK, _LIVE = (214, 40, 40), (31, 119, 220)
+_BAD, _GOOD, _PLAIN = (214, 40, 40), (30, 140, 60), (90, 90, 90)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class Heat(NamedTuple):
+    """A model's evidence map (gh, gw) over the crop that was cut for `box`; positive pulls toward attack."""
+
+    box: Box
+    how: Preprocessing
+    values: NDArray[np.float32]
+
+
+def free_name(source: str, taken: Collection[str]) -> str:
+    """Returns `<stem>.evidence.png` for a source, numbered if that name is taken."""
+    stem = Path(source).stem.strip("<>") or "image"
+    name, number = f"{stem}.evidence.png", 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}.evidence.png"
+    return name
+
+
+def draw(path: Path, image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]) -> None:
+    """Writes an overlay as PNG, whole or not at all.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, upright.
+        faces: with verdicts; boxes in pixels of the image.
+        heats: drawn over the windows that their crops were cut from.
+    """
+    pixels = overlay(image, faces, heats)
+    _, data = cv2.imencode(".png", pixels[:, :, ::-1])
+    write_whole(path, lambda part: part.write_bytes(data.tobytes()))
+
+
+def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]) -> Pixels:
+    """Returns the overlay: the picture resized to a readable size, and below it a legend, RGB."""
+    top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
+    scale = max(_FAINT, top)
+    heat = np.zeros(image.shape[:2], np.float32)
+    for each in heats:
+        _lay(heat, each)
+    canvas, factor = _readable(image)
+    if heats:
+        canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale)
+    for face in faces:
+        _frame(canvas, face, factor)
+    return np.concatenate([canvas, _legend(canvas.shape[1], scale=scale if heats else None)])
+
+
+def window(size: tuple[int, ...], box: Box, how: Preprocessing) -> Box:
+    """Returns x, y, w, h of the window that `imaging.crop_face` cuts for a box at the first margin.
+
+    Args:
+        size: (height, width) of the image.
+    """
+    x, y, w, h = box
+    side = max(w, h)
+    wide, tall = (side, side) if how.square else (w, h)
+    wide, tall = wide * how.margins[0], tall * how.margins[0]
+    across, down = x + w / 2, y + h / 2
+    if how.fill == "shift":
+        height, width = size[:2]
+        ratio = min(1.0, height / tall, width / wide)
+        wide, tall = wide * ratio, tall * ratio
+        across = min(max(across, wide / 2), width - wide / 2)
+        down = min(max(down, tall / 2), height - tall / 2)
+    return across - wide / 2, down - tall / 2, wide, tall
+
+
+def _lay(heat: NDArray[np.float32], each: Heat) -> None:
+    """Adds a map to the heat (H, W) where its window lies inside the picture; the stronger value stays."""
+    x, y, w, h = window(heat.shape, each.box, each.how)
+    left, top, wide, tall = round(x), round(y), max(1, round(w)), max(1, round(h))
+    a, b = max(left, 0), max(top, 0)
+    c, d = min(left + wide, heat.shape[1]), min(top + tall, heat.shape[0])
+    if a >= c or b >= d:
+        return
+    # Only the visible part is made, so that a window far larger than the picture costs nothing.
+    rows, columns = each.values.shape
+    to_cells = np.asarray(
+        [
+            [columns / wide, 0, (a - left + 0.5) * columns / wide - 0.5],
+            [0, rows / tall, (b - top + 0.5) * rows / tall - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    values = each.values.astype(np.float32)
+    part = cv2.warpAffine(values, to_cells, (c - a, d - b), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    there = heat[b:d, a:c]
+    np.copyto(there, part, where=np.abs(part) > np.abs(there))
+
+
+def _readable(image: Pixels) -> tuple[Pixels, float]:
+    """A copy of the picture that is neither huge nor tiny, and the factor."""
+    small, factor = fit_within(image, _LONGEST)
+    if max(small.shape[:2]) < _SHORTEST:
+        factor = _SHORTEST / max(small.shape[:2])
+        small = np.asarray(
+            cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8
+        )
+    return small.copy(), factor
+
+
+def _tinted(canvas: Pixels, heat: NDArray[Any]) -> Pixels:
+    """The canvas tinted by heat in [-1, 1]: red for attack, blue for live."""
+    amount = (np.clip(np.abs(heat), 0, 1) * _STRENGTH)[:, :, None]
+    colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
+    return np.asarray(canvas * (1 - amount) + colour * amount, dtype=np.uint8)
+
+
+def _frame(canvas: Pixels, face: Face, factor: float) -> None:
+    """Draws the box and, above it, one line per verdict."""
+    x, y, w, h = (round(value * factor) for value in face.box)
+    bad = any(verdict.decision != DECISIONS[verdict.task][0] for verdict in face.verdicts)
+    colour = (_BAD if bad else _GOOD) if face.verdicts else _PLAIN
+    cv2.rectangle(canvas, (x, y), (x + w, y + h), colour, 2)
+    lines = [f"{verdict.decision} {verdict.score:.2f}" for verdict in face.verdicts]
+    for row, line in enumerate(reversed(lines or ["face"])):
+        (wide, tall), _ = cv2.getTextSize(line, _FONT, 0.6, 2)
+        left = min(max(x, 0), max(0, canvas.shape[1] - wide - 8))
+        low = max(y, (len(lines) or 1) * (tall + 10)) - row * (tall + 10)
+        cv2.rectangle(canvas, (left, low - tall - 10), (left + wide + 8, low), colour, -1)
+        cv2.putText(canvas, line, (left + 4, low - 6), _FONT, 0.6, (255, 255, 255), 2, cv2.LINE_AA)
+
+
+def _legend(width: int, *, scale: float | None) -> Pixels:
+    """A strip that says what the colours mean; `scale` is the evidence drawn at full strength."""
+    strip = np.full((44, width, 3), 255, np.uint8)
+    if scale is None:
+        texts = ["no evidence map"]
+    else:
+        bar = max(20, min(160, width // 4))
+        ramp = np.tile(np.linspace(-1, 1, bar, dtype=np.float32), (16, 1))
+        strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp)
+        texts = [f"blue: live, red: attack; full at {scale:.1f} logits"]
+    start = 8 if scale is None else 16 + bar
+    size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(texts[0], _FONT, 0.5, 1)[0][0])
+    if size > 0.1:
+        cv2.putText(strip, texts[0], (start, 28), _FONT, size, (40, 40, 40), 1, cv2.LINE_AA)
+    return strip
