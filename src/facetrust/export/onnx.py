@@ -1,0 +1,130 @@
+"""PyTorch → ONNX: one file with the outputs `score` and `evidence` and its card inside."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facetrust.errors import ExportError, MissingExtra
+from facetrust.export._simplify import simplify
+from facetrust.export.file import open_session, save, with_card
+from facetrust.export.parity import FLOAT_TOLERANCE, compare
+from facetrust.imaging import Pixels
+from facetrust.records import ModelCard
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import Tensor, nn
+
+OPSET = 18  # The exporter's own; a higher one would shut out older runtimes and gain nothing.
+
+
+def export(
+    model: nn.Module,
+    card: ModelCard,
+    out: Path,
+    *,
+    crops: Sequence[Pixels] | Pixels | None = None,
+    tolerance: float = FLOAT_TOLERANCE,
+) -> Path:
+    """Returns the path of the .onnx file that holds the network; `<stem>.json` beside it is its card.
+
+    Input `image` (B, 3, h, w) float32, normalised as the card says; outputs `score` (B,) in [0, 1]
+    and `evidence` (B, gh, gw), whose mean per image is the logit. Nothing is written before the
+    graph was found to answer as the network does.
+
+    Args:
+        model: its forward gives `.logit` (B,) and `.evidence` (B, gh, gw); it is left as it is.
+        crops: real crops (N, h, w, 3) or (N, M, h, w, 3) uint8 RGB to prove it on; noise if none.
+        tolerance: greatest allowed difference of a score.
+
+    Raises:
+        ExportError: the network cannot be traced, fixes the batch size, or the graph answers otherwise.
+        MissingExtra: torch or onnxscript is not installed.
+    """
+    out = Path(out)
+    graph = with_card(trace(model, card.preprocessing.size, name=card.name), card)
+    faces = _noise(card) if crops is None else crops
+    session = open_session(graph.SerializeToString())
+    compare(model, card, session, card, faces, tolerance=tolerance, name=out.name)
+    save(graph, card, out)
+    return out
+
+
+def trace(model: nn.Module, size: tuple[int, int], *, name: str = "the network") -> onnx.ModelProto:
+    """Returns a network as an ONNX graph for images of `size` (height, width), batch norms folded.
+
+    Raises:
+        ExportError: it cannot be traced, or its code fixes the batch size.
+        MissingExtra: torch or onnxscript is not installed.
+    """
+    try:
+        import onnxscript  # noqa: F401
+        import torch
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "train") from None
+    # A copy on the CPU: no mode, device or hook of the caller's network is touched.
+    wrapped = _named(copy.deepcopy(model).cpu()).eval()
+    image = torch.zeros(2, 3, *size)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            # The exporter uses names of torch that torch calls outdated; no caller can change that.
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            free = ({0: torch.export.Dim("batch", min=1)},)
+            program = torch.export.export(wrapped, (image,), dynamic_shapes=free, strict=False)
+            made = torch.onnx.export(
+                program,
+                (),
+                input_names=["image"],
+                output_names=["score", "evidence"],
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                optimize=True,
+                verbose=False,
+            )
+    except ExportError:
+        raise
+    except Exception as error:  # Tracing runs the network's code, which may raise anything.
+        raise ExportError(f"{name}: {_reason(error)}") from error
+    if made is None:
+        raise ExportError(f"{name}: torch made no graph of it")
+    return simplify(made.model_proto)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "specialized it to be a constant" in text:
+        return "its code fixes the batch size, for example by len(tensor); use tensor.shape[0]"
+    return f"torch cannot trace it ({type(error).__name__}: {text.splitlines()[0][:160] if text else ''})"
+
+
+def _named(model: nn.Module) -> nn.Module:
+    import torch
+
+    class Named(torch.nn.Module):
+        """The network, its logit turned into a score."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+            found: Any = self.model(image)
+            if not hasattr(found, "logit") or not hasattr(found, "evidence"):
+                raise ExportError(f"{type(self.model).__name__} gives no logit and evidence; wrap its output")
+            return torch.sigmoid(found.logit), found.evidence
+
+    return Named()
+
+
+def _noise(card: ModelCard) -> Pixels:
+    how = card.preprocessing
+    shape = (4, len(how.margins), *how.size, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -1,0 +1,177 @@
+"""What is profiled: a run folder, a model's name or an .onnx file, ready to run in one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from facetrust.errors import MissingExtra, ModelError, UsageError
+from facetrust.profile import _onnx_macs, _torch_macs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Engine = Literal["torch", "onnxruntime"]
+Size = tuple[int, int]
+Run = Callable[[], object]
+_USUAL: Size = (224, 224)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model in one engine: its figures, and `run(batch)`, which makes a call that runs a batch once.
+
+    `source` is what a fresh process would load: the model itself, or the file traced from it.
+    """
+
+    model: str
+    source: str
+    engine: Engine
+    size: Size
+    crops: int
+    parameters: int
+    macs: int
+    bytes: int
+    fixed_batch: int | None
+    run: Callable[[int], Run] = field(repr=False)
+
+
+def open_subjects(
+    model: str, engines: tuple[Engine, ...], *, size: Size | None, threads: int, scratch: Path
+) -> list[Subject]:
+    """Returns the model in each engine that can run it; an .onnx file is run by ONNX Runtime only.
+
+    Raises:
+        UsageError: no engine is left, or the network does not take the size.
+        ModelError: missing or damaged.
+    """
+    if model.endswith(".onnx"):
+        if "onnxruntime" not in engines:
+            raise UsageError(
+                f"{model}: an .onnx file is run by onnxruntime; asked for was {', '.join(engines)}"
+            )
+        return [_onnx_subject(model, Path(model), size=size, threads=threads)]
+    network, size, crops = _network(model, size)
+    found = []
+    for engine in engines:
+        if engine == "torch":
+            found.append(_torch_subject(model, network, size, crops=crops))
+        else:
+            path = _traced(model, network, size, scratch)
+            found.append(_onnx_subject(model, path, size=size, threads=threads, crops=crops))
+    return found
+
+
+def _network(model: str, size: Size | None) -> tuple[nn.Module, Size, int]:
+    try:
+        import torch
+
+        from facetrust.models import create_model, load_checkpoint
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "train") from None
+    if Path(model).is_dir():
+        network, card = load_checkpoint(model)
+        size, crops = size or card.preprocessing.size, len(card.preprocessing.margins)
+    else:
+        size, crops = size or _USUAL, 1
+        network = create_model(model, image_size=size).eval()
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, *size))
+    except Exception as error:  # A network's own code refuses a size in its own way.
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise UsageError(
+            f"{model}: does not take {size[0]}x{size[1]} images ({reason}); give another size"
+        ) from None
+    return network, size, crops
+
+
+def _torch_subject(model: str, network: nn.Module, size: Size, *, crops: int) -> Subject:
+    import torch
+
+    def run(batch: int) -> Run:
+        images = torch.from_numpy(_images(batch, size))
+
+        def once() -> object:
+            with torch.inference_mode():
+                return network(images)
+
+        return once
+
+    return Subject(
+        model=model,
+        source=model,
+        engine="torch",
+        size=size,
+        crops=crops,
+        parameters=sum(p.numel() for p in network.parameters()),
+        macs=_torch_macs.count_macs(network, (1, 3, *size)),
+        bytes=sum(t.numel() * t.element_size() for t in network.state_dict().values()),
+        fixed_batch=None,
+        run=run,
+    )
+
+
+def _traced(model: str, network: nn.Module, size: Size, scratch: Path) -> Path:
+    from facetrust.export.onnx import trace
+
+    path = scratch / f"{len(list(scratch.iterdir()))}.onnx"
+    path.write_bytes(trace(network, size, name=model).SerializeToString())
+    return path
+
+
+def _onnx_subject(model: str, path: Path, *, size: Size | None, threads: int, crops: int = 0) -> Subject:
+    import onnx
+
+    from facetrust.export.file import open_session
+
+    session = open_session(_existing(path), threads=threads)
+    graph = onnx.load(str(path))
+    (entry, *others) = session.get_inputs()
+    if others or len(entry.shape) != 4 or entry.type != "tensor(float)":
+        raise ModelError(
+            f"{path}: needs one float input (B, 3, h, w); it has {[i.name for i in session.get_inputs()]}"
+        )
+    batch, *rest = (side if isinstance(side, int) else None for side in entry.shape)
+    height, width = size or _USUAL
+    shape = (rest[0] or 3, rest[1] or height, rest[2] or width)
+
+    def run(count: int) -> Run:
+        feed = {entry.name: _images(count, shape[1:], channels=shape[0])}
+        return lambda: session.run(None, feed)
+
+    return Subject(
+        model=model,
+        source=str(path),
+        engine="onnxruntime",
+        size=shape[1:],
+        crops=crops or _crops_of(graph),
+        parameters=_onnx_macs.count_parameters(graph),
+        macs=_onnx_macs.count_macs(graph, (1, *shape)),
+        bytes=path.stat().st_size,
+        fixed_batch=batch,
+        run=run,
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    return path
+
+
+def _crops_of(graph: Any) -> int:
+    """Returns how many crops of a face the card in a file asks for; 1 without a card."""
+    from facetrust.export.file import KEY
+    from facetrust.records import ModelCard
+
+    text = {entry.key: entry.value for entry in graph.metadata_props}.get(KEY)
+    return len(ModelCard.from_json(text, "the card inside").preprocessing.margins) if text else 1
+
+
+def _images(batch: int, size: Size, *, channels: int = 3) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(0).standard_normal((batch, channels, *size), dtype=np.float32)
