@@ -152,7 +152,7 @@ def _legend(width: int, *, scale: float | None) -> Pixels:
         bar = max(20, min(160, width // 4))
         ramp = np.tile(np.linspace(-1, 1, bar, dtype=np.float32), (16, 1))
         strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp)
-        texts = [f"blue: live, red: attack; full at {scale:.1f} logits"]
+        texts = [f"red speaks for an attack, blue against; full at {scale:.1f} logits"]
     start = 8 if scale is None else 16 + bar
     size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(texts[0], _FONT, 0.5, 1)[0][0])
     if size > 0.1:
