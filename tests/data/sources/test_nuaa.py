@@ -18,9 +18,8 @@ ROWS = f"{LIVE},live,0001,01,train,1,2,3,4,a\n{PRINT},spoof,0009,03,val,5,6,7,8,
 def test_rows_of_the_list(plant: Callable[..., Path]) -> None:
     first, second = nuaa(plant(LIVE, PRINT, manifest__csv=HEAD + ROWS))
     assert first == Sample(
-        path=LIVE, label=0, split="train", x=1, y=2, w=3, h=4, subject="nuaa-0001", domain="nuaa", media="nuaa-live-0001-01",
-        frame=25,
-    )  # fmt: skip
+        path=LIVE, label=0, split="train", subject="nuaa-0001", domain="nuaa", media="nuaa-live-0001-01"
+    ).model_copy(update={"frame": 25, "x": 1, "y": 2, "w": 3, "h": 4})
     assert (second.label, second.attack, second.split) == (1, "print", "dev")
 
 

@@ -1,0 +1,113 @@
+"""Trivial measures of a face crop. What they tell of the label, a network need not understand faces for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.imaging import Pixels
+
+Values = NDArray[np.float64]
+
+BINS = 16
+_WINDOW = 256  # Pixels: a larger crop is looked at through its middle, for speed.
+
+
+def laplacian(crop: Pixels) -> float:
+    """Returns the variance of the Laplacian of the grey crop (h, w, 3): how sharp it is; 0 or more."""
+    return float(cv2.Laplacian(_grey(crop), cv2.CV_64F).var())
+
+
+def saturation(crop: Pixels) -> float:
+    """Returns the mean saturation of the crop (h, w, 3) in [0, 1]."""
+    return float(cv2.cvtColor(crop, cv2.COLOR_RGB2HSV)[:, :, 1].mean() / 255.0)
+
+
+def spectrum(crop: Pixels) -> Values:
+    """Returns the (16,) natural log of the mean power per ring of frequency, 0 to half a cycle per pixel.
+
+    Taken at the crop's own size, through a Hann window; rings that a tiny crop does not fill are
+    interpolated. Finer grain, halftone, moiré and JPEG blocks show in the outer rings.
+    """
+    grey = _grey(crop).astype(np.float64)
+    top, left = (max(0, (side - _WINDOW) // 2) for side in grey.shape)
+    grey = grey[top : top + _WINDOW, left : left + _WINDOW]
+    window = np.outer(np.hanning(grey.shape[0] + 2)[1:-1], np.hanning(grey.shape[1] + 2)[1:-1])
+    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2 / (window**2).sum()
+    down, across = np.fft.fftfreq(grey.shape[0])[:, None], np.fft.rfftfreq(grey.shape[1])[None, :]
+    ring = np.minimum((np.hypot(down, across) * 2 * BINS).astype(int), BINS).ravel()
+    count = np.bincount(ring, minlength=BINS + 1)[:BINS]
+    mean = np.bincount(ring, power.ravel(), minlength=BINS + 1)[:BINS] / np.maximum(count, 1)
+    filled = np.flatnonzero(count)
+    return np.interp(np.arange(BINS), filled, np.log(mean[filled] + 1e-3))
+
+
+PROBES: dict[str, Callable[[Pixels], float | Values]] = {
+    "laplacian": laplacian,
+    "saturation": saturation,
+    "spectrum": spectrum,
+}
+
+
+def separation(labels: NDArray[np.int64], values: Values) -> float:
+    """Returns the area under the ROC curve: the chance that an attack has the higher value, ties halved.
+
+    Args:
+        labels: (N,) 0 or 1.
+        values: (N,).
+
+    Returns NaN where only one label occurs.
+    """
+    positive = int(labels.sum())
+    negative = labels.size - positive
+    if not positive or not negative:
+        return float("nan")
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    return float((rank[labels == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+class Logistic(NamedTuple):
+    """A fitted logistic regression: standardised features, weights (d,), bias."""
+
+    mean: Values
+    scale: Values
+    weights: Values
+    bias: float
+
+    def score(self, features: Values) -> Values:
+        """Returns the (N,) log odds of attack for features (N, d)."""
+        return np.asarray((features - self.mean) / self.scale @ self.weights + self.bias)
+
+
+def fit_logistic(features: Values, labels: NDArray[np.int64], *, ridge: float = 1.0) -> Logistic:
+    """Returns a logistic regression fitted by Newton's method, deterministic.
+
+    Args:
+        features: (N, d); standardised inside.
+        labels: (N,) 0 or 1; both must occur.
+        ridge: weight of the squared norm of the weights (not the bias) beside the summed log loss.
+    """
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    design = np.column_stack([(features - mean) / scale, np.ones(len(features))])
+    penalty = np.diag([*([ridge] * features.shape[1]), 1e-9])
+    weights = np.zeros(design.shape[1])
+    for _ in range(50):
+        chance = 0.5 * (1 + np.tanh(0.5 * (design @ weights)))
+        slope = design.T @ (chance - labels) + penalty @ weights
+        curve = (design * (chance * (1 - chance))[:, None]).T @ design + penalty
+        step = np.linalg.solve(curve, slope)
+        # A full Newton step can overshoot where the classes lie far apart.
+        weights = weights - step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return Logistic(mean, scale, weights[:-1], float(weights[-1]))
+
+
+def _grey(crop: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
