@@ -35,9 +35,9 @@ _COLUMNS = (
     ("apcer", "APCER worst"),
     ("bpcer", "BPCER"),
     ("acer", "ACER"),
-    ("tpr@fpr=1%", "TPR @ FPR 1 %"),
-    ("bpcer@apcer=1%", "BPCER @ APCER 1 %"),
-    ("bpcer@apcer=5%", "BPCER @ APCER 5 %"),
+    ("tpr@fpr=1%", "TPR @ FPR 1\N{NO-BREAK SPACE}%"),
+    ("bpcer@apcer=1%", "BPCER @ APCER 1\N{NO-BREAK SPACE}%"),
+    ("bpcer@apcer=5%", "BPCER @ APCER 5\N{NO-BREAK SPACE}%"),
     ("ece", "ECE"),
 )
 _HIGHER = {"auc", "tpr@fpr=1%"}
@@ -47,17 +47,12 @@ _PLAIN = {"auc", "ece"}
 class Entry(NamedTuple):
     """One model of the report: its files, its scores and what the protocol says of it."""
 
+    name: str
     path: Path
     dev_path: Path
     test: Scores
     judgement: Judgement
     color: str
-
-    @property
-    def name(self) -> str:
-        """The model and its version."""
-        made_by = self.test.made_by
-        return f"{made_by.model.removeprefix(_BASELINE).strip()}@{made_by.version}"
 
     @property
     def is_baseline(self) -> bool:
@@ -136,7 +131,8 @@ def _entries(
             raise type(error)(f"{path}: {error}") from None
         alike = sum(scores.made_by.model.startswith(_BASELINE) == entry.is_baseline for entry in entries)
         colors = _GREYS if scores.made_by.model.startswith(_BASELINE) else _COLORS
-        entries.append(Entry(path, dev_path, scores, judgement, colors[alike % len(colors)]))
+        name = _name(scores, [other for _, other in tests])
+        entries.append(Entry(name, path, dev_path, scores, judgement, colors[alike % len(colors)]))
     return entries
 
 
@@ -178,6 +174,14 @@ def _dev_of(path: Path, scores: Scores, devs: list[tuple[Path, Scores]]) -> tupl
             "one is needed to fit its threshold"
         )
     return fitting[0]
+
+
+def _name(scores: Scores, among: list[Scores]) -> str:
+    """Returns the model and its version, with the seed where runs of one model stand side by side."""
+    made_by = scores.made_by
+    name = f"{made_by.model.removeprefix(_BASELINE).strip()}@{made_by.version}"
+    runs = sum((made_by.model, made_by.version) == _key(other)[:2] for other in among)
+    return name if runs == 1 else f"{name} (seed {made_by.seed})"
 
 
 def _title(scores: Scores) -> str:
@@ -227,7 +231,8 @@ def _warnings(entries: list[Entry]) -> list[str]:
         found.append("No trivial baseline was given, so nothing shows how far a shortcut alone would come.")
     for model in models:
         for baseline in baselines:
-            if _auc_of(baseline) >= _auc_of(model):
+            # A shortcut works as well the other way round.
+            if max(_auc_of(baseline), 1 - _auc_of(baseline)) >= _auc_of(model):
                 found.append(f"{model.name} does no better (AUC) than the trivial baseline {baseline.name}.")
     if len({entry.judgement.fitted_on.manifest for entry in entries}) > 1:
         found.append(
@@ -248,7 +253,7 @@ def _page(entries: list[Entry], facts: dict[str, Any]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["shown"] = _shown
-    environment.filters["percent"] = lambda value: f"{100 * value:.2f} %"
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
     template = environment.from_string(files("facetrust").joinpath("_report.html.j2").read_text("utf-8"))
     return template.render(
         facts=facts,
@@ -287,8 +292,8 @@ def _shown(figure: Figure, part: str = "value") -> str:
     values = (figure.value,) if part == "value" else (figure.low, figure.high)
     if any(value is None for value in values):
         return "–" if part == "value" else ""
-    texts = [f"{v:.4f}" if figure.metric in _PLAIN else f"{100 * v:.2f}" for v in values if v is not None]
-    return texts[0] if part == "value" else f"{texts[0]} – {texts[1]}"
+    texts = [f"{v:.4f}" if figure.metric in _PLAIN else f"{100 * v:.1f}" for v in values if v is not None]
+    return texts[0] if part == "value" else f"{texts[0]}–{texts[1]}"
 
 
 def _curves(entries: list[Entry], levels: list[Level], scores: list[Scores], *, det: bool) -> str:
@@ -339,7 +344,7 @@ def _histogram(entry: Entry, level: Level, scores: Scores) -> str:
     axes.axvline(level.threshold.value, color="#111827", linewidth=1.2, linestyle=(0, (4, 2)))
     axes.set(xlabel="score", ylabel="% of class", xlim=(low, high))
     axes.set_title(entry.name, fontsize=10, loc="left")
-    axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=2)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderpad=0)
     return _svg(canvas)
 
 

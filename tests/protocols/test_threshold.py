@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facetrust.errors import MetricError, ProtocolError, UsageError
+from facetrust.protocols import check_apart, fit_threshold
+from facetrust.records import Provenance, Threshold
+
+LABELS = [0, 0, 0, 0, 1, 1, 1, 1]
+SCORES = [0.1, 0.2, 0.5, 0.7, 0.4, 0.6, 0.8, 0.9]
+
+
+def _value(rule, labels=LABELS, scores=SCORES, **settings):
+    return fit_threshold(rule, labels, scores, manifest="feed", split="dev", **settings).value
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("eer", 0.55),  # One of four missed, one of four stopped, anywhere in (0.5, 0.6].
+        ("apcer@0%", 0.3),
+        ("apcer@25%", 0.55),
+        ("apcer@0.25", 0.55),
+        ("apcer@2.5e-1", 0.55),
+        ("bpcer@0%", 0.75),
+        ("bpcer@25%", 0.55),
+        ("bpcer@99%", 0.15),
+        ("bpcer@100%", 0.1),
+    ],
+)
+def test_lies_halfway_between_the_neighbouring_scores(rule, expected):
+    assert _value(rule) == pytest.approx(expected)
+
+
+def test_the_worst_species_decides():
+    species = [None] * 4 + ["print", "print", "replay", "replay"]
+    assert _value("apcer@25%", species=species) == pytest.approx(0.3)
+
+
+def test_remembers_where_it_was_fitted():
+    threshold = fit_threshold("eer", LABELS, SCORES, manifest="feed", split="dev")
+    assert (threshold.rule, threshold.manifest, threshold.split) == ("eer", "feed", "dev")
+
+
+@pytest.mark.parametrize("rule", ["apcer@100%", "bpcer@0%"])
+def test_is_finite_where_nothing_may_be_stopped(rule):
+    value = _value(rule, [0, 1, 1], [0.9, 0.2, 0.3])
+    assert 0.9 < value < 0.9000001
+
+
+def test_stays_apart_where_no_number_lies_between():
+    below = np.nextafter(0.5, 0)
+    assert _value("eer", [0, 1], [below, 0.5]) == 0.5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_agrees_with_loops(seed):
+    chance = np.random.default_rng(seed)
+    labels = np.r_[0, 1, chance.integers(0, 2, 20)]
+    scores = chance.integers(0, 15, 22) / 10
+    attacks, bona_fide = scores[labels == 1], scores[labels == 0]
+
+    def missed(threshold):
+        return sum(score < threshold for score in attacks) / len(attacks)
+
+    def stopped(threshold):
+        return sum(score >= threshold for score in bona_fide) / len(bona_fide)
+
+    candidates = [*sorted(set(scores)), 2.0]
+    eer = _value("eer", labels, scores)
+    assert abs(missed(eer) - stopped(eer)) == min(abs(missed(c) - stopped(c)) for c in candidates)
+    for share in (0.0, 0.1, 0.3):
+        kept = _value(f"apcer@{share}", labels, scores)
+        assert missed(kept) <= share
+        assert stopped(kept) == min(stopped(c) for c in candidates if missed(c) <= share)
+        kept = _value(f"bpcer@{share}", labels, scores)
+        assert stopped(kept) <= share
+        assert missed(kept) == min(missed(c) for c in candidates if stopped(c) <= share)
+
+
+@pytest.mark.parametrize(
+    "rule", ["", "eer@1%", "apcer", "apcer@", "apcer@x%", "apcer@2", "bpcer@-1%", "far@1%", "apcer@nan"]
+)
+def test_an_unknown_rule_is_refused(rule):
+    with pytest.raises(UsageError, match="no threshold rule"):
+        _value(rule)
+
+
+def test_dev_rows_of_one_class_are_refused():
+    with pytest.raises(MetricError, match="one class"):
+        _value("eer", [1, 1], [0.1, 0.2])
+
+
+def test_a_threshold_of_the_reported_split_is_refused():
+    threshold = Threshold(value=0.5, rule="eer", manifest="feed", split="test")
+    made_by = Provenance(model="tiny", version="1", manifest="feed", split="test")
+    with pytest.raises(ProtocolError, match=r"fitted on the test split of manifest feed, which is reported"):
+        check_apart(threshold, made_by)
+    check_apart(threshold, made_by.model_copy(update={"split": "dev"}))
+    check_apart(threshold, made_by.model_copy(update={"manifest": "beef"}))

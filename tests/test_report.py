@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import polars as pl
+import pytest
+
+from facetrust.errors import MetricError, MissingExtra, ProtocolError, ScoresError, UsageError
+from facetrust.metrics.auc import auc
+from facetrust.protocols.dev_threshold import dev_threshold
+from facetrust.records import Provenance, Scores
+from facetrust.report import report
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a scores file and returns its path."""
+
+    def write(
+        model="tiny",
+        split="test",
+        *,
+        power=1.0,
+        rows=80,
+        labels=None,
+        domain="lab",
+        seed=None,
+        frames=1,
+        **made_by,
+    ):
+        chance = np.random.default_rng(len(model) + (split == "dev") * 100)
+        marks = np.arange(rows) // frames % 2 if labels is None else np.array(labels)
+        table = pl.DataFrame(
+            {
+                "sample": [f"{split}/{row:03}.png" for row in range(rows)],
+                "media": [f"{split}-{row // frames}" for row in range(rows)],
+                "subject": [f"{split}-{row // 8}" for row in range(rows)],
+                "domain": [domain] * rows,
+                "attack": [
+                    ("print", "replay")[row // 4 % 2] if mark else None for row, mark in enumerate(marks)
+                ],
+                "label": marks,
+                "score": 1 / (1 + np.exp(-chance.normal(power * (2 * marks - 1)))),
+            }
+        )
+        path = tmp_path / f"{model.replace(':', '-')}-{split}-{seed}.parquet"
+        facts = {
+            "model": model,
+            "version": "1",
+            "manifest": "feed" * 4,
+            "split": split,
+            "seed": seed,
+        } | made_by
+        Scores(table, Provenance(**facts)).write(path)
+        return path
+
+    return write
+
+
+class _Page(HTMLParser):
+    """Collects a page's tags, links and table rows, and what was left open."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.links, self.rows = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in {"meta", "path", "use", "rect", "br"}:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append("")
+        self.links += [value for name, value in attrs if name in {"href", "src", "xlink:href"}]
+
+    def handle_endtag(self, tag):
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_data(self, data):
+        if "td" in self.open:
+            self.rows[-1] += data + " "
+
+
+def test_one_page_stands_alone(write, tmp_path):
+    names = ("tiny", "plain", "baseline:laplacian")
+    page = report(
+        [write(name) for name in names],
+        dev=[write(name, "dev") for name in names],
+        out=tmp_path / "out",
+        rounds=20,
+    )
+    assert page == tmp_path / "out" / "report.html"
+    assert sorted(path.name for path in page.parent.iterdir()) == ["report.html", "report.json"]
+    text = page.read_text()
+    read = _Page(text)
+    assert read.open == []
+    assert not {"script", "link", "img", "iframe"} & set(read.tags)
+    assert all(link.startswith("#") for link in read.links)
+    assert "http" not in text
+    assert "nan" not in re.sub(r"[a-z-]{4,}", "", text.lower())
+    assert read.tags.count("svg") == 2 + 3
+
+
+def test_the_json_holds_what_the_protocol_says(write, tmp_path):
+    test, dev = write(), write(split="dev")
+    facts = json.loads(
+        report([test], dev=[dev], out=tmp_path / "page.html", rounds=20, title="A & B")
+        .with_suffix(".json")
+        .read_text()
+    )
+    (model,) = facts["models"]
+    expected = dev_threshold(Scores.read(test), Scores.read(dev), rounds=20).model_dump(mode="json")
+    assert {key: model[key] for key in expected} == expected
+    assert (facts["schema"], facts["title"], model["scores"]["rows"]) == ("facetrust.report/1", "A & B", 80)
+    assert "<h1>A &amp; B</h1>" in (tmp_path / "page.html").read_text()
+
+
+def test_the_table_shows_the_figures(write, tmp_path):
+    test, dev = write(power=0.7), write(split="dev", power=0.7)
+    page = report([test], dev=[dev], out=tmp_path, rounds=20)
+    level = dev_threshold(Scores.read(test), Scores.read(dev), rounds=20).levels[0]
+    row = _Page(page.read_text()).rows[1].split()
+    assert row[:2] == ["tiny@1", f"{level.figure('auc').value:.4f}"]
+    assert row[2] == f"{level.figure('auc').low:.4f}–{level.figure('auc').high:.4f}"
+    assert f"{100 * level.figure('bpcer').value:.1f}" in row
+
+
+def test_baselines_come_last_and_the_best_model_is_bold(write, tmp_path):
+    names = {"baseline:laplacian": 3.0, "weak": 0.3, "strong": 1.5}
+    page = report(
+        [write(name, power=power) for name, power in names.items()],
+        dev=[write(name, "dev", power=power) for name, power in reversed(names.items())],
+        out=tmp_path,
+        rounds=20,
+    )
+    facts = json.loads(page.with_suffix(".json").read_text())
+    assert [model["name"] for model in facts["models"]] == ["weak@1", "strong@1", "laplacian@1"]
+    assert [model["baseline"] for model in facts["models"]] == [False, False, True]
+    assert "strong@1 does no better (AUC) than the trivial baseline laplacian@1." in facts["warnings"]
+    weak, strong, _ = (model["levels"][0]["figures"][0]["value"] for model in facts["models"])
+    bold = re.findall(r'class="best">([\d.]+)', page.read_text())
+    assert f"{strong:.4f}" in bold
+    assert f"{weak:.4f}" not in bold
+
+
+def test_a_baseline_the_wrong_way_round_is_still_a_shortcut(write, tmp_path):
+    powers = {"tiny": 0.5, "baseline:laplacian": -1.5}
+    tests = [write(name, power=power) for name, power in powers.items()]
+    page = report(
+        tests,
+        dev=[write(name, "dev", power=power) for name, power in powers.items()],
+        out=tmp_path,
+        rounds=20,
+    )
+    warnings = json.loads(page.with_suffix(".json").read_text())["warnings"]
+    assert warnings == ["tiny@1 does no better (AUC) than the trivial baseline laplacian@1."]
+
+
+def test_differences_are_paired_by_sample(write, tmp_path):
+    first, second = write("tiny"), write("twin", power=0.5)
+    other = Scores.read(second)
+    Scores(other.rows.reverse(), other.made_by).write(second)
+    page = report([first, second], dev=[write("tiny", "dev"), write("twin", "dev")], out=tmp_path, rounds=200)
+    (difference,) = json.loads(page.with_suffix(".json").read_text())["differences"]
+    scores = Scores.read(first)
+    assert difference["value"] == pytest.approx(
+        auc(scores.labels, scores.scores) - auc(other.labels, other.scores)
+    )
+    assert difference["low"] < difference["value"] < difference["high"]
+
+
+def test_a_model_is_not_told_apart_from_itself(write, tmp_path):
+    first, second = write("tiny"), write("twin")
+    scores = Scores.read(first)
+    Scores(scores.rows, Scores.read(second).made_by).write(second)
+    page = report([first, second], dev=[write("tiny", "dev"), write("twin", "dev")], out=tmp_path, rounds=20)
+    (difference,) = json.loads(page.with_suffix(".json").read_text())["differences"]
+    assert (difference["value"], difference["low"], difference["high"]) == (0, 0, 0)
+    assert "not told apart" in page.read_text()
+
+
+def test_frames_of_a_medium_get_a_second_section(write, tmp_path):
+    page = report([write(frames=4)], dev=[write(split="dev", frames=4)], out=tmp_path, rounds=20)
+    assert page.read_text().count("<h2>By ") == 2
+    assert [
+        level["unit"] for level in json.loads(page.with_suffix(".json").read_text())["models"][0]["levels"]
+    ] == ["row", "medium"]
+
+
+def test_is_the_same_text_again(write, tmp_path):
+    test, dev = [write()], [write(split="dev")]
+    first = report(test, dev=dev, out=tmp_path / "1", rounds=20).read_bytes()
+    assert report(test, dev=dev, out=tmp_path / "2", rounds=20).read_bytes() == first
+
+
+def test_published_figures_stand_beside_ours(write, tmp_path):
+    page = report([write(domain="casia-fasd")], dev=[write(split="dev")], out=tmp_path, rounds=20)
+    assert "FLIP-MCL" in page.read_text()
+    page = report([write()], dev=[write(split="dev")], out=tmp_path, rounds=20)
+    assert "None are known for this test set." in page.read_text()
+
+
+def test_a_lone_model_is_warned_about(write, tmp_path):
+    page = report([write(rows=40)], dev=[write(split="dev", manifest="beef")], out=tmp_path, rounds=20)
+    warnings = json.loads(page.with_suffix(".json").read_text())["warnings"]
+    assert [text.split()[0:3] for text in warnings] == [
+        ["No", "trivial", "baseline"],
+        ["Only", "5", "clusters"],
+    ]
+
+
+def test_a_name_is_not_markup(write, tmp_path):
+    page = report([write("a<b>")], dev=[write("a<b>", "dev")], out=tmp_path, rounds=20)
+    assert "a<b>" not in page.read_text()
+    assert "a&lt;b&gt;@1" in page.read_text()
+
+
+def _refused(error, message, test, dev, out, **settings):
+    with pytest.raises(error, match=message):
+        report(test, dev=dev, out=out, rounds=20, **settings)
+    assert not out.exists()
+
+
+def test_what_breaks_a_rule_is_refused_and_nothing_written(write, tmp_path):
+    out, test, dev = tmp_path / "out", write(), write(split="dev")
+    _refused(ProtocolError, "which is reported", [test], [test], out)
+    _refused(ProtocolError, "0 dev scores files of tiny@1", [test], [write("other", "dev")], out)
+    _refused(ProtocolError, "2 dev scores files", [test], [dev, dev], out)
+    _refused(UsageError, "at least one test and one dev", [test], [], out)
+    _refused(UsageError, "no threshold rule", [test], [dev], out, rule="best")
+    _refused(UsageError, "no protocol named", [test], [dev], out, protocol="dev")
+    _refused(ScoresError, "no such scores file", [tmp_path / "gone.parquet"], [dev], out)
+    _refused(ScoresError, "same model, version and seed", [test, test], [dev], out)
+    _refused(
+        MetricError,
+        "parquet: test scores of one: all 80 rows",
+        [write("one", labels=[1] * 80)],
+        [write("one", "dev")],
+        out,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"manifest": "beef"}, "its manifest is 'beef'"),
+        ({"split": "train"}, "its split is 'train'"),
+        ({"task": "deepfake"}, "its task is 'deepfake'"),
+        ({"rows": 72}, "its 72 rows are not the 80 rows"),
+        ({"labels": [1, 0] * 40}, "its 80 rows are not the 80 rows"),
+    ],
+)
+def test_models_side_by_side_must_share_their_rows(write, tmp_path, changed, message):
+    tests = [write(), write("other", **changed)]
+    _refused(ScoresError, message, tests, [write(split="dev"), write("other", "dev")], tmp_path / "out")
+
+
+def test_seeds_of_one_model_stand_side_by_side(write, tmp_path):
+    tests, devs = [write(seed=1), write(seed=2)], [write(split="dev", seed=2), write(split="dev", seed=1)]
+    page = report(tests, dev=devs, out=tmp_path, rounds=20)
+    models = json.loads(page.with_suffix(".json").read_text())["models"]
+    assert [(model["made_by"]["seed"], model["fitted_on"]["seed"]) for model in models] == [(1, 1), (2, 2)]
+    assert [model["name"] for model in models] == ["tiny@1 (seed 1)", "tiny@1 (seed 2)"]
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
+def test_a_missing_package_names_its_extra(write, tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    _refused(
+        MissingExtra,
+        rf"{package} is not installed; run: pip install 'facetrust\[report\]'",
+        [write()],
+        [write(split="dev")],
+        tmp_path / "out",
+    )
