@@ -321,7 +321,6 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: _Sources) -> N
     meaning = getattr(model, "evidence_means", "a map whose mean is the logit")
     command = f"facetrust train {recipe.name}"
     card = ModelCard(
-        schema="facetrust.card/1",
         name=recipe.name or out.name,
         task=recipe.task,
         architecture=recipe.model.name,

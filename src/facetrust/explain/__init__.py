@@ -1,0 +1,1 @@
+"""Explanations: one file each. A function of a model and images gives (B, h, w) maps, higher for attack."""

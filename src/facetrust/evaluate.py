@@ -1,0 +1,205 @@
+"""A model and a manifest become scores files, the trivial baselines beside them."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from facetrust.data.manifest import Manifest
+from facetrust.data.probes import PROBES, fit_logistic
+from facetrust.errors import ImageError, ManifestError, UsageError
+from facetrust.imaging import Pixels, crop_face, read_image
+from facetrust.records import Box, ModelCard, Preprocessing, Provenance, Sample, Scores, Split, write_whole
+
+_log = logging.getLogger("facetrust")
+Answer = float | ImageError
+Scorer = Callable[[list[Sample]], Iterator[Answer]]
+
+
+def evaluate(
+    model: str | Path,
+    manifest: str | Path | Manifest,
+    *,
+    split: Split = "test",
+    out: str | Path,
+    batch: int = 64,
+    workers: int = 0,
+    baselines: bool = True,
+    fit: str | Path | Manifest | None = None,
+    progress: bool = False,
+) -> Path:
+    """Returns the scores file `out/scores-<split>.parquet` of a model on one split.
+
+    Beside it: `baseline-<probe>-<split>.parquet` for each probe of `facetrust.data.probes`, a
+    logistic regression on that measure of the same crops; and `errors-<split>.csv` with one row
+    per picture that could not be read, where there is any. Such a picture has no score.
+
+    Args:
+        model: a run folder (runs in torch), an `.onnx` file or a bundled model's name (run by the
+            runtime, as when serving).
+        batch: faces at once, and `workers` processes that read them; for a run folder.
+        fit: manifest whose train rows the baselines are fitted on; the same one if none is given.
+            Where it has not both labels in train, no baselines are written.
+        progress: show a bar.
+
+    Raises:
+        ModelError: the model is missing, altered or unfinished.
+        ManifestError: the split has no rows, or none of its pictures can be read.
+    """
+    if split not in get_args(Split):
+        raise UsageError(f"split {split!r}: use one of {', '.join(get_args(Split))}")
+    whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
+    rows = _absolute(whole.only(split))
+    card, scorer = _open(model, batch=batch, workers=workers)
+    answers = list(_shown(scorer(rows), len(rows), progress, f"{card.name} on {split}"))
+    out = Path(out)
+    made_by = Provenance(
+        model=card.name,
+        version="+".join(filter(None, (str(card.version), card.sha256[:8]))),
+        task=card.task,
+        manifest=whole.hash,
+        split=split,
+        seed=card.seed,
+    )
+    names = whole.only(split).samples()
+    _write_errors(out / f"errors-{split}.csv", names, answers)
+    _write_scores(out / f"scores-{split}.parquet", names, answers, made_by)
+    if baselines:
+        other = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
+        _baselines(out, whole, other or whole, made_by, card.preprocessing)
+    return out / f"scores-{split}.parquet"
+
+
+def _open(model: str | Path, *, batch: int, workers: int) -> tuple[ModelCard, Scorer]:
+    path = Path(model)
+    if path.is_dir():
+        return _torch_scorer(path, batch, workers)
+    from facetrust.runtime.session import load_model
+
+    served = load_model(str(model))
+
+    def score(rows: list[Sample]) -> Iterator[Answer]:
+        for row in rows:
+            try:
+                image = read_image(row.path)
+            except ImageError as error:
+                yield error
+            else:
+                yield float(served.score(image, [_box(row, image)])[0])
+
+    return served.card, score
+
+
+def _torch_scorer(folder: Path, batch: int, workers: int) -> tuple[ModelCard, Scorer]:
+    import torch
+    from torch.utils.data import DataLoader
+
+    from facetrust.data.dataset import FaceData, collate
+    from facetrust.models import load_checkpoint, mean_logits
+
+    model, card = load_checkpoint(folder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = model.to(device)
+
+    def score(rows: list[Sample]) -> Iterator[Answer]:
+        data = FaceData(rows, views={"student": card.preprocessing})
+        waiting = iter(rows)
+        for faces in DataLoader(data, batch, num_workers=workers, collate_fn=collate):
+            failed = {entry.path: entry.reason for entry in faces["failed"]}
+            found: Iterator[float] = iter(())
+            if len(faces["label"]):
+                with torch.no_grad():
+                    logits = mean_logits(model, faces["views"]["student"].to(device))
+                found = iter(logits.double().sigmoid().tolist())
+            for _ in range(len(faces["label"]) + len(faces["failed"])):
+                path = next(waiting).path
+                yield ImageError(failed[path]) if path in failed else next(found)
+
+    return card, score
+
+
+def _baselines(out: Path, whole: Manifest, fit: Manifest, made_by: Provenance, how: Preprocessing) -> None:
+    """Writes the scores of a logistic regression on each probe, fitted on the train rows of `fit`."""
+    if {row.label for row in fit.samples() if row.split == "train"} != {0, 1}:
+        _log.warning("no baselines: %s has not both labels in train; name another to fit them on", fit.source)
+        return
+    learning, rows = fit.only("train").samples(), whole.only(made_by.split).samples()
+    learnt = _measured(_absolute(fit.only("train")), how)
+    judged = _measured(_absolute(whole.only(made_by.split)), how)
+    labels = np.array([row.label for row, values in zip(learning, learnt, strict=True) if values])
+    for probe in PROBES:
+        model = fit_logistic(np.stack([values[probe] for values in learnt if values]), labels)
+        answers: list[Answer] = []
+        for values in judged:
+            odds = float(model.score(values[probe][None])[0]) if values else 0.0
+            answers.append(0.5 * (1 + math.tanh(0.5 * odds)) if values else ImageError("unreadable"))
+        named = made_by.model_copy(update={"model": f"baseline:{probe}", "version": fit.hash, "seed": None})
+        _write_scores(out / f"baseline-{probe}-{made_by.split}.parquet", rows, answers, named)
+
+
+def _measured(rows: list[Sample], how: Preprocessing) -> list[dict[str, np.ndarray]]:
+    """Returns every probe's (d,) values of each row's crop, empty for an unreadable picture."""
+    found: list[dict[str, np.ndarray]] = []
+    for row in rows:
+        try:
+            image = read_image(row.path)
+        except ImageError:
+            found.append({})
+            continue
+        crop = crop_face(image, _box(row, image), how)
+        found.append({name: np.atleast_1d(probe(crop)) for name, probe in PROBES.items()})
+    return found
+
+
+def _write_scores(path: Path, rows: list[Sample], answers: list[Answer], made_by: Provenance) -> None:
+    import polars as pl
+
+    scored = [
+        {"sample": row.path, "score": answer, **row.model_dump(include=set(Scores.columns))}
+        for row, answer in zip(rows, answers, strict=True)
+        if not isinstance(answer, ImageError)
+    ]
+    if not scored:
+        raise ManifestError(f"{rows[0].path}: and all other pictures of the split cannot be read")
+    texts = dict.fromkeys(("sample", "media", "subject", "domain", "attack"), pl.String)
+    table = pl.DataFrame(scored, schema={**texts, "label": pl.Int64, "score": pl.Float64})
+    Scores(table, made_by).write(path)
+
+
+def _write_errors(path: Path, rows: list[Sample], answers: list[Answer]) -> None:
+    pairs = zip(rows, answers, strict=True)
+    failed = [(row.path, str(answer)) for row, answer in pairs if isinstance(answer, ImageError)]
+    path.unlink(missing_ok=True)
+    if not failed:
+        return
+    _log.warning("%d of %d pictures could not be read; see %s", len(failed), len(rows), path)
+
+    def write(part: Path) -> None:
+        with part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("sample", "reason"), *failed])
+
+    write_whole(path, write)
+
+
+def _absolute(manifest: Manifest) -> list[Sample]:
+    return [row.model_copy(update={"path": str(manifest.path_of(row))}) for row in manifest.samples()]
+
+
+def _box(row: Sample, image: Pixels) -> Box:
+    if row.x is None or row.y is None or row.w is None or row.h is None:
+        return (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+    return (row.x, row.y, row.w, row.h)
+
+
+def _shown(answers: Iterable[Answer], count: int, progress: bool, title: str) -> Iterable[Answer]:
+    if not progress:
+        return answers
+    from rich.progress import track
+
+    return track(answers, description=title, total=count)

@@ -1,0 +1,31 @@
+"""The exact class activation map of a network that ends in pooling and a linear layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def cam(model: nn.Module, images: Tensor) -> Tensor:
+    """Returns (B, h, w) float32: what each place adds to the logit, at the size of the images.
+
+    Nothing is estimated: the evidence that the model gives with its logit is drawn larger, each
+    cell kept at its centre and blended linearly between. Units are those of the logit; above 0
+    speaks for an attack, below for a live face.
+
+    Args:
+        model: its forward gives an `Output`; left in the mode it was in.
+        images: (B, 3, h, w), normalised as the model's card says.
+
+    Source: Zhou et al. 2016, arXiv 1512.04150, equation 2, with the bias spread evenly over the cells.
+    """
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            evidence = model(images).evidence.float()
+    finally:
+        model.train(training)
+    size = (int(images.shape[-2]), int(images.shape[-1]))
+    return functional.interpolate(evidence[:, None], size, mode="bilinear", align_corners=False)[:, 0]

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from facetrust.data.manifest import Manifest
+from facetrust.data.probes import PROBES, laplacian
+from facetrust.errors import FacetrustError, ManifestError, ModelError, UsageError
+from facetrust.evaluate import evaluate
+from facetrust.imaging import crop_face, read_image, to_tensor
+from facetrust.metrics.auc import auc
+from facetrust.models import create_model, load_checkpoint, save_checkpoint
+from facetrust.records import ModelCard, Preprocessing, Sample, Scores
+
+HOW = Preprocessing(size=(32, 32), margins=(1.0, 1.6), mean=(0.5,) * 3, std=(0.5,) * 3)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise is live, blurred noise an attack; half the rows have a box."""
+    folder = tmp_path_factory.mktemp("faces")
+    numbers = np.random.default_rng(0)
+    samples = []
+    for count in range(48):
+        label, split = count % 2, ("train", "dev", "test")[count // 2 % 3]
+        image = numbers.integers(0, 255, (60, 50, 3)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{count}.png"), cv2.GaussianBlur(image, (0, 0), 1.5) if label else image)
+        box: dict[str, Any] = {"x": 12, "y": 14, "w": 20, "h": 24} if count % 4 < 2 else {}
+        about = {"media": f"m{count // 4}", "attack": "print" if label else None}
+        samples.append(Sample(path=f"{count}.png", label=label, split=split, subject=split, **about, **box))
+    Manifest.write(samples, folder / "faces.csv")
+    return folder / "faces.csv"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("run")
+    about = ModelCard(
+        name="tiny", task="antispoof", architecture="timm/test_vit", score_means="", preprocessing=HOW, seed=5
+    )
+    model = create_model("timm/test_vit", image_size=(32, 32))
+    torch.nn.init.normal_(model.head.weight)
+    save_checkpoint(model, about, folder, settings={"image_size": [32, 32]})
+    return folder
+
+
+def test_scores_are_those_of_a_slow_loop_in_the_order_of_the_manifest(
+    manifest: Path, run: Path, tmp_path: Path
+) -> None:
+    path = evaluate(run, manifest, split="test", out=tmp_path, batch=5)
+    assert path == tmp_path / "scores-test.parquet"
+    scores = Scores.read(path)
+    model, card = load_checkpoint(run)
+    rows = Manifest.read(manifest).only("test").samples()
+    assert scores.rows["sample"].to_list() == [row.path for row in rows]
+    assert scores.rows["media"].to_list() == [row.media for row in rows]
+    assert scores.labels.tolist() == [row.label for row in rows]
+    for row, found in zip(rows, scores.scores, strict=True):
+        image = read_image(manifest.parent / row.path)
+        box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
+        logits = []
+        for margin in HOW.margins:
+            crop = to_tensor(crop_face(image, box, HOW, margin=margin), HOW)  # type: ignore[arg-type]
+            logits.append(model(torch.from_numpy(crop)[None]).logit.item())
+        assert found == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-5)
+    made_by = scores.made_by
+    assert (made_by.model, made_by.split, made_by.seed) == ("tiny", "test", 5)
+    assert made_by.version == f"1+{card.sha256[:8]}"
+    assert made_by.manifest == Manifest.read(manifest).hash
+
+
+def test_workers_and_batches_do_not_matter(manifest: Path, run: Path, tmp_path: Path) -> None:
+    one = Scores.read(evaluate(run, manifest, out=tmp_path / "a", baselines=False, batch=1))
+    other = Scores.read(evaluate(run, manifest, out=tmp_path / "b", baselines=False, batch=7, workers=1))
+    assert np.allclose(one.scores, other.scores, atol=1e-6)
+    assert len(list((tmp_path / "a").iterdir())) == 1
+
+
+def test_baselines_are_written_beside(manifest: Path, run: Path, tmp_path: Path) -> None:
+    evaluate(run, manifest, split="dev", out=tmp_path)
+    for probe in PROBES:
+        scores = Scores.read(tmp_path / f"baseline-{probe}-dev.parquet")
+        assert scores.made_by.model == f"baseline:{probe}"
+        assert scores.made_by.version == Manifest.read(manifest).hash
+        assert scores.scores.min() >= 0
+        assert scores.scores.max() <= 1
+    sharp = Scores.read(tmp_path / "baseline-laplacian-dev.parquet")
+    rows = Manifest.read(manifest).only("dev").samples()
+    pictures = [read_image(manifest.parent / row.path) for row in rows]
+    boxes = [(0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h) for row in rows]
+    raw = [laplacian(crop_face(*pair, HOW)) for pair in zip(pictures, boxes, strict=True)]  # type: ignore[arg-type]
+    # Blur marks the attacks, so the fitted score must rank as the falling sharpness does.
+    assert auc(sharp.labels, sharp.scores) == auc(sharp.labels, [-value for value in raw])
+    assert auc(sharp.labels, sharp.scores) > 0.9
+
+
+def test_baselines_need_both_labels_to_learn_from(
+    manifest: Path, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [row for row in Manifest.read(manifest).samples() if row.split == "test"]
+    for row in rows:
+        (tmp_path / row.path).write_bytes((manifest.parent / row.path).read_bytes())
+    Manifest.write(rows, tmp_path / "m.csv")
+    caplog.set_level(logging.WARNING, "facetrust")
+    evaluate(run, tmp_path / "m.csv", out=tmp_path / "out")
+    assert "no baselines" in caplog.text
+    assert not list((tmp_path / "out").glob("baseline-*"))
+    evaluate(run, tmp_path / "m.csv", out=tmp_path / "out", fit=manifest)
+    assert len(list((tmp_path / "out").glob("baseline-*"))) == len(PROBES)
+
+
+@pytest.mark.parametrize("broken", [1, 3])
+def test_an_unreadable_picture_is_an_error_row_and_no_score(
+    manifest: Path, run: Path, tmp_path: Path, broken: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = Manifest.read(manifest).samples()
+    for row in rows:
+        (tmp_path / row.path).write_bytes((manifest.parent / row.path).read_bytes())
+    names = [row.path for row in rows if row.split == "test"][:broken]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    Manifest.write(rows, tmp_path / "m.csv")
+    caplog.set_level(logging.WARNING, "facetrust")
+    scores = Scores.read(evaluate(run, tmp_path / "m.csv", out=tmp_path / "out", batch=2))
+    whole = Scores.read(evaluate(run, manifest, out=tmp_path / "whole", baselines=False))
+    kept = [name not in names for name in whole.rows["sample"]]
+    assert scores.scores.tolist() == pytest.approx(whole.scores[kept].tolist(), abs=1e-6)
+    assert len(Scores.read(tmp_path / "out" / "baseline-spectrum-test.parquet")) == len(whole) - broken
+    lines = (tmp_path / "out" / "errors-test.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["sample", *names]
+    assert f"{broken} of {len(whole)} pictures could not be read" in caplog.text
+
+
+def test_a_split_without_a_readable_picture_is_an_error(manifest: Path, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    Manifest.write([Sample(path="a.png", label=0, split="test")], tmp_path / "m.csv")
+    with pytest.raises(ManifestError, match="all other pictures"):
+        evaluate(run, tmp_path / "m.csv", out=tmp_path / "out", baselines=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "split", "error"),
+    [
+        ("nothing.onnx", None, "test", ModelError),
+        ("no-such-model", None, "test", FacetrustError),
+        (None, "nothing.csv", "test", ManifestError),
+        (None, None, "validation", UsageError),
+    ],
+)
+def test_wrong_arguments(
+    manifest: Path, run: Path, tmp_path: Path, model: Any, data: Any, split: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        evaluate(model or run, data or manifest, split=split, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unfinished_run_is_refused(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="not finished"):
+        evaluate(tmp_path, manifest, out=tmp_path / "out")
