@@ -62,7 +62,7 @@ def open_detector(path: str | Path | None = None, *, threads: int = 1) -> Detect
     return YuNet(path)
 
 
-def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Finding:
+def find_faces(image: Pixels, detector: Detector, *, search: bool = True, background: float = 0.3) -> Finding:
     """Returns the picture upright and its faces, the largest first.
 
     A sure, upright and not too small face ends the search. Failing that, the picture is padded, for
@@ -73,6 +73,7 @@ def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Fin
     Args:
         image: (H, W, 3) uint8 RGB.
         search: whether to pad and turn at all.
+        background: a face whose side is below this share of the largest one's is a passer-by and left out.
     """
     small, factor = fit_within(image, _MANY)
     best, value = Finding(small, 0, ()), 0.0
@@ -83,7 +84,7 @@ def find_faces(image: Pixels, detector: Detector, *, search: bool = True) -> Fin
         faces = tuple(_detect(upright, detector, pad=pad))
         found = max((_value(face, upright, detector) for face in faces), default=0.0)
         if found * (_TURNED if turns else 1) > value:
-            best, value = Finding(upright, turns, _kept(faces, detector)), found
+            best, value = Finding(upright, turns, _kept(faces, detector, background=background)), found
     upright = quarter_turn(image, best.turns) if best.turns else image
     return Finding(upright, best.turns, tuple(_grown(face, 1 / factor) for face in best.faces))
 
@@ -137,10 +138,14 @@ def _grown(face: Face, factor: float, *, shift: float = 0.0) -> Face:
     return face.model_copy(update={"box": (x + shift, y + shift, w, h), "points": points})
 
 
-def _kept(faces: tuple[Face, ...], detector: Detector) -> tuple[Face, ...]:
+def _kept(faces: tuple[Face, ...], detector: Detector, *, background: float) -> tuple[Face, ...]:
     """The likely faces, the largest first; if there is none, the best of the others."""
-    likely = [face for face in faces if face.confidence >= detector.likely]
-    return tuple(sorted(likely, key=lambda face: -face.box[2] * face.box[3])) or faces[:1]
+    likely = sorted((face for face in faces if face.confidence >= detector.likely), key=_side, reverse=True)
+    return tuple(face for face in likely if _side(face) >= background * _side(likely[0])) or faces[:1]
+
+
+def _side(face: Face) -> float:
+    return max(face.box[2:])
 
 
 def _value(face: Face, image: Pixels, detector: Detector) -> float:
@@ -148,7 +153,7 @@ def _value(face: Face, image: Pixels, detector: Detector) -> float:
     value = face.confidence / detector.sure
     if not _is_upright(face):
         value *= 0.8
-    if max(face.box[2:]) < _LARGE * max(image.shape[:2]):
+    if _side(face) < _LARGE * max(image.shape[:2]):
         value *= 0.97
     return value
 

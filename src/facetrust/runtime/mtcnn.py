@@ -39,7 +39,7 @@ class Mtcnn:
         *,
         threads: int = 1,
         longest: int = 640,
-        smallest: float = 1 / 14,
+        smallest: float = 1 / 20,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         candidates: int = 200,
     ) -> None:
