@@ -74,14 +74,16 @@ def train(
     out = Path(out)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, overrides)
-    _claim(out, recipe, resume)
+    trainer = _trainer(recipe, out, stop_after)
+    if trainer.is_global_zero:
+        # The other processes may start when the first has already begun to write.
+        _claim(out, recipe, resume)
     sources = _read(recipe.data)
     torch.manual_seed(recipe.seed)
     model = models.create_model(
         recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
     )
     task, views = _task(recipe, model)
-    trainer = _trainer(recipe, out, stop_after)
     loaders = _loaders(recipe, sources, views, shard=(trainer.global_rank, trainer.world_size))
     learner = _learner(recipe, task, model, out, steps=len(loaders[0]) // trainer.accumulate_grad_batches)
     last = out / "checkpoints" / "last.ckpt"
@@ -101,6 +103,9 @@ def train(
         _write_failed(out, learner.failed)
         if trainer.current_epoch >= recipe.trainer.epochs:
             _finish(out, recipe, learner, sources)
+        else:
+            done = f"{trainer.current_epoch} of {recipe.trainer.epochs} epochs"
+            _log.warning("%s: stopped after %s; resume it to go on", out, done)
     return out
 
 
@@ -206,6 +211,8 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
             raise UsageError(f"trainer.flags.{name}: is decided by the recipe's other settings")
         if name not in known:
             raise UnknownName("Trainer flag", name, known - _OURS)
+    if str(flags.get("strategy", "")).endswith(("spawn", "fork", "notebook")):
+        raise UsageError("trainer.flags.strategy: its processes cannot hand back what they learnt; use ddp")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     keep = ModelCheckpoint(
         out / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
