@@ -181,7 +181,9 @@ def test_the_report_is_written_beside_and_named_by_the_rows(build: Callable[...,
     assert audited_clean(path, manifest) is True
     assert audited_clean(path, Manifest.of(made.samples()[1:], made.root)) is None
     text = (made.root / "m.parquet.audit.json").read_text()
-    assert json.loads(text)["schema"] == "facetrust.audit/1"
+    assert {key: json.loads(text)[key] for key in ("schema", "manifest", "clean")} == {
+        "schema": "facetrust.audit/1", "manifest": manifest.hash, "clean": True,
+    }  # fmt: skip
     assert AuditReport.model_validate_json(text) == report == audit(manifest)
     (made.root / "m.parquet.audit.json").write_text("{broken")
     assert audited_clean(path, manifest) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, computed_field
 
 from facetrust.data._facts import Facts, facts_of
 from facetrust.data._leaks import (
@@ -59,8 +59,10 @@ class AuditReport(Record):
     probes: dict[str, float | None] = Field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # What is computed is written too, and not in the way when a report is read.
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def clean(self) -> bool:
         """Whether nothing was found that is an error."""

@@ -59,7 +59,7 @@ class Manifest:
             ManifestError: missing, of another kind, damaged, or with rows that cannot be used.
         """
         path = Path(path)
-        _check_suffix(path)
+        check_suffix(path)
         if path.is_dir():
             raise ManifestError(f"{path}: is a directory; give a .parquet or .csv file")
         if not path.is_file():
@@ -80,7 +80,7 @@ class Manifest:
             ManifestError: another suffix, no samples, or a path twice.
         """
         path = Path(path)
-        _check_suffix(path)
+        check_suffix(path)
         made = cls.of(samples, path.parent, source=str(path))
         save = made.rows.write_parquet if path.suffix.lower() == ".parquet" else made.rows.write_csv
         write_whole(path, lambda part: save(part))
@@ -133,7 +133,12 @@ def _read_csv(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, infer_schema=False)
 
 
-def _check_suffix(path: Path) -> None:
+def check_suffix(path: Path) -> None:
+    """Checks that a path could be a manifest's.
+
+    Raises:
+        ManifestError: it ends in neither .parquet nor .csv.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise ManifestError(f"{path}: not a manifest; its name must end in .parquet or .csv")
 
