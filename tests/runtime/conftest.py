@@ -100,3 +100,33 @@ def _points(box):
 @pytest.fixture
 def told() -> type[Told]:
     return Told
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Pixels:
+    """A public-domain portrait, (512, 512, 3); the face is about x 178, y 62, w 88, h 112."""
+    return np.ascontiguousarray(pytest.importorskip("skimage.data").astronaut())
+
+
+FACE = (178.0, 62.0, 88.0, 112.0)
+
+
+def overlap(a, b) -> float:
+    """Intersection over union of two boxes x, y, w, h."""
+    across = max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0]))
+    down = max(0.0, min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]))
+    shared = across * down
+    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
+
+
+@pytest.fixture(scope="session")
+def near_face() -> Callable[..., bool]:
+    """A function that says whether a box is the portrait's face."""
+    return lambda box, face=FACE: overlap(box, face) > 0.6
+
+
+@pytest.fixture(scope="session")
+def mtcnn():
+    from facetrust.runtime.mtcnn import Mtcnn
+
+    return Mtcnn()

@@ -149,7 +149,7 @@ def _legend(width: int, *, scale: float | None) -> Pixels:
     if scale is None:
         texts = ["no evidence map"]
     else:
-        bar = max(20, min(160, width // 4))
+        bar = max(1, min(160, width // 4))
         ramp = np.tile(np.linspace(-1, 1, bar, dtype=np.float32), (16, 1))
         strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp)
         texts = [f"red speaks for an attack, blue against; full at {scale:.1f} logits"]

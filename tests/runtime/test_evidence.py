@@ -1,0 +1,93 @@
+import cv2
+import numpy as np
+import pytest
+
+from facetrust.imaging import crop_face, cut_out
+from facetrust.records import Face, Preprocessing, Verdict
+from facetrust.runtime.evidence import Heat, draw, free_name, overlay, window
+
+HOW = Preprocessing(margins=(1.5,), size=(32, 32))
+BOX = (200.0, 100.0, 100.0, 120.0)
+
+
+def judged(decision="attack", box=BOX):
+    verdict = Verdict(task="antispoof", score=0.9, threshold=0.5, decision=decision, model="tiny@1")
+    return Face(box=box, points=(), confidence=1.0, verdicts=(verdict,))
+
+
+@pytest.fixture
+def grey():
+    return np.full((480, 640, 3), 120, np.uint8)
+
+
+@pytest.mark.parametrize("fill", ["shift", "zero", "edge"])
+@pytest.mark.parametrize("square", [True, False])
+@pytest.mark.parametrize(
+    "box", [BOX, (-20.0, -30.0, 90.0, 100.0), (500.0, 300.0, 300.0, 300.0), (9.0, 9.0, 900.0, 700.0)]
+)
+def test_the_window_is_what_the_crop_is_cut_from(fill, square, box):
+    """A picture whose pixels hold their own place tells where a crop came from."""
+    how = Preprocessing(margins=(1.5,), size=(8, 8), fill=fill, square=square)
+    rows, columns = np.mgrid[1:481, 1:641]
+    places = np.stack([columns // 256, columns % 256, rows // 256], axis=2).astype(np.uint8)
+    x, y, w, h = window(places.shape, box, how)
+    centre = (x + w / 2, y + h / 2)
+    if fill == "shift":
+        assert min(x, y, 640 - x - w, 480 - y - h) >= 0
+    expected = cut_out(places, centre, (h, w), fill=fill)
+    resized = cv2.resize(
+        expected, (8, 8), interpolation=cv2.INTER_AREA if expected.shape[0] > 8 else cv2.INTER_LINEAR
+    )
+    difference = np.abs(crop_face(places, box, how).astype(int) - resized)
+    assert np.median(difference) <= 1
+
+
+def test_positive_evidence_is_red_negative_blue_and_nothing_lies_outside(grey):
+    values = np.float32([[2, 2], [-2, -2]])
+    made = overlay(grey, [], [Heat(BOX, HOW, values)])
+    x, y, w, h = (round(side) for side in window(grey.shape, BOX, HOW))
+    upper, lower = made[y + 10, x + w // 2].astype(int), made[y + h - 10, x + w // 2].astype(int)
+    assert upper[0] > 120 > upper[2]
+    assert lower[2] > 120 > lower[0]
+    assert (made[:480][:, : x - 1] == 120).all()
+    assert (made[: y - 1] == 120).all()
+
+
+def test_weak_evidence_is_not_blown_up(grey):
+    made = overlay(grey, [], [Heat(BOX, HOW, np.full((2, 2), 0.05, np.float32))])
+    assert np.abs(made[:480].astype(int) - 120).max() < 10
+
+
+def test_the_frame_tells_the_decision(grey):
+    bad, good = overlay(grey, [judged()], []), overlay(grey, [judged("bona fide")], [])
+    x, y = round(BOX[0]), round(BOX[1] + 60)
+    assert bad[y, x, 0] > bad[y, x, 1]
+    assert good[y, x, 1] > good[y, x, 0]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (30, 200), (3000, 4000), (2000, 40)])
+def test_any_size_of_picture_with_boxes_reaching_outside(size):
+    image = np.zeros((*size, 3), np.uint8)
+    box = (-3.0, -3.0, size[1] + 5.0, size[0] + 5.0)
+    made = overlay(image, [judged(box=box)], [Heat(box, HOW, np.ones((4, 4), np.float32))])
+    assert made.dtype == np.uint8
+    assert 480 <= max(made.shape[:2]) <= 1400
+
+
+def test_the_picture_itself_is_not_painted_on(grey):
+    overlay(grey, [judged()], [Heat(BOX, HOW, np.ones((4, 4), np.float32))])
+    assert (grey == 120).all()
+
+
+def test_the_file_is_a_png_written_whole(tmp_path, grey):
+    path = tmp_path / "new" / "a.evidence.png"
+    draw(path, grey, [judged()], [])
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert cv2.imread(str(path)).shape == (524, 640, 3)
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.evidence.png"]
+
+
+def test_names_do_not_collide():
+    assert free_name("dir/photo.jpg", set()) == "photo.evidence.png"
+    assert free_name("other/photo.png", {"photo.evidence.png"}) == "photo-2.evidence.png"
+    assert free_name("<bytes>", set()) == "bytes.evidence.png"
