@@ -42,3 +42,63 @@ def peers() -> Path:
     if not folder.is_dir():
         pytest.skip("no peers' checkpoints: set FACETRUST_PEERS to a folder with them")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PNG of a public-domain portrait with one face."""
+    from PIL import Image
+    from skimage.data import astronaut
+
+    path = tmp_path_factory.mktemp("photo") / "astronaut.png"
+    Image.fromarray(astronaut()).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def bright_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An .onnx file with card that takes brightness for an attack: its logit is 20 (mean - 0.65)."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    from facetrust.records import ModelCard, Preprocessing, Threshold, sha256_of
+
+    def constant(name: str, values: list[float]) -> onnx.TensorProto:
+        return helper.make_tensor(name, TensorProto.FLOAT, [len(values)] if len(values) > 1 else [], values)
+
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
+    cells = helper.make_tensor("cells", TensorProto.INT64, [2], [1, 2])
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("ReduceMean", ["pooled", "axes"], ["grey"], keepdims=0),
+        helper.make_node("Sub", ["grey", "middle"], ["centred"]),
+        helper.make_node("Mul", ["centred", "slope"], ["evidence"]),
+        helper.make_node("ReduceMean", ["evidence", "cells"], ["logit"], keepdims=0),
+        helper.make_node("Sigmoid", ["logit"], ["score"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "bright",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 64, 64])],
+        [
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"]),
+            helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["batch", 4, 4]),
+        ],
+        [axes, cells, constant("middle", [0.65]), constant("slope", [20.0])],
+    )
+    path = tmp_path_factory.mktemp("bright") / "bright.onnx"
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, path)
+    card = ModelCard(
+        name="bright",
+        task="antispoof",
+        architecture="by hand",
+        preprocessing=Preprocessing(size=(64, 64)),
+        score_means="brightness",
+        evidence_means="brightness of a cell, in logits",
+        thresholds=(Threshold(value=0.5, rule="by hand", manifest="none", split="dev"),),
+        weights=path.name,
+        sha256=sha256_of(path),
+    )
+    path.with_suffix(".json").write_text(card.to_json())
+    return path

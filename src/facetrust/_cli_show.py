@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,19 @@ from rich.table import Table
 from rich.text import Text
 
 from facetrust.errors import InputError
-from facetrust.records import CheckReport, Verdict
+from facetrust.records import CheckReport, ModelCard, Verdict
 
 if TYPE_CHECKING:
-    from facetrust.data.audit import Finding
+    from facetrust.data.audit import AuditReport
     from facetrust.demo import Judged
+    from facetrust.profile import ProfileReport
+    from facetrust.runtime.check import Failure
+    from facetrust.ship import Shipped
 
-PICTURES = frozenset(".bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split())
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_HEADER = ("picture", "face", "answer", "score", "threshold", "model")
 _PAGE = 100  # Rows of a table that is printed at once, so that nothing waits for the last picture.
+_MANY = 4  # Pictures from which on a bar is worth showing.
 _COLOURS = {True: "green", False: "bold red", None: "yellow"}
 _ANSWERS = {True: "trusted", False: "not trusted", None: "cannot tell"}
 
@@ -40,49 +46,73 @@ def pictures_in(paths: Sequence[Path]) -> list[Path]:
             walk = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
             inside = sorted(file for file in walk if file.suffix.lower() in PICTURES)
         if not inside:
-            raise InputError(f"{path}: no picture in this folder; looked for {', '.join(sorted(PICTURES))}")
+            raise InputError(f"{path}: no picture in this folder; looked for {', '.join(PICTURES)}")
         found += inside
     return found
 
 
-@contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
-    """Shows a bar on standard error, if that is a terminal; gives a function of (done, total)."""
+def bar(what: str, *, total: int | None = None, hidden: bool = False) -> Progress:
+    """Returns a bar on standard error that shows nothing where that is no terminal; `bar.tasks[0]` counts."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done, of=None: bar.update(task, completed=done, total=of or total)
+    # What is printed meanwhile belongs on standard output, wherever that leads.
+    made = Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=hidden or not console.is_terminal,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    made.add_task(what, total=total)
+    return made
 
 
-def reports(items: Iterator[CheckReport], *, as_json: bool) -> bool:
-    """Prints reports as they come, as JSON lines or tables; returns whether all are trusted or cannot be told."""
-    trusted, rows = True, _Rows()
-    for report in items:
-        trusted = trusted and report.trusted is not False
-        if as_json:
-            typer.echo(report.to_json())
-        else:
-            rows.add(report)
-    rows.flush()
-    return trusted
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar; gives a function of (done, of how many) that moves it."""
+    with bar(what) as shown:
+        yield lambda done, total: shown.update(shown.tasks[0].id, completed=done, total=total)
 
 
-class _Rows:
-    """A table that is printed page by page."""
+def reports(results: Iterable[CheckReport | Failure], *, total: int, as_json: bool) -> tuple[int, int]:
+    """Prints reports as they come, JSON lines or tables; returns how many failed, how many are distrusted."""
+    failed = distrusted = 0
+    rows: list[tuple[str | Text, ...]] = []
+    shown = bar("checking", total=total, hidden=total < _MANY or (as_json and sys.stdout.isatty()))
+    with shown:
+        for result in results:
+            shown.advance(shown.tasks[0].id)
+            if not isinstance(result, CheckReport):
+                failed += 1
+                with _paused(shown):
+                    complain(str(result.error))
+                continue
+            distrusted += result.trusted is False
+            if as_json:
+                typer.echo(result.to_json())
+                continue
+            rows += _rows_of(result)
+            if len(rows) >= _PAGE:
+                with _paused(shown):
+                    print_table(_HEADER, rows)
+                rows = []
+    if rows:
+        print_table(_HEADER, rows)
+    return failed, distrusted
 
-    def __init__(self) -> None:
-        self.waiting: list[tuple[str | Text, ...]] = []
 
-    def add(self, report: CheckReport) -> None:
-        self.waiting += _rows_of(report)
-        if len(self.waiting) >= _PAGE:
-            self.flush()
+def complain(message: str) -> None:
+    """Prints one line on standard error."""
+    typer.echo(f"facetrust: {' '.join(message.split())}", err=True)
 
-    def flush(self) -> None:
-        if self.waiting:
-            print_table(("picture", "face", "answer", "score", "threshold", "model"), self.waiting)
-            self.waiting.clear()
+
+@contextmanager
+def _paused(shown: Progress) -> Iterator[None]:
+    """Takes the bar away while something else is printed on the same terminal."""
+    shown.stop()
+    yield
+    shown.start()
 
 
 def _rows_of(report: CheckReport) -> Iterator[tuple[str | Text, ...]]:
@@ -109,41 +139,115 @@ def answer(report: CheckReport) -> Text:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Prints a table on standard output; long cells are folded, nothing is cut off."""
+    """Prints a table on standard output; long cells are folded at a terminal's edge, never cut off."""
     table = Table(box=None, pad_edge=False)
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=False).print(table)
+    console = Console()
+    if not console.is_terminal:  # A file or a pipe has no edge at which a path would have to be folded.
+        console.width = 10_000
+    console.print(table)
 
 
-def findings(found: Sequence[Finding], *, as_json: bool) -> None:
-    """Prints what an audit found."""
-    import json
-
-    if as_json:
-        for finding in found:
-            typer.echo(json.dumps(finding._asdict()))
-    elif not found:
-        typer.echo("nothing found")
-    for finding in found if not as_json else ():
+def audited(found: AuditReport, written: Path) -> None:
+    """Prints what an audit found, and how well trivial measures tell the labels apart."""
+    colours = {"error": "bold red", "warning": "yellow", "note": ""}
+    for each in found.findings:
         print_table(
-            ("severity", "code", "what"),
-            [(finding.severity, finding.code, f"{finding.title}. {finding.explanation}")],
+            ("", "", ""), [(Text(each.severity, style=colours[each.severity]), each.code, each.title)]
         )
+        shown = ", ".join(each.rows[:3]) + (" …" if each.count > 3 else "")
+        typer.echo(f"  {each.explanation}\n" + (f"  {shown}\n" if shown else ""))
+    aucs = [f"{name} {'-' if auc is None else format(auc, '.3f')}" for name, auc in found.probes.items()]
+    typer.echo(f"AUC of trivial measures: {', '.join(aucs) or 'none'}")
+    state = "clean" if found.clean else "not clean"
+    typer.echo(f"{found.samples} samples, manifest {found.manifest}: {state}; {written}")
+
+
+def profiled(found: ProfileReport) -> None:
+    """Prints what models cost, and the ratios of the first to the second."""
+    header = ("model", "engine", "parameters", "MACs", "p50 ms", "p95 ms", "images/s", "MB")
+    rows = [
+        (
+            each.model,
+            each.engine,
+            f"{each.parameters:,}",
+            f"{each.macs:,}",
+            f"{each.latency_p50 * 1e3:.2f}",
+            f"{each.latency_p95 * 1e3:.2f}",
+            " ".join(f"{batch}:{rate:.0f}" for batch, rate in each.throughput.items()),
+            "" if each.peak_memory is None else f"{each.peak_memory / 1e6:.0f}",
+        )
+        for each in found.profiles
+    ]
+    print_table(header, rows)
+    typer.echo(
+        "images/s by batch size; MACs of convolutions, linear layers and matrix products, attention too"
+    )
+    if found.ratios:
+        ratios = [
+            (
+                each.engine,
+                each.quantity + (f", batch {each.batch}" if each.batch else ""),
+                f"{each.ratio:.3f}",
+                each.band or "",
+            )
+            for each in found.ratios
+        ]
+        print_table(("engine", "first over second", "ratio", "band"), ratios)
+
+
+def shipped(made: Shipped) -> None:
+    """Prints what was exported and how it was proven."""
+    typer.echo(f"{made.path}: {made.bytes:,} bytes")
+    typer.echo(
+        f"greatest difference of a score on {made.faces}: {made.parity.scores:.1e} "
+        f"(allowed {made.parity.tolerance:.0e})"
+    )
+    if made.choice is not None:
+        rows = [
+            (
+                each.name,
+                f"{each.bytes:,}",
+                f"{each.latency * 1e3:.2f}",
+                f"{each.ratio:.2f}",
+                f"{each.auc:.4f}",
+            )
+            for each in made.choice.variants
+        ]
+        print_table(("form", "bytes", "ms", "over float", "AUC"), rows)
+        typer.echo(f"kept {made.choice.kept}: {made.choice.reason}")
+
+
+def cards(found: Sequence[ModelCard], *, as_json: bool) -> None:
+    """Prints model cards, as JSON lines or a table."""
+    if as_json:
+        for card in found:
+            typer.echo(card.model_dump_json(by_alias=True))
+        return
+    rows = [
+        (f"{c.name}@{c.version}", c.task, f"{c.parameters or 0:,}", c.training_data, c.terms) for c in found
+    ]
+    print_table(("model", "task", "parameters", "trained on", "terms"), rows)
+    if not found:
+        typer.echo("no model is bundled")
 
 
 def judged(rows: Sequence[Judged], page: Path) -> None:
     """Prints what the demo saw, and whether the model was right."""
-    print_table(
-        ("picture", "what it is", "answer", "score", "right"),
-        [
-            (row.name, row.truth, answer(row.report), f"{row.score:.3f}" if row.score is not None else "",
-             "yes" if row.right else Text("no", style="bold red"))
-            for row in rows
-        ],
-    )  # fmt: skip
-    wrong = sum(not row.right for row in rows)
-    typer.echo(f"{wrong} of {len(rows)} wrong" if wrong else f"all {len(rows)} right")
+    table = [
+        (
+            row.name,
+            row.truth,
+            row.answer,
+            "" if row.score is None else f"{row.score:.3f}",
+            "yes" if row.right else Text("no", style="bold red"),
+        )
+        for row in rows
+    ]
+    print_table(("picture", "what it is", "answer", "score", "right"), table)
+    wrong = [row.name for row in rows if not row.right]
+    typer.echo(f"the model got {', '.join(wrong)} wrong" if wrong else f"all {len(rows)} right")
     typer.echo(f"evidence maps: {page}")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from facetrust.data.manifest import Manifest
+from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.simulate import SPECIES, simulate
 from facetrust.errors import ImageError, ManifestError, UnknownName
 from facetrust.imaging import Pixels, fit_within, read_image
@@ -61,6 +61,7 @@ def simulate_attacks(
         if name not in SPECIES:
             raise UnknownName("attack species", name, SPECIES)
     source, out = Manifest.read(manifest), Path(out)
+    check_suffix(out)
     live = [sample for sample in source.samples() if sample.label == 0]
     if not live:
         raise ManifestError(f"{manifest}: no bona fide rows to make attacks from")

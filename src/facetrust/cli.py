@@ -9,27 +9,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
-from facetrust.errors import FacetrustError
+from facetrust.errors import FacetrustError, MissingExtra, UsageError
 
 # What Typer raises for wrong usage; it has no public name for it, and its home has moved before.
-_WrongUsage = typer.BadParameter.__mro__[2]
+_WrongUsage: Any = typer.BadParameter.__mro__[2]
+_EXTRA_OF = {"matplotlib": "report", "jinja2": "report", "skimage": "demo"}  # All else is for training.
 
 app = typer.Typer(
     name="facetrust",
     help="Tells whether a face in a picture can be trusted, and shows why.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data = typer.Typer(help="Datasets become manifests.", no_args_is_help=True, rich_markup_mode=None)
+data = typer.Typer(help="Datasets become manifests.", rich_markup_mode=None)
 app.add_typer(data, name="data")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for what is written.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DetectorFile = Annotated[
     Path | None, typer.Option("--detector", help="YuNet's .onnx file; MTCNN without it.")
 ]
@@ -37,20 +38,23 @@ DetectorFile = Annotated[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(None if arguments is None else list(arguments), standalone_mode=False)
+        status = app(given or ["--help"], prog_name="facetrust", standalone_mode=False)
         return int(status or 0)
     except FacetrustError as error:
-        return _refused(str(error))
+        message = str(error)
     except _WrongUsage as error:
-        return _refused(error.format_message())  # type: ignore[attr-defined]
+        message = error.format_message()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("facetrust"):
+            raise
+        package = (error.name or "a package").partition(".")[0]
+        message = str(MissingExtra(package, _EXTRA_OF.get(package, "train")))
     except OSError as error:
-        return _refused(f"{error.filename or 'file'}: {error.strerror or error}")
+        message = f"{error.filename or 'a file'}: {error.strerror or error}"
     except (KeyboardInterrupt, typer.Abort):
         return 130
-
-
-def _refused(message: str) -> int:
     typer.echo(f"facetrust: {' '.join(message.split())}", err=True)
     return 2
 
@@ -76,10 +80,13 @@ def root(
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders that are searched for pictures.")],
     task: Annotated[list[str] | None, typer.Option("--task", help="What to ask: antispoof.")] = None,
-    model: Annotated[list[str] | None, typer.Option("--model", help="A model's name or .onnx file.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file.")
+    ] = None,
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as soon as it is ready.")] = False,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, when it is ready.")] = False,
 ) -> int:
     """Says of every face in the pictures whether it can be trusted.
 
@@ -87,15 +94,38 @@ def check(
     is not trusted, otherwise 0. A picture without a face is no failure: it says so in its reason.
     """
     from facetrust import _cli_show
+    from facetrust.runtime.check import check_many
 
-    return _cli_show.check_all(
-        paths, tasks=task, models=model, detector=detector, evidence=evidence, as_json=json
+    tasks = task or ["antispoof"]
+    pictures = _cli_show.pictures_in(paths)
+    results = check_many(
+        pictures,
+        tasks=cast("Any", tasks),
+        models=cast("Any", _by_task(model or [], tasks)),
+        detector=detector,
+        evidence=evidence,
+        threads=threads,
     )
+    failed, distrusted = _cli_show.reports(results, total=len(pictures), as_json=json)
+    return 2 if failed else 1 if distrusted else 0
+
+
+def _by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
+    """Returns task → model for `--model antispoof=FILE`, or for `--model FILE` where one task is asked."""
+    given = {}
+    for entry in models:
+        task, equals, name = entry.partition("=")
+        if not equals or task not in tasks:
+            if len(tasks) > 1:
+                raise UsageError(f"--model {entry}: several tasks are asked; write --model TASK={entry}")
+            task, name = tasks[0], entry
+        given[task] = name
+    return given
 
 
 @data.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="The dataset's layout: nuaa, folder, lfw.")],
+    source: Annotated[str, typer.Argument(help="The dataset's layout: nuaa, folder, lfw, cfp, fasseg.")],
     root: Annotated[Path, typer.Argument(help="The dataset's folder.")],
     out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
     detector: DetectorFile = None,
@@ -107,35 +137,63 @@ def prepare(
     from facetrust.runtime.detector import open_detector
 
     with _cli_show.progress("preparing") as advance:
-        made = run(source, root, out, detector=open_detector(detector), context=context, progress=advance)
+        opened = open_detector(detector)
+        made = run(source, root, out, detector=opened, context=context, progress=advance)
     typer.echo(f"{made}")
+
+
+@data.command()
+def simulate(
+    manifest: Annotated[Path, typer.Argument(help="A prepared manifest with live faces.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every attack.")] = 0,
+    keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
+) -> None:
+    """Makes print and replay attacks of the live faces of a manifest; writes them with a manifest."""
+    from facetrust import _cli_show
+    from facetrust.attacks import simulate_attacks
+
+    with _cli_show.progress("simulating") as advance:
+        made = simulate_attacks(
+            manifest, out, copies=copies, seed=seed, keep_live=keep_live, progress=advance
+        )
+    for _, reason in made.failed:
+        _cli_show.complain(reason)
+    typer.echo(f"{made.manifest}: {made.attacks} attacks")
 
 
 @app.command()
 def audit(
     manifest: Annotated[Path, typer.Argument(help="A .parquet or .csv manifest.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a finding and line.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Status 1 if an error is found.")] = False,
+    json: AsJson = False,
 ) -> int:
-    """Looks for leaks between splits and for shortcuts that give the label away. Status 1 if it finds errors."""
+    """Looks for leaks between splits and for shortcuts to the label; writes MANIFEST.audit.json."""
     from facetrust import _cli_show
     from facetrust.data.audit import audit as run
     from facetrust.data.manifest import Manifest
 
-    return _cli_show.findings(run(Manifest.read(manifest)), as_json=json)
+    with _cli_show.progress("auditing") as advance:
+        found = run(Manifest.read(manifest), progress=advance)
+    written = found.write(manifest)
+    typer.echo(found.to_json(), nl=False) if json else _cli_show.audited(found, written)
+    return int(strict and not found.clean)
 
 
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a .yaml file.")],
-    settings: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/<recipe> if not given.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="section.key=value.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/<recipe> if none.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run folder stopped.")] = False,
 ) -> None:
     """Trains a teacher or a student; writes a run folder with weights and card."""
     from facetrust.recipe import load_recipe
-    from facetrust.train import train as run
 
     loaded = load_recipe(recipe, settings or [])
+    from facetrust.train import train as run
+
     typer.echo(run(loaded, out=out or Path("runs") / loaded.name, resume=resume))
 
 
@@ -145,60 +203,115 @@ def evaluate(
     manifest: Annotated[Path, typer.Option("--data", help="Manifest to score.")],
     out: Out,
     split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
+    fit: Annotated[Path | None, typer.Option(help="Manifest that baselines are fitted on.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Faces at once, for a run folder.")] = 64,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures.")] = 0,
 ) -> None:
-    """Scores a split of a manifest; writes a scores file."""
+    """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
     from facetrust.evaluate import evaluate as run
 
-    typer.echo(run(model, manifest, split=split, out=out))
+    typer.echo(run(model, manifest, split=cast("Any", split), out=out, fit=fit, batch=batch, workers=workers))
 
 
 @app.command()
 def report(
     scores: Annotated[list[Path], typer.Argument(help="Scores files of the split that is reported.")],
-    dev: Annotated[list[Path], typer.Option("--dev", help="Scores that thresholds are fitted on; one each.")],
+    dev: Annotated[list[Path], typer.Option("--dev", help="Scores that thresholds are fitted on.")],
     out: Out,
+    protocol: Annotated[str, typer.Option(help="Who fits the threshold, who is reported.")] = "dev-threshold",
+    rule: Annotated[str, typer.Option(help="How the threshold is chosen: eer, apcer@1%, bpcer@1%.")] = "eer",
+    seed: Annotated[int, typer.Option(min=0, help="Decides the bootstrap's draws.")] = 0,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "",
 ) -> None:
     """Writes one HTML page and one JSON file: metrics with intervals, curves, baselines."""
     from facetrust.report import report as run
 
-    typer.echo(run(scores, dev=dev, out=out))
+    typer.echo(run(scores, dev=dev, out=out, protocol=protocol, rule=rule, seed=seed, title=title))
 
 
 @app.command()
 def profile(
-    model: Annotated[str, typer.Argument(help="A run folder, an .onnx file, or a model's name.")],
+    model: Annotated[str, typer.Argument(help="A run folder, an .onnx file, or an architecture's name.")],
     against: Annotated[str | None, typer.Option("--vs", help="Another one, measured turn by turn.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
+    engine: Annotated[list[str] | None, typer.Option(help="torch or onnxruntime; both if none.")] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 50,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
+    json: AsJson = False,
 ) -> None:
     """Counts parameters and MACs; measures latency, throughput and memory."""
     from facetrust import _cli_show
     from facetrust.profile import profile as run
 
-    _cli_show.profile(run(model, against), as_json=json)
+    engines = cast("Any", tuple(engine or ("torch", "onnxruntime")))
+    found = run(model, vs=against, engines=engines, rounds=rounds, threads=threads)
+    typer.echo(found.to_json(), nl=False) if json else _cli_show.profiled(found)
+
+
+@app.command()
+def explain(
+    model: Annotated[str, typer.Argument(help="A bundled model's name or an .onnx file.")],
+    image: Annotated[Path, typer.Argument(help="A picture with a face.")],
+    out: Out = Path("evidence"),
+    detector: DetectorFile = None,
+) -> None:
+    """Draws where in the picture a model's answer comes from: its exact evidence map, in logits."""
+    from facetrust import _cli_show
+    from facetrust.runtime.check import check as run
+    from facetrust.runtime.session import load_model
+
+    opened = load_model(model)
+    task = opened.card.task
+    run(image, tasks=(task,), models={task: opened}, detector=detector, evidence=out)
+    _cli_show.complain(f"evidence of {opened.name}: {opened.card.evidence_means}")
+    typer.echo(out / f"{image.stem}.evidence.png")
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     out: Annotated[Path, typer.Option("--out", help="The .onnx file to write.")],
-    int8: Annotated[bool, typer.Option("--int8", help="Also try int8 and keep it if it is faster.")] = False,
+    manifest: Annotated[Path | None, typer.Option("--data", help="Manifest to prove it on.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,
 ) -> None:
     """Writes an ONNX file with its card, and proves that it answers as the network does."""
-    from facetrust.export.onnx import export as make
+    from facetrust import _cli_show
+    from facetrust.ship import ship
 
-    typer.echo(make(run, out, int8=int8))
+    _cli_show.shipped(ship(run, out, manifest=manifest, int8=int8, name=name))
+
+
+@app.command()
+def models(json: AsJson = False) -> None:
+    """Lists the bundled models: what they judge, how large they are, on what they were trained."""
+    from facetrust import _cli_show
+    from facetrust.runtime.session import bundled, load_model
+
+    _cli_show.cards([load_model(name).card for name in bundled()], as_json=json)
+
+
+@app.command("import-checkpoint")
+def import_checkpoint(
+    kind: Annotated[str, typer.Argument(help="facenox-v2se, silent-face-v2 or silent-face-v1se.")],
+    file: Annotated[Path, typer.Argument(help="The published weight file; nothing is fetched.")],
+    out: Out,
+) -> None:
+    """Turns published weights into a model of ours; their terms stay theirs."""
+    from facetrust.published import import_checkpoint as run
+
+    typer.echo(run(kind, file, out))
 
 
 @app.command()
 def demo(
     out: Out = Path("demo"),
-    model: Annotated[str, typer.Option("--model", help="A model's name or .onnx file.")] = "antispoof-tiny",
+    model: Annotated[str, typer.Option("--model", help="A bundled name or .onnx file.")] = "antispoof-tiny",
 ) -> None:
     """Judges a public-domain photo and two simulated attacks on it; writes report.html."""
     from facetrust import _cli_show
     from facetrust.demo import demo as run
 
-    _cli_show.demo(run(out, model=model), out)
+    _cli_show.judged(run(out, model=model), out / "report.html")
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ def evaluate(
         seed=card.seed,
     )
     names = whole.only(split).samples()
-    _write_errors(out / f"errors-{split}.csv", names, answers)
     _write_scores(out / f"scores-{split}.parquet", names, answers, made_by)
+    _write_errors(out / f"errors-{split}.csv", names, answers)
     if baselines:
         other = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
         _baselines(out, whole, other or whole, made_by, card.preprocessing)

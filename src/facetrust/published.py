@@ -6,7 +6,6 @@ our outputs and a card. Nothing is fetched: the file is the user's, and so are i
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +77,7 @@ def _import_silent_face(file: Path, out: Path, *, variant: str, margin: float) -
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
         weights = {str(key).removeprefix("module."): value for key, value in found.items()}
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, AttributeError, ValueError) as error:
+    except Exception as error:  # A file that is no pickle makes the unpickler raise whatever it stumbles on.
         raise ModelError(f"{file}: cannot be read as plain weights ({_short(error)})") from None
     card = _silent_face(variant, margin)
     model = create_model(card.architecture)

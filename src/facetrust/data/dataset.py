@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, Sampler
 
 from facetrust.data import augment as augmentation
 from facetrust.data.simulate import SPECIES, simulate
-from facetrust.errors import ImageError, UsageError
+from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, crop_face, read_image, to_tensor
 from facetrust.records import Box, Preprocessing, Sample
 
@@ -62,6 +62,8 @@ class FaceData(Dataset[Any]):
     ) -> None:
         if not samples:
             raise UsageError("no samples; check the manifest and its split column")
+        if unknown := set(species) - set(SPECIES):
+            raise UnknownName("attack species", min(unknown), SPECIES)
         self.samples = tuple(samples)
         self.views = dict(views)
         self.seed = seed

@@ -1,0 +1,265 @@
+"""The command line: parses, calls, answers with the right status, and loads only what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facetrust import __version__, cli
+from facetrust._cli_show import PICTURES, pictures_in
+
+COMMANDS = ("audit", "check", "data", "demo", "evaluate", "explain", "export", "import-checkpoint", "models",
+            "profile", "report", "train")  # fmt: skip
+COSTLY = [
+    "torch",
+    "torchvision",
+    "onnxruntime",
+    "onnx",
+    "cv2",
+    "polars",
+    "lightning",
+    "numpy",
+    "PIL",
+    "pydantic",
+]
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, photo: Path) -> Path:
+    """A folder: a face, a whitened one, an empty wall, and what is no picture."""
+    face = np.asarray(Image.open(photo))
+    folder = tmp_path / "pictures"
+    (folder / "b").mkdir(parents=True)
+    Image.fromarray(face).save(folder / "a.png")
+    Image.fromarray(128 + face // 2).save(folder / "b" / "white.png")
+    Image.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(folder / "wall.png")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+class TestStarting:
+    @pytest.mark.parametrize(
+        "arguments", [["--help"], [], ["check", "--help"], ["data", "--help"], ["--version"]]
+    )
+    def test_help_loads_nothing_costly(self, arguments):
+        # Typer reads a command's parameters with pydantic, where it is there.
+        costly = COSTLY if arguments in ([], ["--help"], ["--version"]) else COSTLY[:-1]
+        code = (
+            "import json, sys\nfrom facetrust.cli import main\n"
+            f"status = main({arguments!r})\n"
+            f"print(json.dumps([status, sorted(set({costly!r}) & set(sys.modules))]))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+        assert done.stderr == ""
+
+    def test_help_names_every_command(self, capsys):
+        assert run("--help") == 0
+        said = capsys.readouterr().out
+        assert [name for name in COMMANDS if f"  {name} " not in said] == []
+
+    @pytest.mark.parametrize("command", [*COMMANDS, "data prepare", "data simulate"])
+    def test_every_command_has_help(self, command, capsys):
+        assert run(*command.split(), "--help") == 0
+        assert len(capsys.readouterr().out.splitlines()) > 5
+
+    def test_the_version(self, capsys):
+        assert run("--version") == 0
+        assert capsys.readouterr().out == f"facetrust {__version__}\n"
+
+    def test_as_a_module_and_as_a_script(self):
+        for start in ([sys.executable, "-m", "facetrust"], [str(Path(sys.executable).parent / "facetrust")]):
+            done = subprocess.run([*start, "chek"], capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr == "facetrust: No such command 'chek'. Did you mean 'check'?\n"
+
+
+class TestStatus:
+    def test_an_interrupt_is_quiet(self, monkeypatch, capsys):
+        def stop(*_args, **_settings):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("facetrust.runtime.session.bundled", stop)
+        assert run("models") == 130
+        assert capsys.readouterr().err.strip() == ""
+
+    def test_a_missing_package_names_its_extra(self, monkeypatch, capsys):
+        monkeypatch.delitem(sys.modules, "facetrust.train", raising=False)
+        monkeypatch.setitem(sys.modules, "lightning", None)
+        assert run("train", "antispoof/teacher-nuaa") == 2
+        assert (
+            capsys.readouterr().err
+            == "facetrust: lightning is not installed; run: pip install 'facetrust[train]'\n"
+        )
+
+    def test_an_error_of_ours_that_nobody_foresaw_is_shown_whole(self, monkeypatch):
+        def broken():
+            raise ZeroDivisionError("a bug")
+
+        monkeypatch.setattr("facetrust.runtime.session.bundled", broken)
+        with pytest.raises(ZeroDivisionError, match="a bug"):
+            run("models")
+
+
+class TestCheck:
+    def test_a_trusted_face_is_status_0(self, photo, bright_model, capsys):
+        assert run("check", photo, "--model", bright_model) == 0
+        said = capsys.readouterr()
+        assert "bona fide" in said.out
+        assert "bright@1" in said.out
+        assert said.err == ""
+
+    def test_a_distrusted_face_is_status_1(self, pictures, bright_model, capsys):
+        assert run("check", pictures / "b" / "white.png", "--model", bright_model) == 1
+        assert "attack" in capsys.readouterr().out
+
+    def test_no_face_is_an_answer(self, pictures, bright_model, capsys):
+        assert run("check", pictures / "wall.png", "--model", bright_model) == 0
+        assert "cannot tell: no face found" in capsys.readouterr().out
+
+    def test_json_is_one_object_a_line_in_stable_order(self, pictures, bright_model, capsys):
+        assert run("check", pictures, pictures / "a.png", "--model", bright_model, "--json") == 1
+        said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        names = ["a.png", "b/white.png", "wall.png", "a.png"]
+        assert [each["source"] for each in said] == [str(pictures / name) for name in names]
+        assert [each["trusted"] for each in said] == [True, False, None, True]
+        assert all(each["schema"] == "facetrust.check/1" for each in said)
+
+    def test_unreadable_pictures_are_told_and_the_run_goes_on(self, pictures, bright_model, capsys):
+        (pictures / "b" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+        assert run("check", pictures, "--model", bright_model, "--json") == 2
+        said = capsys.readouterr()
+        assert len(said.out.splitlines()) == 3
+        assert len(said.err.splitlines()) == 1
+        assert said.err.startswith(f"facetrust: {pictures / 'b' / 'broken.jpg'}: ")
+
+    def test_evidence_is_written_one_picture_each(self, pictures, bright_model, tmp_path):
+        out = tmp_path / "maps"
+        run("check", pictures, "--model", bright_model, "--evidence", out)
+        assert sorted(path.name for path in out.iterdir()) == [
+            f"{n}.evidence.png" for n in ("a", "wall", "white")
+        ]
+
+    def test_an_empty_folder_is_an_error(self, tmp_path, bright_model, capsys):
+        assert run("check", tmp_path, "--model", bright_model) == 2
+        assert "no picture in this folder" in capsys.readouterr().err
+
+    def test_models_are_given_by_task(self, photo, bright_model, capsys):
+        assert run("check", photo, "--task", "antispoof", "--model", f"antispoof={bright_model}") == 0
+        assert run("check", photo, "--task", "deepfake", "--model", bright_model) == 2
+        assert "is a model for antispoof, not for deepfake" in capsys.readouterr().err
+        assert run("check", photo, "--task", "antispoof", "--task", "deepfake", "--model", bright_model) == 2
+        assert "write --model TASK=" in capsys.readouterr().err
+
+    def test_the_search_for_pictures_is_stable_and_deep(self, tmp_path):
+        for name in ("z.JPG", "a/y.png", "a/b/x.webp", "a/notes.txt", "c.gif"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        found = [str(path.relative_to(tmp_path)) for path in pictures_in([tmp_path])]
+        assert found == ["a/b/x.webp", "a/y.png", "c.gif", "z.JPG"]
+        assert pictures_in([tmp_path / "a" / "notes.txt"]) == [tmp_path / "a" / "notes.txt"]
+        assert len(PICTURES) == len(set(PICTURES)) >= 9
+
+    def test_many_pages_of_a_table_hold_every_row(self, pictures, bright_model, capsys, monkeypatch):
+        monkeypatch.setattr("facetrust._cli_show._PAGE", 2)
+        run("check", pictures, "--model", bright_model)
+        said = capsys.readouterr().out
+        assert said.count("picture") >= 2
+        assert said.count("threshold") == 2
+
+    def test_works_where_torch_is_not_installed(self, photo, bright_model, tmp_path):
+        """A finder refuses what the bare installation has not got."""
+        lacking = [
+            "torch",
+            "torchvision",
+            "timm",
+            "lightning",
+            "sklearn",
+            "scipy",
+            "matplotlib",
+            "safetensors",
+            "yaml",
+        ]
+        code = (
+            "import sys\n"
+            "class Refuse:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            f"        if name.partition('.')[0] in {lacking!r}: raise ModuleNotFoundError(name, name=name)\n"
+            "sys.meta_path.insert(0, Refuse())\n"
+            "from facetrust.cli import main\n"
+            f"sys.exit(main(['check', {str(photo)!r}, '--model', {str(bright_model)!r}, '--json',"
+            f" '--evidence', {str(tmp_path)!r}]))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["trusted"] is True
+        assert (tmp_path / "astronaut.evidence.png").is_file()
+
+    def test_a_reader_that_leaves_early_gets_no_traceback(self, pictures, bright_model):
+        arguments = ["check", str(pictures), "--model", str(bright_model), "--json"]
+        code = f"from facetrust.cli import main; main({arguments!r})"
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+        )
+        os.close(write)
+        assert "Traceback" not in done.stderr
+
+
+class TestTheOthers:
+    def test_explain_says_what_the_map_means(self, photo, bright_model, tmp_path, capsys):
+        assert run("explain", bright_model, photo, "--out", tmp_path) == 0
+        said = capsys.readouterr()
+        assert said.out.strip() == str(tmp_path / "astronaut.evidence.png")
+        assert Path(said.out.strip()).is_file()
+        assert "brightness of a cell, in logits" in said.err
+
+    def test_models_lists_what_is_bundled(self, capsys):
+        from facetrust.runtime.session import bundled
+
+        assert run("models", "--json") == 0
+        said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(said) == len(bundled())
+        assert run("models") == 0
+        assert all(card["name"] in capsys.readouterr().out for card in said)
+
+    def test_the_demo_says_which_it_got_wrong(self, bright_model, tmp_path, capsys):
+        assert run("demo", "--model", bright_model, "--out", tmp_path / "demo") == 0
+        said = capsys.readouterr().out
+        page = (tmp_path / "demo" / "report.html").read_text()
+        assert page.count("data:image/png;base64,") == 3
+        assert "http" not in page.replace("http-equiv", "")
+        wrong = [
+            name for name in ("print", "replay") if f"{name}</b> (is attack)" in page and "wrong" in page
+        ]
+        assert ("wrong" in said) == bool(wrong)
+        assert {"photo.png", "print.png", "replay.png", "report.html", "evidence"} == {
+            path.name for path in (tmp_path / "demo").iterdir()
+        }
+
+    def test_the_demo_is_the_same_every_time(self, bright_model, tmp_path):
+        from facetrust.demo import demo
+
+        first, second = (demo(tmp_path / name, model=str(bright_model)) for name in ("a", "b"))
+        assert [row.score for row in first] == [row.score for row in second]
+        assert [row.truth for row in first] == ["bona fide", "attack", "attack"]
+
+    def test_a_demo_without_a_face_is_an_error(self, pictures, bright_model, tmp_path):
+        from facetrust.demo import demo
+        from facetrust.errors import InputError
+
+        with pytest.raises(InputError, match="none was found"):
+            demo(tmp_path / "demo", model=str(bright_model), photo=pictures / "wall.png")
+        assert not (tmp_path / "demo").exists()
