@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facetrust.errors import UsageError
 from facetrust.imaging import crop_face, cut_out
 from facetrust.records import Face, Preprocessing, Verdict
 from facetrust.runtime.evidence import Heat, draw, free_name, overlay, window
@@ -85,6 +86,13 @@ def test_the_file_is_a_png_written_whole(tmp_path, grey):
     assert path.read_bytes().startswith(b"\x89PNG")
     assert cv2.imread(str(path)).shape == (524, 640, 3)
     assert [entry.name for entry in path.parent.iterdir()] == ["a.evidence.png"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, grey):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match="cannot be written") as caught:
+        draw(tmp_path / "file" / "a.png", grey, [], [])
+    assert "\n" not in str(caught.value)
 
 
 def test_names_do_not_collide():

@@ -78,9 +78,11 @@ def test_the_card_inside_is_enough(write_model):
     assert load_model(write_model(beside=False)).name == "tiny@1"
 
 
-def test_a_bundled_model_by_name(write_model, monkeypatch):
+def test_a_bundled_model_by_name(write_model, monkeypatch, tmp_path):
     path = write_model()
     monkeypatch.setattr(session, "_assets", lambda: path.parent)
+    (tmp_path / "elsewhere" / "tiny").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")  # A folder of that name does not hide it.
     assert load_model("tiny").card.name == "tiny"
     with pytest.raises(UnknownName, match="no bundled model named 'tinny'; did you mean 'tiny'"):
         load_model("tinny")

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.errors import UsageError
 from facetrust.imaging import Pixels, fit_within
 from facetrust.records import DECISIONS, Box, Face, Preprocessing, write_whole
 
@@ -46,10 +47,18 @@ def draw(path: Path, image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]
         image: (H, W, 3) uint8 RGB, upright.
         faces: with verdicts; boxes in pixels of the image.
         heats: drawn over the windows that their crops were cut from.
+
+    Raises:
+        UsageError: the folder cannot be written to.
     """
     pixels = overlay(image, faces, heats)
     _, data = cv2.imencode(".png", pixels[:, :, ::-1])
-    write_whole(path, lambda part: part.write_bytes(data.tobytes()))
+    try:
+        write_whole(path, lambda part: part.write_bytes(data.tobytes()))
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror or error}); give another folder"
+        ) from None
 
 
 def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]) -> Pixels:

@@ -138,10 +138,10 @@ def _assets() -> Path:
 def _locate(name: str | Path) -> Path:
     """The file of a bundled name or a path."""
     path = Path(name)
-    if isinstance(name, str) and path.suffix != ".onnx" and path.name == name and not path.exists():
-        if name not in bundled():
-            raise UnknownName("bundled model", name, bundled())
+    if isinstance(name, str) and name in bundled():
         return _assets() / f"{name}.onnx"
+    if isinstance(name, str) and path.suffix != ".onnx" and path.name == name and not path.exists():
+        raise UnknownName("bundled model", name, bundled())
     if path.is_dir():
         raise ModelError(
             f"{path}: is a folder; give an .onnx file, which facetrust export makes of a checkpoint"
