@@ -25,7 +25,7 @@ _HOMES = {
     "create_model": "models",
     "load_model": "runtime.session",
 }
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -204,19 +204,33 @@ def evaluate(
     out: Out,
     split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
     fit: Annotated[Path | None, typer.Option(help="Manifest that baselines are fitted on.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Also score by trivial measures.")] = True,
     batch: Annotated[int, typer.Option(min=1, help="Faces at once, for a run folder.")] = 64,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures.")] = 0,
 ) -> None:
     """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
     from facetrust.evaluate import evaluate as run
 
-    typer.echo(run(model, manifest, split=cast("Any", split), out=out, fit=fit, batch=batch, workers=workers))
+    written = run(
+        model,
+        manifest,
+        split=cast("Any", split),
+        out=out,
+        fit=fit,
+        baselines=baselines,
+        batch=batch,
+        workers=workers,
+        progress=sys.stderr.isatty(),
+    )
+    typer.echo(written)
 
 
 @app.command()
 def report(
-    scores: Annotated[list[Path], typer.Argument(help="Scores files of the split that is reported.")],
-    dev: Annotated[list[Path], typer.Option("--dev", help="Scores that thresholds are fitted on.")],
+    scores: Annotated[list[Path], typer.Argument(help="Scores files; a folder is its test files.")],
+    dev: Annotated[
+        list[Path], typer.Option("--dev", help="The same models on dev; a folder is its dev files.")
+    ],
     out: Out,
     protocol: Annotated[str, typer.Option(help="Who fits the threshold, who is reported.")] = "dev-threshold",
     rule: Annotated[str, typer.Option(help="How the threshold is chosen: eer, apcer@1%, bpcer@1%.")] = "eer",
@@ -226,7 +240,23 @@ def report(
     """Writes one HTML page and one JSON file: metrics with intervals, curves, baselines."""
     from facetrust.report import report as run
 
-    typer.echo(run(scores, dev=dev, out=out, protocol=protocol, rule=rule, seed=seed, title=title))
+    typer.echo(
+        run(
+            _scores(scores, "test"),
+            dev=_scores(dev, "dev"),
+            out=out,
+            protocol=protocol,
+            rule=rule,
+            seed=seed,
+            title=title,
+        )
+    )
+
+
+def _scores(paths: Sequence[Path], split: str) -> list[Path]:
+    """Returns the files as they are, and for a folder the scores files of a split in it."""
+    pairs = [(path, sorted(path.glob(f"*-{split}.parquet"))) for path in paths]
+    return [file for path, inside in pairs for file in (inside or [path])]
 
 
 @app.command()
