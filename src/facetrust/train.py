@@ -82,7 +82,7 @@ def train(
     torch.manual_seed(recipe.seed)
     model = models.create_model(
         recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
-    )
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task, views = _task(recipe, model)
     loaders = _loaders(recipe, sources, views, shard=(trainer.global_rank, trainer.world_size))
     learner = _learner(recipe, task, model, out, steps=len(loaders[0]) // trainer.accumulate_grad_batches)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from facetrust import registry
@@ -62,7 +63,9 @@ def _parse(name: str) -> tuple[str, tuple[str, ...]]:
 
 def mean_logits(model: nn.Module, crops: Tensor) -> Tensor:
     """Returns (B,) float32 logits, the mean over the M crops of each face in (B, M, 3, h, w)."""
-    logits: Tensor = model(crops.flatten(0, 1)).logit
+    # Channels last in memory: convolutions train up to twice as fast on a CPU.
+    images = crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    logits: Tensor = model(images).logit
     return logits.float().reshape(crops.shape[:2]).mean(1)
 
 
