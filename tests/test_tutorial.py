@@ -69,7 +69,7 @@ def short(command: list[str]) -> list[str]:
     """Returns a command with what makes it short on top."""
     if command[0] == "train":
         return [*command, *(part for setting in TINY for part in ("--set", setting))]
-    return [*command, "--rounds", "3"] if command[0] == "profile" else command
+    return [*command, "--rounds", "3", "--no-memory"] if command[0] == "profile" else command
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:sklearn")

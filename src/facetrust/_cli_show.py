@@ -140,7 +140,7 @@ def answer(report: CheckReport) -> Text:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Prints a table on standard output; long cells are folded at a terminal's edge, never cut off."""
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, show_header=any(header))
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
@@ -155,9 +155,8 @@ def audited(found: AuditReport, written: Path) -> None:
     """Prints what an audit found, and how well trivial measures tell the labels apart."""
     colours = {"error": "bold red", "warning": "yellow", "note": ""}
     for each in found.findings:
-        print_table(
-            ("", "", ""), [(Text(each.severity, style=colours[each.severity]), each.code, each.title)]
-        )
+        severity = Text(each.severity, style=colours[each.severity])
+        print_table(("", "", ""), [(severity, each.code, each.title)])
         shown = ", ".join(each.rows[:3]) + (" …" if each.count > 3 else "")
         typer.echo(f"  {each.explanation}\n" + (f"  {shown}\n" if shown else ""))
     aucs = [f"{name} {'-' if auc is None else format(auc, '.3f')}" for name, auc in found.probes.items()]

@@ -266,6 +266,7 @@ def profile(
     engine: Annotated[list[str] | None, typer.Option(help="torch or onnxruntime; both if none.")] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 50,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
+    memory: Annotated[bool, typer.Option(help="Measure memory too, in processes of their own.")] = True,
     json: AsJson = False,
 ) -> None:
     """Counts parameters and MACs; measures latency, throughput and memory."""
@@ -273,7 +274,7 @@ def profile(
     from facetrust.profile import profile as run
 
     engines = cast("Any", tuple(engine or ("torch", "onnxruntime")))
-    found = run(model, vs=against, engines=engines, rounds=rounds, threads=threads)
+    found = run(model, vs=against, engines=engines, rounds=rounds, threads=threads, memory=memory)
     typer.echo(found.to_json(), nl=False) if json else _cli_show.profiled(found)
 
 
