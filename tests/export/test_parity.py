@@ -144,7 +144,7 @@ def test_blue_first_networks_are_fed_blue_first(model, card, crops, exported):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (np.zeros((0, 32, 24, 3), np.uint8), "crops have 0 shapes"),
+        (np.zeros((0, 32, 24, 3), np.uint8), "no crops are given"),
         (np.zeros((4, 24, 32, 3), np.uint8), r"wanted is \(N, 1, 32, 24, 3\) uint8"),
         (np.zeros((4, 32, 24, 3), np.float32), "float32, wanted"),
         ([np.zeros((32, 24, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)], "crops have 2 shapes"),

@@ -17,6 +17,7 @@ def simplify(graph: onnx.ModelProto) -> onnx.ModelProto:
     one before an unpadded convolution, such as a norm between the features and a 1x1 head.
     """
     _strip(graph)
+    _name_batch(graph)
     _fold_before(graph)
     _drop_unused(graph)
     return graph
@@ -31,6 +32,14 @@ def _strip(model: onnx.ModelProto) -> None:
     for entry in (*graph.node, *graph.initializer, *graph.input, *graph.output):
         entry.doc_string = ""
         del entry.metadata_props[:]
+
+
+def _name_batch(model: onnx.ModelProto) -> None:
+    """Calls the free first dimension `batch`; the exporter's own name for it is a counter's value."""
+    for entry in (*model.graph.input, *model.graph.output):
+        dims = entry.type.tensor_type.shape.dim
+        if dims and dims[0].dim_param:
+            dims[0].dim_param = "batch"
 
 
 def _fold_before(model: onnx.ModelProto) -> None:

@@ -131,7 +131,9 @@ def as_faces(crops: Sequence[Pixels] | Pixels, how: Preprocessing) -> NDArray[np
     """
     wanted = f"(N, {len(how.margins)}, {how.size[0]}, {how.size[1]}, 3) uint8"
     sizes = {crop.shape for crop in crops}
-    if len(sizes) != 1:
+    if not sizes:
+        raise ExportError(f"no crops are given, wanted is {wanted}")
+    if len(sizes) > 1:
         raise ExportError(f"crops have {len(sizes)} shapes, wanted is {wanted}")
     faces = np.asarray(crops)
     if faces.ndim == 4 and len(how.margins) == 1:
