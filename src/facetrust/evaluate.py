@@ -14,8 +14,8 @@ import numpy as np
 from facetrust.data.manifest import Manifest
 from facetrust.data.probes import PROBES, fit_logistic
 from facetrust.errors import ImageError, ManifestError, UsageError
-from facetrust.imaging import Pixels, crop_face, read_image
-from facetrust.records import Box, ModelCard, Preprocessing, Provenance, Sample, Scores, Split, write_whole
+from facetrust.imaging import Pixels, cut_out, read_image
+from facetrust.records import Box, ModelCard, Provenance, Sample, Scores, Split, write_whole
 
 _log = logging.getLogger("facetrust")
 Answer = float | ImageError
@@ -37,7 +37,8 @@ def evaluate(
     """Returns the scores file `out/scores-<split>.parquet` of a model on one split.
 
     Beside it: `baseline-<probe>-<split>.parquet` for each probe of `facetrust.data.probes`, a
-    logistic regression on that measure of the same crops; and `errors-<split>.csv` with one row
+    logistic regression on that measure of the face's box at the picture's own size, so that they are
+    not weakened by a model's crop; and `errors-<split>.csv` with one row
     per picture that could not be read, where there is any. Such a picture has no score.
 
     Args:
@@ -72,7 +73,7 @@ def evaluate(
     _write_errors(out / f"errors-{split}.csv", names, answers)
     if baselines:
         other = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
-        _baselines(out, whole, other or whole, made_by, card.preprocessing)
+        _baselines(out, whole, other or whole, made_by)
     return out / f"scores-{split}.parquet"
 
 
@@ -124,14 +125,14 @@ def _torch_scorer(folder: Path, batch: int, workers: int) -> tuple[ModelCard, Sc
     return card, score
 
 
-def _baselines(out: Path, whole: Manifest, fit: Manifest, made_by: Provenance, how: Preprocessing) -> None:
+def _baselines(out: Path, whole: Manifest, fit: Manifest, made_by: Provenance) -> None:
     """Writes the scores of a logistic regression on each probe, fitted on the train rows of `fit`."""
     if {row.label for row in fit.samples() if row.split == "train"} != {0, 1}:
         _log.warning("no baselines: %s has not both labels in train; name another to fit them on", fit.source)
         return
     learning, rows = fit.only("train").samples(), whole.only(made_by.split).samples()
-    learnt = _measured(_absolute(fit.only("train")), how)
-    judged = _measured(_absolute(whole.only(made_by.split)), how)
+    learnt = _measured(_absolute(fit.only("train")))
+    judged = _measured(_absolute(whole.only(made_by.split)))
     labels = np.array([row.label for row, values in zip(learning, learnt, strict=True) if values])
     for probe in PROBES:
         model = fit_logistic(np.stack([values[probe] for values in learnt if values]), labels)
@@ -143,8 +144,8 @@ def _baselines(out: Path, whole: Manifest, fit: Manifest, made_by: Provenance, h
         _write_scores(out / f"baseline-{probe}-{made_by.split}.parquet", rows, answers, named)
 
 
-def _measured(rows: list[Sample], how: Preprocessing) -> list[dict[str, np.ndarray]]:
-    """Returns every probe's (d,) values of each row's crop, empty for an unreadable picture."""
+def _measured(rows: list[Sample]) -> list[dict[str, np.ndarray]]:
+    """Returns every probe's (d,) values of each row's face, empty for an unreadable picture."""
     found: list[dict[str, np.ndarray]] = []
     for row in rows:
         try:
@@ -152,8 +153,9 @@ def _measured(rows: list[Sample], how: Preprocessing) -> list[dict[str, np.ndarr
         except ImageError:
             found.append({})
             continue
-        crop = crop_face(image, _box(row, image), how)
-        found.append({name: np.atleast_1d(probe(crop)) for name, probe in PROBES.items()})
+        x, y, w, h = _box(row, image)
+        face = cut_out(image, (x + w / 2, y + h / 2), (h, w), fill="shift")
+        found.append({name: np.atleast_1d(probe(face)) for name, probe in PROBES.items()})
     return found
 
 
