@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Output(NamedTuple):
-    """A model's answer for a batch: `logit` (B,), and `evidence` (B, h, w), whose mean per image is the logit."""
+    """A batch's answer: `logit` (B,), and `evidence` (B, gh, gw), whose mean per image is the logit."""
 
     logit: Tensor
     evidence: Tensor
