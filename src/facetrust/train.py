@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from facetrust import models, registry
 from facetrust._learner import Learner
+from facetrust._teaching import ask
 from facetrust.data.dataset import EpochSampler, FaceData, absolute, balance, collate
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ManifestError, ModelError, UnknownName, UsageError
@@ -31,7 +32,7 @@ from facetrust.records import (
     write_text,
     write_whole,
 )
-from facetrust.tasks.distill import Taught, distill
+from facetrust.tasks.distill import Distill, Taught, distill
 
 # isort: split
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -84,7 +85,13 @@ def train(
         recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task, views = _task(recipe, model)
-    loaders = _loaders(recipe, sources, views, shard=(trainer.global_rank, trainer.world_size))
+    taught = None
+    if isinstance(task, Distill) and not recipe.data.augment.simulate:
+        # Teachers see every picture clean; without attacks drawn anew they would repeat themselves.
+        cache, workers = out / "taught.npy", recipe.trainer.workers
+        taught = ask(task, sources.train, views, cache=cache, workers=workers)
+        views = {"student": recipe.preprocessing}
+    loaders = _loaders(recipe, sources, views, taught=taught, shard=(trainer.global_rank, trainer.world_size))
     learner = _learner(recipe, task, model, out, steps=len(loaders[0]) // trainer.accumulate_grad_batches)
     last = out / "checkpoints" / "last.ckpt"
     if trainer.is_global_zero:
@@ -252,10 +259,17 @@ def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, st
 
 
 def _loaders(
-    recipe: Recipe, sources: _Sources, views: dict[str, Preprocessing], *, shard: tuple[int, int]
+    recipe: Recipe,
+    sources: _Sources,
+    views: dict[str, Preprocessing],
+    *,
+    taught: Any,
+    shard: tuple[int, int],
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     data, batch = recipe.data, recipe.trainer.batch_size
-    training = FaceData(sources.train, views=views, seed=recipe.seed, training=True, **dict(data.augment))
+    training = FaceData(
+        sources.train, views=views, seed=recipe.seed, training=True, taught=taught, **dict(data.augment)
+    )
     dev = FaceData(
         sources.dev, views={"student": recipe.preprocessing}, seed=recipe.seed,
         simulate=data.simulate_dev, species=data.augment.species,

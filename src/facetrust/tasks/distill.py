@@ -57,9 +57,12 @@ class Distill(nn.Module):
         self.weights: dict[str, float] = {**task.weights, "distillation": weight}  # type: ignore[dict-item]
 
     def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Returns the task's parts, `distillation` and `teacher_logits` added, `loss` the sum of all."""
+        """Returns the task's parts, `distillation` and `teacher_logits` added, `loss` the sum of all.
+
+        The teachers are asked, unless the batch brings what they said before as `taught` (B,).
+        """
         parts: dict[str, Tensor] = self.task(batch)
-        taught = self.teacher_logits(batch["views"])
+        taught = batch["taught"] if "taught" in batch else self.teacher_logits(batch["views"])
         distillation = logit_distillation(parts["logits"], taught, temperature=self.temperature)
         loss = parts["loss"] + self.weights["distillation"] * distillation
         return {**parts, "loss": loss, "distillation": distillation, "teacher_logits": taught}
