@@ -1,4 +1,4 @@
-"""Multiply-accumulates and parameters of an ONNX graph, counted from its nodes and inferred shapes."""
+"""Multiply-accumulates and parameters of an ONNX graph, counted from its nodes and their shapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 _CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3, "ConvTranspose": 1}  # Where the kernel is.
-_MATRICES = {"MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0, "Gemm": 0}
+_MATRICES = {"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"}
 # Operators that multiply and accumulate but whose cost no shape of theirs tells here.
 _OPAQUE = {"Attention", "Einsum", "DeformConv", "GRU", "Loop", "LSTM", "If", "RNN", "Scan"}
 _SCALES = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
@@ -30,9 +30,17 @@ def count_macs(model: onnx.ModelProto, image: Shape) -> int:
         image: (1, channels, height, width) of the graph's first input.
 
     Raises:
-        ModelError: a shape cannot be inferred, or a node's cost is not known here.
+        ModelError: a shape is not known, or a node's cost is not known here.
     """
+    from onnx import inliner
+
+    model = inliner.inline_local_functions(model) if model.functions else model
+    for node in model.graph.node:
+        _check(node)
     graph, shapes = _with_shapes(model, image)
+    needed = {name for node in graph.node for name in _sized(node)}
+    if late := needed - shapes.keys():
+        shapes |= _by_running(model, image, sorted(late))
     return sum(_cost(node, shapes) for node in graph.node)
 
 
@@ -49,10 +57,10 @@ def count_parameters(model: onnx.ModelProto) -> int:
 
 def _with_shapes(model: onnx.ModelProto, image: Shape) -> tuple[onnx.GraphProto, dict[str, Shape]]:
     import onnx
-    from onnx import inliner, shape_inference
+    from onnx import shape_inference
 
     copied = onnx.ModelProto()
-    copied.CopyFrom(inliner.inline_local_functions(model) if model.functions else model)
+    copied.CopyFrom(model)
     del copied.graph.value_info[:]
     stored = {entry.name: tuple(entry.dims) for entry in copied.graph.initializer}
     (entry, *_) = [entry for entry in copied.graph.input if entry.name not in stored]
@@ -80,7 +88,7 @@ def _with_shapes(model: onnx.ModelProto, image: Shape) -> tuple[onnx.GraphProto,
     return graph, known
 
 
-def _cost(node: onnx.NodeProto, shapes: dict[str, Shape]) -> int:
+def _check(node: onnx.NodeProto) -> None:
     if node.op_type in _OPAQUE or any(entry.HasField("g") for entry in node.attribute):
         raise ModelError(
             f"node {node.name or node.op_type}: the products inside {node.op_type} cannot be counted"
@@ -89,22 +97,46 @@ def _cost(node: onnx.NodeProto, shapes: dict[str, Shape]) -> int:
         raise ModelError(
             f"node {node.name}: {node.domain}.{node.op_type} is no standard operator; its cost is unknown"
         )
-    if node.op_type in _CONVOLUTIONS:
-        kernel = _shape(node, node.input[_CONVOLUTIONS[node.op_type]], shapes)
-        # A kernel is (out, in / groups, h, w); a transposed one (in, out / groups, h, w), met once per input.
-        places = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
-        return math.prod(_shape(node, places, shapes)) * math.prod(kernel[1:])
-    if node.op_type in _MATRICES:
-        left = _shape(node, node.input[0], shapes)
-        turned = node.op_type == "Gemm" and any(a.name == "transA" and a.i for a in node.attribute)
-        return math.prod(_shape(node, node.output[0], shapes)) * (left[0] if turned else left[-1])
-    return 0
 
 
-def _shape(node: onnx.NodeProto, name: str, shapes: dict[str, Shape]) -> Shape:
+def _by_running(model: onnx.ModelProto, image: Shape, names: list[str]) -> dict[str, Shape]:
+    """Returns the shapes of tensors that inference leaves open, met by one image of zeros."""
+    import numpy as np
+    import onnx
+
+    from facetrust.export.file import open_session
+
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    given = {entry.name for entry in model.graph.output}
+    shown.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in names if n not in given)
+    session = open_session(shown.SerializeToString())
     try:
-        return shapes[name]
-    except KeyError:
+        found = session.run(names, {session.get_inputs()[0].name: np.zeros(image, np.float32)})
+    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of fault.
+        reason = str(error).splitlines()[0][:120]
         raise ModelError(
-            f"node {node.name or node.op_type}: the shape of {name} cannot be inferred"
+            f"the shape of {names[0]} is not known, and the graph does not run ({reason})"
         ) from None
+    return {name: value.shape for name, value in zip(names, found, strict=True)}
+
+
+def _sized(node: onnx.NodeProto) -> list[str]:
+    """Returns the names of the tensors whose shapes a node's cost is made of."""
+    if node.op_type in _CONVOLUTIONS:
+        places = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
+        return [places, node.input[_CONVOLUTIONS[node.op_type]]]
+    return [node.output[0], node.input[0]] if node.op_type in _MATRICES else []
+
+
+def _cost(node: onnx.NodeProto, shapes: dict[str, Shape]) -> int:
+    sizes = [shapes[name] for name in _sized(node)]
+    if node.op_type in _CONVOLUTIONS:
+        # A kernel is (out, in / groups, h, w); a transposed one (in, out / groups, h, w), met once per input.
+        places, kernel = sizes
+        return math.prod(places) * math.prod(kernel[1:])
+    if node.op_type in _MATRICES:
+        out, left = sizes
+        turned = node.op_type == "Gemm" and any(a.name == "transA" and a.i for a in node.attribute)
+        return math.prod(out) * (left[0] if turned else left[-1])
+    return 0
