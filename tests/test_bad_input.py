@@ -231,6 +231,9 @@ CASES: dict[str, Case] = {
     "file of 65 MB": ([*CHECK, "x.png"], "bytes; the limit is", sparse("x.png", 65 * 2**20)),
     "folder without pictures": ([*CHECK, "empty"], "empty: no picture in this folder"),
     "picture to explain missing": (["explain", "bright.onnx", "none.png"], "none.png: no such file"),
+    "no face to explain": (["explain", "bright.onnx", "pictures/0.png", "--out", "new"], "pictures/0.png: no face found"),
+    "explanation unknown": (["explain", "bright.onnx", "face.png", "--method", "camm"], "did you mean 'cam'"),
+    "explanation that needs the network": (["explain", "bright.onnx", "face.png", "--method", "gradcam"], "give a run folder"),
     # A model.
     "model missing": (["check", "face.png", "--model", "none.onnx"], "none.onnx: no such model file"),
     "model's name unknown": (["check", "face.png", "--model", "antispoof-tinny"], "no bundled model named"),
@@ -406,7 +409,7 @@ CASES: dict[str, Case] = {
     "report into a file": (["report", "test.parquet", "--dev", "dev.parquet", "--out", "text.txt"], "text.txt"),
     # Shipping.
     "run to export missing": (["export", "none", "--out", "new.onnx"], "none: no card.json"),
-    "export of another suffix": (["export", "run", "--out", "new.pt"], "new.pt: give a name that ends in .onnx"),
+    "export of another suffix": (["export", "run", "--out", "new.pt"], "new.pt: give a name that ends in .onnx, or in .xml"),
     "int8 without faces": (["export", "run", "--out", "new.onnx", "--int8"], "give a manifest"),
     "run to export altered": (
         ["export", "run", "--out", "new.onnx"], "SHA-256 is", file("run/model.safetensors", b"x" * 100),

@@ -20,7 +20,7 @@ FILES = sorted(HOME.rglob("*.py"))
 NOUNS = {"errors", "records", "registry", "imaging"}
 PARTS = {"data", "models", "losses", "metrics", "explain"}
 MIDDLE = {"protocols", "export", "runtime", "tasks", "prepare"}
-COMMANDS = {"train", "evaluate", "report", "profile", "published", "attacks", "ship", "demo"}
+COMMANDS = {"train", "evaluate", "report", "profile", "published", "attacks", "ship", "explained", "demo"}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "published": NOUNS | PARTS | MIDDLE,
     "demo": NOUNS | PARTS | MIDDLE,
     "attacks": NOUNS | {"data"},
+    "explained": NOUNS | {"explain", "models", "runtime"},
     "ship": NOUNS | PARTS | {"export"},
     "cli": NOUNS | PARTS | MIDDLE | COMMANDS | {"recipe"},
     "__main__": {"cli"},

@@ -280,27 +280,24 @@ def profile(
 
 @app.command()
 def explain(
-    model: Annotated[str, typer.Argument(help="A bundled model's name or an .onnx file.")],
+    model: Annotated[str, typer.Argument(help="A run folder, a bundled model's name, or an .onnx file.")],
     image: Annotated[Path, typer.Argument(help="A picture with a face.")],
     out: Out = Path("evidence"),
+    method: Annotated[
+        str, typer.Option("--method", help="cam is exact; gradcam needs a run folder.")
+    ] = "cam",
     detector: DetectorFile = None,
 ) -> None:
-    """Draws where in the picture a model's answer comes from: its exact evidence map, in logits."""
-    from facetrust import _cli_show
-    from facetrust.runtime.check import check as run
-    from facetrust.runtime.session import load_model
+    """Draws where in the picture a model's answer comes from."""
+    from facetrust.explained import explain_image
 
-    opened = load_model(model)
-    task = opened.card.task
-    run(image, tasks=(task,), models={task: opened}, detector=detector, evidence=out)
-    _cli_show.complain(f"evidence of {opened.name}: {opened.card.evidence_means}")
-    typer.echo(out / f"{image.stem}.evidence.png")
+    typer.echo(explain_image(model, image, out, method=method, detector=detector))
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
-    out: Annotated[Path, typer.Option("--out", help="The .onnx file to write.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
     manifest: Annotated[Path | None, typer.Option("--data", help="Manifest to prove it on.")] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
     name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,

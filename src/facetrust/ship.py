@@ -13,6 +13,7 @@ from facetrust.errors import UsageError
 from facetrust.export.file import read, save
 from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
+from facetrust.export.openvino import openvino
 from facetrust.export.parity import FLOAT_TOLERANCE, INT8_TOLERANCE, Parity, parity
 from facetrust.imaging import crop_face, read_image
 from facetrust.records import Preprocessing, Record, Split, write_text
@@ -38,10 +39,11 @@ def ship(
     faces: int = 200,
     rounds: int = 50,
 ) -> Shipped:
-    """Returns what it wrote: `out`, an .onnx file, its card beside it, and `<stem>.export.json`, this record.
+    """Returns what it wrote: `out`, its card beside it, and `<stem>.export.json`, which is this record.
 
     Args:
         run: the folder of a finished run.
+        out: an .onnx file, or an .xml file for OpenVINO, made from the .onnx file that was proven.
         manifest: parity is measured on at most `faces` of its dev crops, else on noise.
         int8: also try both int8 forms, scaled by train crops, and keep the fastest that ranks dev
             faces as well; needs the manifest.
@@ -49,7 +51,7 @@ def ship(
         rounds: timed calls of each form.
 
     Raises:
-        UsageError: int8 without a manifest, or `out` does not end in .onnx.
+        UsageError: int8 without a manifest, or `out` ends neither in .onnx nor in .xml.
         ModelError: the run is unfinished or altered.
         ManifestError: the manifest cannot be used, or lacks dev or train rows.
         ImageError: one of its pictures cannot be read.
@@ -58,8 +60,8 @@ def ship(
     from facetrust.models import load_checkpoint
 
     out = Path(out)
-    if out.suffix != ".onnx":
-        raise UsageError(f"{out}: give a name that ends in .onnx")
+    if out.suffix not in (".onnx", ".xml"):
+        raise UsageError(f"{out}: give a name that ends in .onnx, or in .xml for OpenVINO")
     if int8 and manifest is None:
         raise UsageError("int8 is chosen by measuring it on faces: give a manifest")
     model, card = load_checkpoint(run)
@@ -80,7 +82,10 @@ def ship(
             made = Path(choice.path)
         limit = FLOAT_TOLERANCE if choice is None or choice.kept == "float" else INT8_TOLERANCE
         figures = parity(model, card, made, dev, tolerance=limit)
-        save(*read(made), out)
+        if out.suffix == ".xml":
+            openvino(made, out)
+        else:
+            save(*read(made), out)
     shipped = Shipped(path=str(out), bytes=out.stat().st_size, faces=told, parity=figures, choice=choice)
     write_text(out.with_suffix(".export.json"), shipped.model_dump_json(indent=2) + "\n")
     return shipped

@@ -1,0 +1,106 @@
+"""One picture, one model, one method: where the answer comes from, drawn over the face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facetrust import registry
+from facetrust.errors import InputError, UnknownName, UsageError
+from facetrust.imaging import Pixels, crop_face, read_image, to_tensor
+from facetrust.records import DECISIONS, Face, ModelCard, Verdict
+from facetrust.runtime.detector import find_faces, open_detector
+from facetrust.runtime.evidence import Heat, draw
+from facetrust.runtime.session import load_model
+
+
+def explain_image(
+    model: str | Path,
+    image: str | Path,
+    out: str | Path,
+    *,
+    method: str = "cam",
+    detector: str | Path | None = None,
+) -> Path:
+    """Returns the picture it wrote, `out/<image's name>.<method>.png`: each face with its map.
+
+    Args:
+        model: a run folder, or a bundled name or .onnx file, whose own evidence is the map of `cam`.
+        method: a file of `explain/`.
+
+    Raises:
+        ModelError: the model is missing or altered.
+        ImageError: the picture cannot be read.
+        InputError: there is no face in it.
+        UnknownName: no such method.
+        UsageError: an exported model was asked for a method that needs the network.
+    """
+    if method not in registry.names("explain"):
+        raise UnknownName("explanation", method, registry.names("explain"))
+    target = Path(out) / f"{Path(image).stem}.{method}.png"
+    if Path(model).is_dir():
+        _by_network(Path(model), image, target, method, detector)
+    elif method == "cam":
+        _by_file(model, image, target, detector)
+    else:
+        raise UsageError(f"{model}: an exported model has its own map only; give a run folder for {method}")
+    return target
+
+
+def _by_file(model: str | Path, image: str | Path, target: Path, detector: str | Path | None) -> None:
+    opened = load_model(model)
+    found = find_faces(read_image(image), open_detector(detector))
+    _need_face(image, found.faces)
+    boxes = [face.box for face in found.faces]
+    scored = opened.score_with_evidence(found.image, boxes)
+    maps = [] if scored.evidence is None else [each[0] for each in scored.evidence]
+    _draw(target, found.image, found.faces, opened.card, scored.scores, maps)
+
+
+def _by_network(
+    folder: Path, image: str | Path, target: Path, method: str, detector: str | Path | None
+) -> None:
+    import torch
+
+    from facetrust.models import load_checkpoint, mean_logits
+
+    model, card = load_checkpoint(folder)
+    found = find_faces(read_image(image), open_detector(detector))
+    _need_face(image, found.faces)
+    how = card.preprocessing
+    crops = [
+        [to_tensor(crop_face(found.image, face.box, how, margin=margin), how) for margin in how.margins]
+        for face in found.faces
+    ]
+    inputs = torch.from_numpy(np.asarray(crops))
+    with torch.no_grad():
+        scores = mean_logits(model, inputs).sigmoid().numpy()
+    maps = registry.build("explain", method, model, inputs[:, 0]).numpy()
+    _draw(target, found.image, found.faces, card, scores, list(maps))
+
+
+def _need_face(image: str | Path, faces: tuple[Face, ...]) -> None:
+    if not faces:
+        raise InputError(f"{image}: no face found; there is nothing to explain")
+
+
+def _draw(
+    target: Path, image: Pixels, faces: tuple[Face, ...], card: ModelCard, scores: Any, maps: list[Any]
+) -> None:
+    threshold = card.thresholds[0].value if card.thresholds else 0.5
+    told = []
+    for face, score in zip(faces, scores, strict=True):
+        said = Verdict(
+            task=card.task,
+            score=float(score),
+            threshold=threshold,
+            decision=DECISIONS[card.task][int(score >= threshold)],
+            model=f"{card.name}@{card.version}",
+        )
+        told.append(face.model_copy(update={"verdicts": (said,)}))
+    heats = [
+        Heat(face.box, card.preprocessing, values) for face, values in zip(faces, maps, strict=bool(maps))
+    ]
+    draw(target, image, told, heats)
