@@ -33,6 +33,7 @@ def test_every_live_face_is_attacked_in_its_own_split(manifest: Path, tmp_path: 
     assert {(row.subject, row.split) for row in rows} == {("0", "train"), ("1", "dev"), ("3", "test")}
     assert {row.label for row in rows} == {1}
     assert {row.attack for row in rows} <= {"simulated-print", "simulated-replay"}
+    assert {row.domain for row in rows} == {"faces-simulated"}
     assert len({row.media for row in rows}) == 9
     picture = read_image(done.manifest.parent / rows[0].path)
     assert picture.shape == (80, 100, 3)

@@ -41,6 +41,8 @@ def simulate_attacks(
 ) -> Simulated:
     """Writes `copies` attacks on every bona fide row of a manifest, in the split of that row.
 
+    Their domain is the row's with `-simulated` behind it, so that recipes and reports can tell them apart.
+
     Pictures already written by the same call are kept, so an interrupted run goes on where it stopped.
 
     Args:
@@ -100,7 +102,8 @@ def _written(
     changes = {"path": f"{out.stem}/{name}", **dict(zip("xywh", box, strict=True))}
     if made is not None:
         medium = f"{sample.media or sample.path}#{made[0]}-{made[1]}"
-        changes |= {"label": 1, "attack": f"simulated-{made[0]}", "media": medium}
+        domain = f"{sample.domain or 'faces'}-simulated"
+        changes |= {"label": 1, "attack": f"simulated-{made[0]}", "media": medium, "domain": domain}
     return sample.model_copy(update=changes)
 
 

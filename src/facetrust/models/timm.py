@@ -93,7 +93,7 @@ class _Features(nn.Module):
         out: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         if self.tokens and out.ndim == 3:
             grid = self.backbone.patch_embed.dynamic_feat_size(images.shape[-2:])  # type: ignore[union-attr,operator]
-            return out[:, self.prefix :].transpose(1, 2).reshape(len(out), -1, *grid)
+            return out[:, self.prefix :].transpose(1, 2).reshape(out.shape[0], -1, *grid)
         return out.permute(0, 3, 1, 2) if self.channels_last else out
 
 
