@@ -82,9 +82,9 @@ def test_the_tutorial_runs_as_it_stands(place, monkeypatch, capfd):
         assert status in ((0, 1) if command[0] == "check" else (0,)), (command, said.err)
         ran.add(" ".join(command[:2]) if command[0] == "data" else command[0])
     assert ran == WANTED
-    for name in ("report/report.html", "work/student.onnx", "work/student.json", "maps/photo.evidence.png"):
+    for name in ("report/report.html", "out/student.onnx", "out/student.json", "maps/photo.evidence.png"):
         assert (place / name).is_file(), name
-    proof = json.loads((place / "work" / "student.export.json").read_text())
+    proof = json.loads((place / "out" / "student.export.json").read_text())
     assert proof["parity"]["scores"] <= proof["parity"]["tolerance"]
     figures = json.loads((place / "report" / "report.json").read_text())
     assert len(figures["models"]) >= 4
