@@ -63,9 +63,9 @@ def _print(image: Plane, rng: np.random.Generator) -> Plane:
     black = rng.uniform(0.03, 0.22)
     paper = rng.uniform(0.78, 1.0) * (1 + rng.normal(0, 0.03, 3))
     inked = np.asarray(black + colours * (paper - black), dtype=np.float32)
-    if rng.random() < 0.7:
-        inked = _halftone(inked, rng, strength=rng.uniform(0.03, 0.25))
-    if rng.random() < 0.3:  # streaks of a worn or low-resolution print head
+    if rng.random() < 0.35:
+        inked = _halftone(inked, rng, strength=rng.uniform(0.02, 0.18))
+    if rng.random() < 0.15:  # streaks of a worn or low-resolution print head
         rows = cv2.GaussianBlur(rng.normal(0, 1, (image.shape[0], 1)).astype(np.float32), (1, 5), 0)
         inked = inked + rows[:, :, None] * np.float32(rng.uniform(0.01, 0.04))
     return inked + _grain(image.shape[:2], rng, rng.uniform(0.0, 0.02))[:, :, None]
@@ -91,7 +91,7 @@ def _screen(image: Plane, rng: np.random.Generator) -> Plane:
     glow = rng.uniform(0.0, 0.12)
     shown = _saturate(image, rng.uniform(0.8, 1.4)) ** np.float32(rng.uniform(0.65, 1.4))
     shown = np.asarray((glow + (1 - glow) * shown) * white, dtype=np.float32)
-    if rng.random() < 0.85:
+    if rng.random() < 0.55:
         shown = shown * _moire(image.shape[:2], rng)
     if rng.random() < 0.3:
         y, _ = _grid(image.shape[:2])
@@ -115,7 +115,7 @@ def _moire(size: tuple[int, int], rng: np.random.Generator) -> Plane:
     for _ in range(int(rng.integers(1, 4))):
         angle, period = rng.uniform(0, np.pi), np.exp(rng.uniform(np.log(2.0), np.log(24.0)))
         phase = 2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period
-        strength, shift = rng.uniform(0.01, 0.10), rng.choice([0.0, 2 * np.pi / 3])
+        strength, shift = rng.uniform(0.005, 0.07), rng.choice([0.0, 2 * np.pi / 3])
         for channel in range(3):
             factors[:, :, channel] += (strength * np.sin(phase + channel * shift)).astype(np.float32)
     return factors
@@ -145,35 +145,90 @@ def _place(
     bezel: bool,
     background: Pixels | None,
 ) -> Plane:
-    """Holds the medium in the scene: it fills the view, or ends around the face with a border."""
-    height, width = image.shape[:2]
-    if rng.random() < 0.35:
+    """Holds the medium in the scene: it fills the view, or ends around the face, and a hand holds it."""
+    if rng.random() < 0.4:
+        medium = _bent(medium, box, rng)
+    if rng.random() < 0.3:
         return medium
     x, y, w, h = box
-    reach = rng.uniform(0.15, 1.6, 4)  # how far the medium reaches past the face, in faces
-    left, right = x - reach[0] * w, x + w + reach[1] * w
-    top, bottom = y - reach[2] * h, y + h + reach[3] * h
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
+    near = rng.random() < 0.6
+    reach = rng.uniform(0.05, 0.7 if near else 1.6, 4)  # how far the medium reaches past the face, in faces
+    corners = np.array(
+        [
+            [x - reach[0] * w, y - reach[2] * h],
+            [x + w + reach[1] * w, y - reach[2] * h],
+            [x + w + reach[1] * w, y + h + reach[3] * h],
+            [x - reach[0] * w, y + h + reach[3] * h],
+        ]
+    )
     corners += rng.normal(0, 0.04, (4, 2)) * (w, h)
-    mask, frame = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-    cv2.fillConvexPoly(mask, np.round(corners * 16).astype(np.int32), 1.0, lineType=cv2.LINE_AA, shift=4)
+    scene = _surroundings(image, rng, background)
     border = rng.uniform(0.02, 0.2) * w if bezel or rng.random() < 0.3 else 0.0
     if border:
         outer = corners + border * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-        cv2.fillConvexPoly(frame, np.round(outer * 16).astype(np.int32), 1.0, lineType=cv2.LINE_AA, shift=4)
-    scene = _surroundings(image, rng, background)
-    tone = rng.uniform(0.0, 0.15) if bezel and rng.random() < 0.8 else rng.uniform(0.75, 1.0)
-    scene = scene + frame[:, :, None] * (np.float32(tone) - scene)
-    return scene + mask[:, :, None] * (medium - scene)
+        tone = rng.uniform(0.0, 0.15) if bezel and rng.random() < 0.8 else rng.uniform(0.75, 1.0)
+        scene = scene + _area(image, outer) * (np.float32(tone) - scene)
+    scene = scene + _area(image, corners) * (medium - scene)
+    return _fingers(scene, corners, w, rng) if rng.random() < 0.35 else scene
+
+
+def _area(image: Pixels, corners: NDArray[np.float64]) -> Plane:
+    """Returns (H, W, 1), 1 inside the four corners and 0 outside, smooth at the edge."""
+    mask = np.zeros(image.shape[:2], np.float32)
+    cv2.fillConvexPoly(mask, np.round(corners * 16).astype(np.int32), 1.0, lineType=cv2.LINE_AA, shift=4)
+    return mask[:, :, None]
+
+
+def _bent(medium: Plane, box: Box, rng: np.random.Generator) -> Plane:
+    """A sheet that is not flat: rows or columns move by up to three hundredths of the face."""
+    y, x = _grid(medium.shape[:2])
+    amount, span = rng.uniform(-0.03, 0.03, 2) * box[3], rng.uniform(1.5, 4.0) * box[3]
+    phase = rng.uniform(0, 2 * np.pi, 2)
+    across = x + np.float32(amount[0]) * np.sin(2 * np.pi * y / span + phase[0]).astype(np.float32)
+    down = y + np.float32(amount[1]) * np.sin(2 * np.pi * x / span + phase[1]).astype(np.float32)
+    bent = cv2.remap(
+        medium,
+        across.astype(np.float32),
+        down.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+    shade = 1 + np.float32(rng.uniform(0, 0.12)) * np.cos(2 * np.pi * x / span + phase[1])
+    return np.asarray(bent * shade[:, :, None], dtype=np.float32)
+
+
+def _fingers(scene: Plane, corners: NDArray[np.float64], width: float, rng: np.random.Generator) -> Plane:
+    """A hand holds the medium: one to four fingertips over its left, right or lower edge."""
+    skin = np.array([0.85, 0.65, 0.52], np.float32) * np.float32(rng.uniform(0.35, 1.1))
+    first, second = ((3, 0), (1, 2), (2, 3))[int(rng.integers(3))]
+    start, along = corners[first], corners[second] - corners[first]
+    inward = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1.0)
+    at = rng.uniform(0.1, 0.7)
+    for number in range(int(rng.integers(1, 5))):
+        tip = start + along * (at + 0.1 * number) + inward * rng.uniform(0.0, 0.12) * width
+        mask = np.zeros(scene.shape[:2], np.float32)
+        size = (round(rng.uniform(0.12, 0.3) * width), max(1, round(rng.uniform(0.05, 0.09) * width)))
+        angle = float(np.degrees(np.arctan2(inward[1], inward[0])) + rng.normal(0, 10))
+        centre = tip - inward * size[0] * 0.8
+        cv2.ellipse(mask, (round(centre[0]), round(centre[1])), size, angle, 0, 360, 1.0, -1)
+        soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.6, 0.01 * width)), np.float32)[:, :, None]
+        scene = scene + soft * (skin * np.float32(rng.uniform(0.85, 1.1)) - scene)
+    return scene
 
 
 def _surroundings(image: Pixels, rng: np.random.Generator, background: Pixels | None) -> Plane:
+    """The scene around the medium: a part of another picture, sharp or out of focus."""
     height, width = image.shape[:2]
     source = image[:, ::-1] if background is None else background
-    scene = cv2.resize(source, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
-    if background is None or rng.random() < 0.5:
-        scene = np.asarray(cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.02, 0.15) * width), np.float32)
-    return np.asarray(scene * np.float32(rng.uniform(0.5, 1.2)), dtype=np.float32)
+    part = rng.uniform(0.3, 1.0)
+    tall, wide = (max(8, round(side * part)) for side in source.shape[:2])
+    top = int(rng.integers(source.shape[0] - tall + 1)) if source.shape[0] > tall else 0
+    left = int(rng.integers(source.shape[1] - wide + 1)) if source.shape[1] > wide else 0
+    cut = np.ascontiguousarray(source[top : top + tall, left : left + wide])
+    scene: Plane = cv2.resize(cut, (width, height)).astype(np.float32) / np.float32(255)
+    if rng.random() < 0.5:
+        scene = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.005, 0.1) * width)
+    return np.asarray(scene * np.float32(rng.uniform(0.5, 1.3)), dtype=np.float32)
 
 
 def _saturate(image: Plane, factor: float) -> Plane:
