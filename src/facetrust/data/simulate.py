@@ -48,7 +48,7 @@ def simulate(
 def _reproduce(image: Plane, rng: np.random.Generator) -> Plane:
     """The copy that is shown has its own resolution and compression."""
     height, width = image.shape[:2]
-    scale = rng.uniform(0.35, 1.0)
+    scale = rng.uniform(0.3, 0.8)  # always softer than the original: light passed two lenses
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
         coded = np.asarray(np.clip(small * 255, 0, 255), dtype=np.uint8)
@@ -225,9 +225,9 @@ def _surroundings(image: Pixels, rng: np.random.Generator, background: Pixels | 
     top = int(rng.integers(source.shape[0] - tall + 1)) if source.shape[0] > tall else 0
     left = int(rng.integers(source.shape[1] - wide + 1)) if source.shape[1] > wide else 0
     cut = np.ascontiguousarray(source[top : top + tall, left : left + wide])
-    scene: Plane = cv2.resize(cut, (width, height)).astype(np.float32) / np.float32(255)
+    scene = np.asarray(cv2.resize(cut, (width, height)), np.float32) / np.float32(255)
     if rng.random() < 0.5:
-        scene = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.005, 0.1) * width)
+        scene = np.asarray(cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.005, 0.1) * width), np.float32)
     return np.asarray(scene * np.float32(rng.uniform(0.5, 1.3)), dtype=np.float32)
 
 
