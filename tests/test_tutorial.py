@@ -16,7 +16,18 @@ from facetrust.data.simulate import simulate
 from facetrust.runtime.session import bundled
 
 ROOT = Path(__file__).resolve().parents[1]
-WANTED = {"data prepare", "audit", "train", "evaluate", "report", "export", "profile", "check", "explain"}
+WANTED = {
+    "data prepare",
+    "data simulate",
+    "audit",
+    "train",
+    "evaluate",
+    "report",
+    "export",
+    "profile",
+    "check",
+    "explain",
+}
 # What makes training short; everything else is the recipe's own.
 TINY = ("trainer.epochs=1", "trainer.batch_size=4", "trainer.workers=0", "data.length=8",
         "trainer.flags={enable_progress_bar: false}")  # fmt: skip

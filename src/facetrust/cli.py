@@ -130,6 +130,7 @@ def prepare(
     out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
     detector: DetectorFile = None,
     context: Annotated[float, typer.Option(help="Side of what is kept, in sides of the face.")] = 4.0,
+    longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to so many pixels.")] = 160,
 ) -> None:
     """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on."""
     from facetrust import _cli_show
@@ -138,7 +139,9 @@ def prepare(
 
     with _cli_show.progress("preparing") as advance:
         opened = open_detector(detector)
-        made = run(source, root, out, detector=opened, context=context, progress=advance)
+        made = run(
+            source, root, out, detector=opened, context=context, longest_face=longest_face, progress=advance
+        )
     typer.echo(f"{made}")
 
 
