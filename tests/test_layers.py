@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "demo": NOUNS | PARTS | MIDDLE,
     "attacks": NOUNS | {"data"},
     "explained": NOUNS | {"explain", "models", "runtime"},
-    "ship": NOUNS | PARTS | {"export"},
+    "ship": NOUNS | PARTS | {"export", "protocols"},
     "cli": NOUNS | PARTS | MIDDLE | COMMANDS | {"recipe"},
     "__main__": {"cli"},
     "__init__": set(),

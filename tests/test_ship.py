@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from facetrust.data.dataset import box_of
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ExportError, ManifestError, ModelError, UsageError
 from facetrust.imaging import crop_face, read_image
@@ -100,3 +101,27 @@ def test_what_fails_leaves_nothing(run, tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="scores differ"):
         ship(run / "run", tmp_path / "out.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_margins_get_their_own_threshold(run, tmp_path):
+    ship(run / "run", tmp_path / "out.onnx", manifest=[run / "m.parquet"], margins=[1.0, 2.0])
+    model = load_model(tmp_path / "out.onnx")
+    assert model.card.preprocessing.margins == (1.0, 2.0)
+    (threshold,) = model.card.thresholds
+    manifest = Manifest.read(run / "m.parquet")
+    assert threshold.split == "dev"
+    assert threshold.manifest == manifest.hash
+    part = manifest.only("dev")
+    rows = []
+    for row in part.samples():
+        image = read_image(part.path_of(row))
+        rows.append((row.label, model.score(image, [box_of(row, image)])[0]))
+    apcer = np.mean([score < threshold.value for label, score in rows if label])
+    bpcer = np.mean([score >= threshold.value for label, score in rows if not label])
+    best = min(
+        abs(np.mean([s < t for y, s in rows if y]) - np.mean([s >= t for y, s in rows if not y]))
+        for t in [*(s for _, s in rows), 1.1]
+    )
+    assert abs(apcer - bpcer) == pytest.approx(best)
+    with pytest.raises(UsageError, match="give a manifest"):
+        ship(run / "run", tmp_path / "out.onnx", margins=[1.0])

@@ -301,7 +301,12 @@ def explain(
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
-    manifest: Annotated[Path | None, typer.Option("--data", help="Manifest to prove it on.")] = None,
+    manifest: Annotated[
+        list[Path] | None, typer.Option("--data", help="Manifest to prove it on; may be repeated.")
+    ] = None,
+    margin: Annotated[
+        list[float] | None, typer.Option(help="Crop in sides of the face, instead of the run's; repeatable.")
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
     name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,
 ) -> None:
@@ -309,7 +314,7 @@ def export(
     from facetrust import _cli_show
     from facetrust.ship import ship
 
-    _cli_show.shipped(ship(run, out, manifest=manifest, int8=int8, name=name))
+    _cli_show.shipped(ship(run, out, manifest=manifest, margins=margin or (), int8=int8, name=name))
 
 
 @app.command()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +17,12 @@ from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
 from facetrust.export.openvino import openvino
 from facetrust.export.parity import FLOAT_TOLERANCE, INT8_TOLERANCE, Parity, parity
-from facetrust.imaging import crop_face, read_image
-from facetrust.records import Preprocessing, Record, Split, write_text
+from facetrust.imaging import crop_face, read_image, to_tensor
+from facetrust.protocols import fit_threshold
+from facetrust.records import ModelCard, Preprocessing, Record, Split, write_text
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Shipped(Record):
@@ -33,7 +39,8 @@ def ship(
     run: str | Path,
     out: str | Path,
     *,
-    manifest: str | Path | None = None,
+    manifest: str | Path | Sequence[Path] | None = None,
+    margins: Sequence[float] = (),
     int8: bool = False,
     name: str | None = None,
     faces: int = 200,
@@ -44,7 +51,8 @@ def ship(
     Args:
         run: the folder of a finished run.
         out: an .onnx file, or an .xml file for OpenVINO, made from the .onnx file that was proven.
-        manifest: parity is measured on at most `faces` of its dev crops, else on noise.
+        manifest: parity is measured on at most `faces` of its dev crops (of each of several), else on noise.
+        margins: crops to take instead of the run's; the threshold is then fitted anew, on all dev faces.
         int8: also try both int8 forms, scaled by train crops, and keep the fastest that ranks dev
             faces as well; needs the manifest.
         name: the name in the card, if it is to be another.
@@ -62,18 +70,21 @@ def ship(
     out = Path(out)
     if out.suffix not in (".onnx", ".xml"):
         raise UsageError(f"{out}: give a name that ends in .onnx, or in .xml for OpenVINO")
-    if int8 and manifest is None:
-        raise UsageError("int8 is chosen by measuring it on faces: give a manifest")
+    paths = [manifest] if isinstance(manifest, str | Path) else list(manifest or ())
+    if (int8 or margins) and not paths:
+        raise UsageError("int8 and margins are settled on faces: give a manifest")
     model, card = load_checkpoint(run)
     card = card.model_copy(update={"name": name or card.name})
+    wholes = [Manifest.read(path) for path in paths]
+    if margins:
+        card = _recut(model, card, tuple(margins), wholes)
     how = card.preprocessing
     dev, labels, told = _noise(how), np.zeros(0), "noise"
     train = dev
-    if manifest is not None:
-        whole = Manifest.read(manifest)
-        dev, labels = _crops(whole, how, "dev", faces)
-        train, _ = _crops(whole, how, "train", faces) if int8 else (train, labels)
-        told = f"{len(dev)} dev faces of manifest {whole.hash}"
+    if wholes:
+        dev, labels = _crops(wholes, how, "dev", faces)
+        train, _ = _crops(wholes, how, "train", faces) if int8 else (train, labels)
+        told = f"{len(dev)} dev faces of manifest {_hashes(wholes)}"
     choice = None
     with tempfile.TemporaryDirectory() as scratch:
         made = export(model, card, Path(scratch) / out.name, crops=dev)
@@ -91,20 +102,43 @@ def ship(
     return shipped
 
 
+def _recut(
+    model: nn.Module, card: ModelCard, margins: tuple[float, ...], manifests: Sequence[Manifest]
+) -> ModelCard:
+    """Returns the card with other margins and the threshold that goes with them."""
+    import torch
+
+    from facetrust.models import mean_logits
+
+    how = card.preprocessing.model_copy(update={"margins": margins})
+    crops, labels = _crops(manifests, how, "dev", None)
+    with torch.no_grad():
+        tensors = torch.from_numpy(np.stack([[to_tensor(crop, how) for crop in face] for face in crops]))
+        scores = torch.cat([mean_logits(model, part) for part in torch.split(tensors, 64)]).double().sigmoid()
+    found = fit_threshold("eer", labels, scores.numpy(), manifest=_hashes(manifests), split="dev")
+    return card.model_copy(update={"preprocessing": how, "thresholds": (found,), "results": ()})
+
+
+def _hashes(manifests: Sequence[Manifest]) -> str:
+    return "+".join(manifest.hash for manifest in manifests)
+
+
 def _crops(
-    manifest: Manifest, how: Preprocessing, split: Split, count: int
+    manifests: Sequence[Manifest], how: Preprocessing, split: Split, count: int | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Crops (N, M, h, w, 3) and labels (N,) of at most `count` rows of a split, evenly spread over it."""
-    part = manifest.only(split)
-    samples = part.samples()
-    chosen = [samples[i] for i in np.unique(np.linspace(0, len(samples) - 1, count).astype(int))]
-    made = []
-    for sample in chosen:
-        image = read_image(part.path_of(sample))
-        box = sample.x, sample.y, sample.w, sample.h
-        x, y, w, h = (v for v in box if v is not None) if None not in box else (0, 0, *image.shape[1::-1])
-        made.append([crop_face(image, (x, y, w, h), how, margin=margin) for margin in how.margins])
-    return np.asarray(made), np.array([sample.label for sample in chosen], float)
+    """Crops (N, M, h, w, 3) and labels (N,) of a split; at most `count` rows of each, evenly spread."""
+    made, labels = [], []
+    for manifest in manifests:
+        part = manifest.only(split)
+        samples = part.samples()
+        chosen = np.unique(np.linspace(0, len(samples) - 1, count or len(samples)).astype(int))
+        for sample in (samples[i] for i in chosen):
+            image = read_image(part.path_of(sample))
+            box = sample.x, sample.y, sample.w, sample.h
+            x, y, w, h = (v for v in box if v is not None) if None not in box else (0, 0, *image.shape[1::-1])
+            made.append([crop_face(image, (x, y, w, h), how, margin=margin) for margin in how.margins])
+            labels.append(float(sample.label))
+    return np.asarray(made), np.array(labels)
 
 
 def _noise(how: Preprocessing) -> NDArray[np.uint8]:
