@@ -21,8 +21,9 @@ check: $(DEV)  ## lint, formatting, types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(DEV)  ## ours beside a peer, in one run, ratios out
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(DEV)  ## ours beside a peer, ratios out; PHOTOS=DIR PEERS=DIR adds the latency of check
+	$(BIN)/python benchmarks/training_speed.py
+	$(if $(and $(PHOTOS),$(PEERS)),$(BIN)/python benchmarks/check_latency.py --photos $(PHOTOS) --peers $(PEERS))
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) demo
