@@ -263,7 +263,7 @@ def _loaders(
     sources: _Sources,
     views: dict[str, Preprocessing],
     *,
-    taught: Any,
+    taught: Any = None,
     shard: tuple[int, int],
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     data, batch = recipe.data, recipe.trainer.batch_size
