@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from facetrust.data.augment import tighten
-from facetrust.data.dataset import absolute, box_of
+from facetrust.data.dataset import absolute
 from facetrust.data.manifest import Manifest
-from facetrust.imaging import Pixels, crop_face, read_image, to_tensor
+from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.metrics.auc import auc
 from facetrust.records import Box, Fill, Sample
 from facetrust.runtime.session import Model, load_model

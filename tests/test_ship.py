@@ -10,10 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from facetrust.data.dataset import box_of
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ExportError, ManifestError, ModelError, UsageError
-from facetrust.imaging import crop_face, read_image
+from facetrust.imaging import box_of, crop_face, read_image
 from facetrust.models import create_model, load_checkpoint, mean_logits, save_checkpoint
 from facetrust.records import ModelCard, Preprocessing, Sample
 from facetrust.runtime.session import load_model

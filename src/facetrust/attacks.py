@@ -14,7 +14,7 @@ import numpy as np
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.simulate import SPECIES, simulate
 from facetrust.errors import ImageError, ManifestError, UnknownName
-from facetrust.imaging import Pixels, fit_within, read_image
+from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
 
 _ELSEWHERE = 0.4  # chance that the scene around the medium is another picture of the same split
@@ -109,11 +109,7 @@ def _written(
 
 def _shrunk(source: Manifest, sample: Sample, longest_face: int) -> tuple[Pixels, Box]:
     image = read_image(source.path_of(sample))
-    x, y, w, h = (
-        (sample.x or 0.0, sample.y or 0.0, sample.w, sample.h)
-        if sample.w and sample.h
-        else (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
-    )
+    x, y, w, h = box_of(sample, image)
     factor = min(1.0, longest_face / max(w, h))
     image, factor = fit_within(image, max(1, round(max(image.shape[:2]) * factor)))
     return image, (x * factor, y * factor, w * factor, h * factor)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facetrust.errors import ImageError
-from facetrust.records import Box, Fill, Preprocessing
+from facetrust.records import Box, Fill, Preprocessing, Sample
 
 Pixels = NDArray[np.uint8]
 
@@ -89,6 +89,13 @@ def _to_rgb(picture: Image.Image) -> Pixels:
         layered = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
     return np.array(picture.convert("RGB"))
+
+
+def box_of(sample: Sample, image: Pixels) -> Box:
+    """Returns the row's box x, y, w, h in pixels, or the whole picture where it has none."""
+    if None in (sample.x, sample.y, sample.w, sample.h):
+        return (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+    return (float(sample.x or 0), float(sample.y or 0), float(sample.w or 0), float(sample.h or 0))
 
 
 def crop_face(image: Pixels, box: Box, how: Preprocessing, *, margin: float | None = None) -> Pixels:

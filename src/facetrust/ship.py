@@ -17,7 +17,7 @@ from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
 from facetrust.export.openvino import openvino
 from facetrust.export.parity import FLOAT_TOLERANCE, INT8_TOLERANCE, Parity, parity
-from facetrust.imaging import crop_face, read_image, to_tensor
+from facetrust.imaging import box_of, crop_face, read_image, to_tensor
 from facetrust.protocols import fit_threshold
 from facetrust.records import ModelCard, Preprocessing, Record, Split, write_text
 
@@ -134,9 +134,8 @@ def _crops(
         chosen = np.unique(np.linspace(0, len(samples) - 1, count or len(samples)).astype(int))
         for sample in (samples[i] for i in chosen):
             image = read_image(part.path_of(sample))
-            box = sample.x, sample.y, sample.w, sample.h
-            x, y, w, h = (v for v in box if v is not None) if None not in box else (0, 0, *image.shape[1::-1])
-            made.append([crop_face(image, (x, y, w, h), how, margin=margin) for margin in how.margins])
+            box = box_of(sample, image)
+            made.append([crop_face(image, box, how, margin=margin) for margin in how.margins])
             labels.append(float(sample.label))
     return np.asarray(made), np.array(labels)
 

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Sampler
 from facetrust.data import augment as augmentation
 from facetrust.data.simulate import SPECIES, simulate
 from facetrust.errors import ImageError, UnknownName, UsageError
-from facetrust.imaging import Pixels, crop_face, read_image, to_tensor
+from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.records import Box, Preprocessing, Sample
 
 
@@ -188,13 +188,6 @@ def balance(samples: Sequence[Sample], shares: Mapping[str, float] | None = None
 def absolute(samples: Sequence[Sample], root: Path) -> list[Sample]:
     """Returns the rows with their paths joined to the manifest's folder."""
     return [sample.model_copy(update={"path": str(root / sample.path)}) for sample in samples]
-
-
-def box_of(sample: Sample, image: Pixels) -> Box:
-    """Returns the row's box in pixels, or the whole picture where it has none."""
-    if None in (sample.x, sample.y, sample.w, sample.h):
-        return (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
-    return (float(sample.x or 0), float(sample.y or 0), float(sample.w or 0), float(sample.h or 0))
 
 
 def _view(image: Pixels, box: Box, how: Preprocessing, margins: tuple[float, ...] | None) -> Tensor:
