@@ -14,8 +14,8 @@ import numpy as np
 from facetrust.data.manifest import Manifest
 from facetrust.data.probes import PROBES, fit_logistic
 from facetrust.errors import ImageError, ManifestError, UsageError
-from facetrust.imaging import Pixels, cut_out, read_image
-from facetrust.records import Box, ModelCard, Provenance, Sample, Scores, Split, write_whole
+from facetrust.imaging import box_of, cut_out, read_image
+from facetrust.records import ModelCard, Provenance, Sample, Scores, Split, write_whole
 
 _log = logging.getLogger("facetrust")
 Answer = float | ImageError
@@ -92,7 +92,7 @@ def _open(model: str | Path, *, batch: int, workers: int) -> tuple[ModelCard, Sc
             except ImageError as error:
                 yield error
             else:
-                yield float(served.score(image, [_box(row, image)])[0])
+                yield float(served.score(image, [box_of(row, image)])[0])
 
     return served.card, score
 
@@ -153,7 +153,7 @@ def _measured(rows: list[Sample]) -> list[dict[str, np.ndarray]]:
         except ImageError:
             found.append({})
             continue
-        x, y, w, h = _box(row, image)
+        x, y, w, h = box_of(row, image)
         face = cut_out(image, (x + w / 2, y + h / 2), (h, w), fill="shift")
         found.append({name: np.atleast_1d(probe(face)) for name, probe in PROBES.items()})
     return found
@@ -191,12 +191,6 @@ def _write_errors(path: Path, rows: list[Sample], answers: list[Answer]) -> None
 
 def _absolute(manifest: Manifest) -> list[Sample]:
     return [row.model_copy(update={"path": str(manifest.path_of(row))}) for row in manifest.samples()]
-
-
-def _box(row: Sample, image: Pixels) -> Box:
-    if row.x is None or row.y is None or row.w is None or row.h is None:
-        return (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
-    return (row.x, row.y, row.w, row.h)
 
 
 def _shown(answers: Iterable[Answer], count: int, progress: bool, title: str) -> Iterable[Answer]:

@@ -33,13 +33,22 @@ def read_image(path: str | Path) -> Pixels:
         ImageError: missing, a directory, empty, truncated, not an image, or past a limit
             (`MAX_BYTES`, `MAX_PIXELS`, `MIN_SIDE`).
     """
+    return decode_image(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Returns a file's bytes.
+
+    Raises:
+        ImageError: missing, a directory, unreadable, or more than `MAX_BYTES`.
+    """
     path = Path(path)
     if path.is_dir():
         raise ImageError(f"{path}: is a directory; give an image file")
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise ImageError(f"{path}: {size} bytes; the limit is {MAX_BYTES}")
-        return decode_image(path.read_bytes(), str(path))
+        return path.read_bytes()
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except OSError as error:
@@ -93,9 +102,9 @@ def _to_rgb(picture: Image.Image) -> Pixels:
 
 def box_of(sample: Sample, image: Pixels) -> Box:
     """Returns the row's box x, y, w, h in pixels, or the whole picture where it has none."""
-    if None in (sample.x, sample.y, sample.w, sample.h):
+    if sample.x is None or sample.y is None or sample.w is None or sample.h is None:
         return (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
-    return (float(sample.x or 0), float(sample.y or 0), float(sample.w or 0), float(sample.h or 0))
+    return (sample.x, sample.y, sample.w, sample.h)
 
 
 def crop_face(image: Pixels, box: Box, how: Preprocessing, *, margin: float | None = None) -> Pixels:

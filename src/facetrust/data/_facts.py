@@ -14,8 +14,7 @@ from PIL import Image
 
 from facetrust.data._near import look_hash, thumbnail
 from facetrust.data.probes import PROBES
-from facetrust.errors import ImageError
-from facetrust.imaging import MAX_BYTES, Pixels, decode_image
+from facetrust.imaging import Pixels, decode_image, read_bytes
 from facetrust.records import Sample
 
 
@@ -43,7 +42,7 @@ def facts_of(sample: Sample, path: Path) -> Facts:
     Raises:
         ImageError: the picture cannot be read.
     """
-    data = _bytes_of(path)
+    data = read_bytes(path)
     image = decode_image(data, str(path))
     with Image.open(io.BytesIO(data)) as picture:
         kind = str(picture.format)
@@ -74,15 +73,6 @@ def jpeg_signature(picture: Image.Image) -> str:
 def name_pattern(name: str) -> str:
     """Returns a file's name with each run of digits as `#`, in small letters."""
     return re.sub(r"\d+", "#", name.lower())
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise ImageError(f"{path}: {size} bytes; the limit is {MAX_BYTES}")
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def _face(sample: Sample, image: Pixels) -> Pixels:
