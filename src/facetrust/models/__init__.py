@@ -17,11 +17,21 @@ from torch import Tensor, nn
 
 from facetrust import registry
 from facetrust.errors import FacetrustError, ModelError
+from facetrust.models._inside import Inside, attention_of, look_inside
 from facetrust.models._output import Output
 from facetrust.models._torchvision import make_torchvision_importable
 from facetrust.records import ModelCard, sha256_of, write_text, write_whole
 
-__all__ = ["Output", "create_model", "load_checkpoint", "mean_logits", "save_checkpoint"]
+__all__ = [
+    "Inside",
+    "Output",
+    "attention_of",
+    "create_model",
+    "load_checkpoint",
+    "look_inside",
+    "mean_logits",
+    "save_checkpoint",
+]
 
 WEIGHTS, CARD, RECIPE = "model.safetensors", "card.json", "recipe.yaml"
 _KEY = "facetrust"

@@ -55,13 +55,18 @@ class MiniFasNet(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Returns the logit of "not live" (B,) and it again as a map (B, 1, 1)."""
+        return self.answer(images)[0]
+
+    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+        """Returns the answer, and the embedding (B, 128) that it is made from."""
         x = self.conv2_dw(self.conv1(images))
         for down, rest in _STAGES:
             x = self.get_submodule(rest)(self.get_submodule(down)(x))
         x = self.conv_6_dw(self.conv_6_sep(x))
-        classes = self.prob(self.bn(self.linear(x.flatten(1))))
+        embedding = self.bn(self.linear(x.flatten(1)))
+        classes = self.prob(embedding)
         logit = torch.logsumexp(classes[:, 0::2], dim=1) - classes[:, 1]
-        return Output(logit, logit[:, None, None])
+        return Output(logit, logit[:, None, None]), embedding
 
 
 class _Convolution(nn.Module):

@@ -61,8 +61,13 @@ class Mapped(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Returns logits (B,) and evidence (B, gh, gw) for images (B, 3, h, w)."""
-        evidence = self.head(self.dropout(self.features(images)))[:, 0]
-        return Output(evidence.mean((1, 2)), evidence)
+        return self.answer(images)[0]
+
+    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+        """Returns the answer, and what it is made from: the features' mean over all cells (B, c)."""
+        features = self.dropout(self.features(images))
+        evidence = self.head(features)[:, 0]
+        return Output(evidence.mean((1, 2)), evidence), features.mean((2, 3))
 
     @property
     def evidence_means(self) -> str:
