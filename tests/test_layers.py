@@ -17,7 +17,7 @@ import facetrust
 HOME = Path(facetrust.__file__).parent
 FILES = sorted(HOME.rglob("*.py"))
 
-NOUNS = {"errors", "records", "registry", "imaging"}
+NOUNS = {"errors", "records", "registry", "imaging", "video"}
 PARTS = {"data", "models", "losses", "metrics", "explain"}
 MIDDLE = {"protocols", "export", "runtime", "tasks", "prepare"}
 COMMANDS = {"train", "evaluate", "report", "profile", "published", "attacks", "ship", "explained", "demo"}
@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "records": {"errors"},
     "registry": {"errors"},
     "imaging": {"errors", "records"},
+    "video": {"errors", "records", "imaging"},
     **dict.fromkeys(PARTS, NOUNS),
     "protocols": NOUNS | {"metrics"},
     "export": NOUNS,
@@ -36,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "recipe": NOUNS,
     "_learner": NOUNS | {"models", "metrics"},
     "_teaching": NOUNS | {"data", "tasks"},
-    "train": NOUNS | PARTS | MIDDLE | {"recipe", "_learner", "_teaching"},
+    "_assembly": NOUNS | {"models", "tasks", "recipe"},
+    "train": NOUNS | PARTS | MIDDLE | {"recipe", "_learner", "_teaching", "_assembly"},
     "evaluate": NOUNS | PARTS | MIDDLE,
     "report": NOUNS | PARTS | MIDDLE,
     "profile": NOUNS | PARTS | MIDDLE,
@@ -55,6 +57,7 @@ TORCH_FREE = [
     *(
         "runtime",
         "imaging",
+        "video",
         "records",
         "registry",
         "prepare",

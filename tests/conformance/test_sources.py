@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
+from functools import cache
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import pytest
 
 from facetrust import registry
@@ -13,12 +19,16 @@ from facetrust.data.manifest import Manifest
 from facetrust.data.splits import shared
 from facetrust.errors import ManifestError
 from facetrust.records import Sample
+from facetrust.video import VIDEOS
 
 NAMES = registry.names("data.sources")
 
 
 class Tree(NamedTuple):
-    """A fake data set in its official layout: files with text, and one that it cannot do without."""
+    """A fake data set in its official layout: files with text, and one that it cannot do without.
+
+    A file with a video's suffix becomes a real video, whatever its text.
+    """
 
     files: dict[str, str]
     needed: str
@@ -63,11 +73,31 @@ TREES = {
 }
 
 
+@cache
+def clip() -> bytes:
+    """A video of twenty small frames; its format is told by its content, so that any name will do."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "clip.avi")
+        video = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (32, 16))
+        for number in range(20):
+            video.write(np.full((16, 32, 3), number * 10, dtype=np.uint8))
+        video.release()
+        return Path(path).read_bytes()
+
+
 def grow(tree: Tree, root: Path, *, backwards: bool = False) -> Path:
     for name in sorted(tree.files, reverse=backwards):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(tree.files[name])
+        (root / name).write_bytes(clip() if name.endswith(VIDEOS) else tree.files[name].encode())
     return root
+
+
+def each_its_path(rows: list[Sample]) -> list[Sample]:
+    """The rows with a path of its own for every frame of a video, as crops have one."""
+    return [
+        row.model_copy(update={"path": f"{row.path}/{row.frame}.png"}) if row.path.endswith(VIDEOS) else row
+        for row in rows
+    ]
 
 
 def test_all_were_seen():
@@ -83,20 +113,29 @@ class TestEverySource:
         rows = registry.find("data.sources", name)(root)
         assert rows
         assert all(type(row) is Sample for row in rows)
-        made = Manifest.write(rows, root / "m.parquet")
-        made.verify_files()
+        named = [path for row in rows for path in (row.path, row.mask) if path]
+        assert all((root / path).is_file() for path in named)
+        made = Manifest.write(each_its_path(rows), root / "m.parquet")
         assert len(made) == len(rows)
         assert made.hash == Manifest.read(root / "m.parquet").hash
 
-    def test_names_every_picture_once_and_relative(self, name, tmp_path):
+    def test_names_every_picture_and_frame_once_and_relative(self, name, tmp_path):
         root = grow(TREES[name], tmp_path / "set")
         rows = registry.find("data.sources", name)(root)
+        own = [row.path for row in each_its_path(rows)]
+        assert len(set(own)) == len(own)
         paths = [row.path for row in rows]
-        assert len(set(paths)) == len(paths)
         assert not any(Path(path).is_absolute() or "\\" in path for path in paths)
         masks = {row.mask for row in rows if row.mask}
-        pictures = {file for file in TREES[name].files if Path(file).suffix in (".jpg", ".png")}
-        assert set(paths) == pictures - masks
+        shown = {file for file in TREES[name].files if file.endswith((".jpg", ".png", *VIDEOS))}
+        assert set(paths) == shown - masks
+
+    def test_frames_of_one_video_are_adjacent_rising_and_there(self, name, tmp_path):
+        rows = registry.find("data.sources", name)(grow(TREES[name], tmp_path / "set"))
+        frames = [(row.path, row.frame) for row in rows if row.path.endswith(VIDEOS)]
+        assert len([path for path, _ in groupby(frames, key=itemgetter(0))]) == len(dict(frames))
+        assert all(a < b for (one, a), (two, b) in pairwise(frames) if one == two)
+        assert {frame for _, frame in frames} <= set(range(20))
 
     def test_does_not_mind_in_which_order_files_were_laid_down(self, name, tmp_path):
         source = registry.find("data.sources", name)
