@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,13 +10,18 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from facetrust.data.dataset import EpochSampler, FaceData, Failed, absolute, balance, box_of, collate
+from facetrust.data import augment, contrast
+from facetrust.data.dataset import FaceData, Failed, absolute, box_of, collate
+from facetrust.data.sampler import EpochSampler
+from facetrust.data.simulate import SPECIES, simulate
 from facetrust.errors import UsageError
 from facetrust.imaging import crop_face, read_image, to_tensor
 from facetrust.records import Preprocessing, Sample
 
 SMALL = Preprocessing(margins=(1.0, 2.0), size=(24, 24))
 VIEWS = {"student": SMALL, "teacher": Preprocessing(margins=(1.5,), size=(16, 16), color="BGR", top=255.0)}
+
+GOLDEN = [[0.3686, 0.3765, 0.3608], [0.3210, 0.3444, 0.2976], [0.3373, 0.3373, 0.3373]]
 
 
 @pytest.fixture
@@ -59,6 +65,97 @@ def test_only_the_student_sees_the_degraded_face(samples: list[Sample]) -> None:
     assert data[1]["views"]["student"].shape == (1, 3, 24, 24)
 
 
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_the_camera_style_draws_in_a_fixed_order(samples: list[Sample], strength: float) -> None:
+    """Attack or not, mirror, tight or not, light and lens, margin, box: recipes of old give the same run."""
+    data = FaceData(
+        samples, views=VIEWS, training=True, simulate=0.4, tight=0.5, strength=strength, margins=(1.0, 2.0)
+    )
+    for key in range(24):
+        rng = np.random.default_rng([0, key // 6, key % 6])
+        image, box = read_image(samples[key % 6].path), (10.0, 12.0, 20.0, 24.0)
+        if key % 2 == 0 and rng.random() < 0.4:
+            image = simulate(image, box, species=str(rng.choice(SPECIES)), rng=rng)
+        if rng.random() < 0.5:
+            image, box = augment.mirror(image, box)
+        if rng.random() < 0.5:
+            image, box = augment.tighten(image, box, rng)
+        image = augment.degrade(image, rng, strength=strength)
+        margin = rng.uniform(1.0, 2.0)
+        crop = crop_face(image, augment.jitter(box, rng), SMALL, margin=margin)
+        assert np.array_equal(data[key]["views"]["student"][0].numpy(), to_tensor(crop, SMALL))
+
+
+def test_planted_pictures_look_as_they_always_did(tmp_path: Path) -> None:
+    """Means of the student's view of a slope, written down before there were other styles."""
+    y, x = np.mgrid[0:60, 0:50]
+    slope = np.stack([4 * x, 4 * y, 2 * (x + y)], axis=2).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "slope.png"), slope)
+    row = Sample(path=str(tmp_path / "slope.png"), label=0, split="train", x=10, y=12, w=20, h=24)
+    data = FaceData([row], views=VIEWS, training=True, strength=0.0, tight=0.5, seed=7)
+    means = np.array([data[key]["views"]["student"].mean((0, 2, 3)).numpy() for key in range(3)])
+    assert np.allclose(means, GOLDEN, atol=2e-3)
+
+
+def test_the_flip_style_only_mirrors_and_changes_the_saturation(samples: list[Sample]) -> None:
+    how = Preprocessing(margins=(1.0,), size=(24, 24))  # The crop's own size, so that nothing is resampled.
+    views = {"student": how, "teacher": how}
+    data = FaceData(samples, views=views, training=True, style="flip", tight=1.0)
+    kinds: Counter[tuple[bool, bool]] = Counter()
+    for key in range(120):
+        item = data[key]["views"]
+        seen, plain = item["student"][0], item["teacher"][0]
+        highest = [torch.equal(way.amax(0), plain.amax(0)) for way in (seen, seen.flip(2))]
+        assert any(highest), "saturation leaves the brightest channel alone"
+        kinds[highest[1], torch.equal(seen.flip(2) if highest[1] else seen, plain)] += 1
+    assert len(kinds) == 4
+    assert all(15 <= number <= 45 for number in kinds.values())
+
+
+def test_contrast_views_are_views_of_the_student_crop(samples: list[Sample]) -> None:
+    settings = {"views": VIEWS, "training": True, "style": "flip", "margins": (1.0, 2.0)}
+    without, data = FaceData(samples, **settings), FaceData(samples, contrast=2, **settings)
+    for key in (1, 9):
+        item, rng = data[key], np.random.default_rng([0, *divmod(key, 6)])
+        image, box = read_image(samples[key % 6].path), (10.0, 12.0, 20.0, 24.0)
+        if rng.random() < 0.5:
+            image, box = augment.mirror(image, box)
+        image = contrast.base(image, rng)
+        crop = crop_face(image, box, SMALL, margin=rng.uniform(1.0, 2.0))
+        for name in ("contrast-0", "contrast-1"):
+            expected = to_tensor(contrast.view(crop, (24, 24), rng), SMALL)
+            assert np.array_equal(item["views"][name].numpy(), expected[None])
+        assert torch.equal(item["views"]["student"], without[key]["views"]["student"])
+    assert collate([data[0], data[1]])["views"]["contrast-1"].shape == (2, 1, 3, 24, 24)
+    assert set(FaceData(samples, views=VIEWS, contrast=2)[0]["views"]) == {"student", "teacher"}
+
+
+def test_a_picture_has_as_many_augmentations_as_draws(samples: list[Sample]) -> None:
+    settings = {"views": VIEWS, "training": True, "simulate": 0.5, "seed": 3}
+    free, data = FaceData(samples, **settings), FaceData(samples, draws=3, **settings)
+    for epoch in range(7):
+        item = data[6 * epoch + 2]
+        assert item["key"] == 6 * (epoch % 3) + 2
+        assert free[6 * epoch + 2]["key"] == 6 * epoch + 2
+        assert torch.equal(item["views"]["student"], free[item["key"]]["views"]["student"])
+    batch = collate([data[6 * epoch + 4] for epoch in range(4)])
+    assert batch["key"].dtype == torch.int64
+    assert batch["key"].tolist() == [4, 10, 16, 4]
+    assert len({view.numpy().tobytes() for view in batch["views"]["student"]}) == 3
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_view_of_the_same_sees_what_the_student_sees(samples: list[Sample], training: bool) -> None:
+    bgr = SMALL.model_copy(update={"margins": (3.0,), "color": "BGR"})
+    views = {"student": SMALL, "along": bgr, "apart": bgr}
+    data = FaceData(samples, views=views, training=training, tight=0.5, same=["along"])
+    for key in range(6):
+        item = data[key]["views"]
+        assert torch.equal(item["along"], item["student"].flip(1))
+        assert item["apart"].shape == (1, 3, 24, 24)
+        assert not torch.equal(item["apart"], item["along"][:1])
+
+
 def test_simulation_turns_live_faces_into_attacks_for_every_view(samples: list[Sample]) -> None:
     plain, data = FaceData(samples, views=VIEWS), FaceData(samples, views=VIEWS, simulate=1.0)
     assert [data[i]["label"] for i in range(6)] == [1.0] * 6
@@ -78,12 +175,15 @@ def test_an_unreadable_picture_is_put_aside_and_no_label_moves(samples: list[Sam
     assert collate(batch["failed"])["index"].tolist() == []
 
 
-def test_what_teachers_said_stays_with_its_sample(samples: list[Sample]) -> None:
-    data = FaceData(samples, views=VIEWS, training=True, taught=[10.0, 11.0, 12.0, 13.0, 14.0, 15.0])
+def test_what_teachers_said_stays_with_its_key(samples: list[Sample]) -> None:
+    said = {key: {"logit": np.float64(key), "map": np.full((2, 3), -key, np.float16)} for key in range(12)}
+    data = FaceData(samples, views=VIEWS, training=True, draws=2, taught=said)
     Path(samples[1].path).unlink()
-    batch = collate([data[key] for key in (9, 1, 5)])
+    batch = collate([data[key] for key in (3 + 4 * 6, 1, 5 + 3 * 6)])
     assert batch["index"].tolist() == [3, 5]
-    assert batch["taught"].tolist() == [13.0, 15.0]
+    assert batch["taught"]["logit"].tolist() == [3.0, 5.0 + 6]
+    assert batch["taught"]["map"].dtype == torch.float32
+    assert torch.equal(batch["taught"]["map"], -torch.tensor([3.0, 11.0])[:, None, None].expand(2, 2, 3))
     assert "taught" not in collate([FaceData(samples, views=VIEWS)[0]])
 
 
@@ -98,36 +198,6 @@ def test_workers_give_the_same_batches_as_none(samples: list[Sample]) -> None:
     assert torch.equal(*runs)
 
 
-def test_the_sampler_visits_every_row_once_and_reshuffles() -> None:
-    sampler = EpochSampler(50, seed=2)
-    first = list(sampler)
-    sampler.set_epoch(1)
-    second = list(sampler)
-    assert sorted(first) == list(range(50))
-    assert sorted(second) == list(range(50, 100))
-    assert first != [key - 50 for key in second]
-
-
-def test_weights_are_the_chances(samples: list[Sample]) -> None:
-    sampler = EpochSampler(3, seed=0, weights=[1.0, 3.0, 0.0], length=4000)
-    count = Counter(sampler)
-    assert len(sampler) == 4000
-    assert count[2] == 0
-    assert abs(count[1] / 4000 - 0.75) < 0.03
-
-
-def test_balance_gives_each_label_half_of_its_domain() -> None:
-    def row(domain: str, label: int) -> Sample:
-        return Sample(path="p", label=label, split="train", domain=domain)
-
-    rows = [row("a", 0)] * 6 + [row("a", 1)] * 2 + [row("b", 0)] * 4
-    chances = balance(rows, {"a": 0.5, "b": 0.5})
-    assert sum(chances[:6]) == pytest.approx(0.25)
-    assert sum(chances[6:8]) == pytest.approx(0.25)
-    assert sum(chances[8:]) == pytest.approx(0.5)
-    assert sum(balance(rows)[8:]) == pytest.approx(4 / 12)
-
-
 def test_a_row_without_a_box_is_all_face() -> None:
     sample = Sample(path="p", label=0, split="dev")
     assert box_of(sample, np.zeros((30, 40, 3), np.uint8)) == (0.0, 0.0, 40.0, 30.0)
@@ -136,3 +206,18 @@ def test_a_row_without_a_box_is_all_face() -> None:
 def test_no_samples_is_an_error() -> None:
     with pytest.raises(UsageError, match="no samples"):
         FaceData([], views=VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"style": "flop"}, "no style named 'flop'; did you mean 'flip'"),
+        ({"same": ["techer"]}, "no view named 'techer'; did you mean 'teacher'"),
+        ({"species": ["prnt"]}, "no attack species named 'prnt'"),
+        ({"draws": -1}, "draws=-1"),
+        ({"contrast": 1, "views": {"teacher": SMALL}}, "add a view named 'student'"),
+    ],
+)
+def test_a_wrong_setting_is_named(samples: list[Sample], wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        FaceData(samples, **{"views": VIEWS, **wrong})

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from facetrust.data import augment as augmentation
+from facetrust.data import contrast as contrasts
 from facetrust.data.simulate import SPECIES, simulate
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.records import Box, Preprocessing, Sample
+
+STYLES = ("camera", "flip")
 
 
 class Failed(NamedTuple):
@@ -25,12 +29,20 @@ class Failed(NamedTuple):
     reason: str
 
 
+class Answers(Protocol):
+    """What teachers said before, by the `key` of an item: named arrays of any shapes."""
+
+    def __getitem__(self, key: int, /) -> Mapping[str, NDArray[np.floating[Any]]]:
+        """Returns the answers about one item."""
+
+
 class FaceData(Dataset[Any]):
     """Faces as tensors, one view per network that will look at them.
 
-    Item: `index` (int), `label` (float, 1 = attack), `simulated` (bool), `views`: name to (M, 3, h, w)
-    float32, M the number of margins. The view named `student` is seen degraded, and now and then
-    cropped tight, when `training`; the other views (teachers) see the same face clean and whole.
+    Item: `key` and `index` (int), `label` (float, 1 = attack), `simulated` (bool), `views`: name to
+    (M, 3, h, w) float32, M the number of margins. The view named `student` is seen augmented when
+    `training`; the other views (teachers) see the same face clean and whole, but for those in `same`.
+    An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`.
 
     Args:
         samples: rows with absolute paths; a row without a box is a picture that the face fills.
@@ -39,11 +51,20 @@ class FaceData(Dataset[Any]):
         training: draw augmentations; otherwise items are the plain crops.
         simulate: chance that a bona fide sample is turned into a simulated attack, in training or not.
         species: the kinds of attack to simulate.
-        strength: how strong the degradations are, 0 to 1.5.
-        tight: chance of a tight crop of the student's view.
+        style: `camera` mirrors, degrades and moves the box; `flip` mirrors and changes the saturation.
+        strength: how strong the degradations are, 0 to 1.5 (`camera`).
+        tight: chance of a tight crop of the student's view (`camera`).
         margins: range of the student's margin in training; the card's margins if none is given.
-        taught: (N,) what the teachers said of each sample, if they were asked before; then `taught`
-            stands in the item.
+        contrast: how many views `contrast-0`, `contrast-1`, ... (1, 3, h, w) of the student's crop are
+            added in training (`data.contrast.view`).
+        draws: number of different augmentations of a picture, epoch e showing number e mod `draws`;
+            0 for a new one every epoch.
+        same: the views that see the student's pixels, box and margin through their own preprocessing.
+        taught: what the teachers said of each key, if they were asked before; then `taught`, name to
+            array, stands in the item.
+
+    Raises:
+        UsageError: no samples, an unknown name, a negative number, or no student to look along with.
     """
 
     def __init__(
@@ -55,24 +76,37 @@ class FaceData(Dataset[Any]):
         training: bool = False,
         simulate: float = 0.0,
         species: Sequence[str] = SPECIES,
+        style: Literal["camera", "flip"] = "camera",
         strength: float = 1.0,
         tight: float = 0.0,
         margins: tuple[float, float] | None = None,
-        taught: Sequence[float] | None = None,
+        contrast: int = 0,
+        draws: int = 0,
+        same: Collection[str] = (),
+        taught: Answers | None = None,
     ) -> None:
         if not samples:
             raise UsageError("no samples; check the manifest and its split column")
-        if unknown := set(species) - set(SPECIES):
-            raise UnknownName("attack species", min(unknown), SPECIES)
+        if min(contrast, draws) < 0:
+            raise UsageError(f"contrast={contrast}, draws={draws}: neither can be negative")
+        if (contrast or same) and "student" not in views:
+            raise UsageError("contrast and same follow the student's view; add a view named 'student'")
+        _known("attack species", species, SPECIES)
+        _known("style", (style,), STYLES)
+        _known("view", same, views)
         self.samples = tuple(samples)
         self.views = dict(views)
         self.seed = seed
         self.training = training
         self.simulate = simulate
         self.species = tuple(species)
+        self.style = style
         self.strength = strength
         self.tight = tight
         self.margins = margins
+        self.contrast = contrast
+        self.draws = draws
+        self.same = frozenset(same) | {"student"}
         self.taught = taught
 
     def __len__(self) -> int:
@@ -80,7 +114,8 @@ class FaceData(Dataset[Any]):
 
     def __getitem__(self, key: int) -> dict[str, Any] | Failed:
         epoch, index = divmod(int(key), len(self.samples))
-        rng = np.random.default_rng([self.seed, epoch, index])
+        draw = epoch % self.draws if self.draws else epoch
+        rng = np.random.default_rng([self.seed, draw, index])
         sample = self.samples[index]
         try:
             image = read_image(sample.path)
@@ -90,69 +125,55 @@ class FaceData(Dataset[Any]):
         faked = sample.label == 0 and rng.random() < self.simulate
         if faked:
             image = simulate(image, box, species=str(rng.choice(self.species)), rng=rng)
+        key = draw * len(self.samples) + index
+        known = {} if self.taught is None else {"taught": dict(self.taught[key])}
+        return {
+            "key": key,
+            "index": index,
+            "label": float(sample.label or faked),
+            "simulated": faked,
+            "views": self._views(image, box, rng),
+            **known,
+        }
+
+    def _views(self, image: Pixels, box: Box, rng: np.random.Generator) -> dict[str, Tensor]:
         seen, seen_box, margins = self._augmented(image, box, rng)
         views = {
-            name: _view(seen, seen_box, how, margins) if name == "student" else _view(image, box, how, None)
+            name: _view(seen, seen_box, how, margins) if name in self.same else _view(image, box, how, None)
             for name, how in self.views.items()
         }
-        label = float(sample.label or faked)
-        known = {} if self.taught is None else {"taught": float(self.taught[index])}
-        return {"index": index, "label": label, "simulated": faked, "views": views, **known}
+        if self.training and self.contrast:
+            how = self.views["student"]
+            crop = crop_face(seen, seen_box, how, margin=margins[0])
+            for number in range(self.contrast):
+                views[f"contrast-{number}"] = _stack([contrasts.view(crop, how.size, rng)], how)
+        return views
 
     def _augmented(
         self, image: Pixels, box: Box, rng: np.random.Generator
-    ) -> tuple[Pixels, Box, tuple[float, ...] | None]:
+    ) -> tuple[Pixels, Box, tuple[float, ...]]:
+        """Returns what the student sees: the picture, the box in it, and the margins."""
+        how = self.views.get("student", Preprocessing())
         if not self.training:
-            return image, box, None
+            return image, box, how.margins
         if rng.random() < 0.5:
             image, box = augmentation.mirror(image, box)
-        if rng.random() < self.tight:
-            image, box = augmentation.tighten(image, box, rng)
-        image = augmentation.degrade(image, rng, strength=self.strength)
-        how = self.views.get("student", Preprocessing())
-        margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
-        return image, augmentation.jitter(box, rng), (margin,)
-
-
-class EpochSampler(Sampler[int]):
-    """Yields `epoch * size + index`, the key that `FaceData` takes apart, shuffled by seed and epoch.
-
-    Args:
-        size: number of samples.
-        seed: seed of the shuffle.
-        weights: (size,) chances; with them, `length` indices are drawn with replacement.
-        length: draws per epoch; `size` if none is given.
-    """
-
-    def __init__(
-        self, size: int, *, seed: int = 0, weights: Sequence[float] | None = None, length: int | None = None
-    ) -> None:
-        self.size = size
-        self.seed = seed
-        self.weights = None if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
-        self.length = size if length is None or weights is None else length
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.length
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose order is drawn next."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng([self.seed, self.epoch])
-        if self.weights is None:
-            order = rng.permutation(self.size)
+        if self.style == "flip":
+            image = contrasts.base(image, rng)
         else:
-            order = rng.choice(self.size, self.length, p=self.weights)
-        return iter((self.epoch * self.size + order).tolist())
+            if rng.random() < self.tight:
+                image, box = augmentation.tighten(image, box, rng)
+            image = augmentation.degrade(image, rng, strength=self.strength)
+        margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
+        if self.style == "camera":
+            box = augmentation.jitter(box, rng)
+        return image, box, (margin,)
 
 
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
-    """Returns a batch: `index`, `label`, `simulated` (B,), `views` name to (B, M, 3, h, w), `failed` rows.
+    """Returns a batch: `key`, `index`, `label`, `simulated` (B,), `views` name to (B, M, 3, h, w), `failed`.
 
-    `taught` (B,) is there where the items have it.
+    `taught`, name to (B, ...) float32, is there where the items have it.
 
     Unreadable pictures are left out of every tensor and listed in `failed`; a batch may come out
     smaller, or with empty tensors, but a label never meets another's picture.
@@ -160,29 +181,16 @@ def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
     good = [item for item in items if not isinstance(item, Failed)]
     names = good[0]["views"] if good else {}
     taught = [item["taught"] for item in good if "taught" in item]
+    answers = {name: _floats([said[name] for said in taught]) for name in (taught[0] if taught else {})}
     return {
+        "key": torch.tensor([item["key"] for item in good], dtype=torch.int64),
         "index": torch.tensor([item["index"] for item in good], dtype=torch.int64),
         "label": torch.tensor([item["label"] for item in good], dtype=torch.float32),
         "simulated": torch.tensor([item["simulated"] for item in good], dtype=torch.bool),
         "views": {name: torch.stack([item["views"][name] for item in good]) for name in names},
         "failed": [item for item in items if isinstance(item, Failed)],
-        **({"taught": torch.tensor(taught, dtype=torch.float32)} if taught else {}),
+        **({"taught": answers} if taught else {}),
     }
-
-
-def balance(samples: Sequence[Sample], shares: Mapping[str, float] | None = None) -> list[float]:
-    """Returns a chance per sample so that in each domain both labels come equally often.
-
-    Args:
-        samples: the rows.
-        shares: how often each domain is drawn; the domains missing here are drawn by their size.
-    """
-    groups = [(sample.domain or "", sample.label) for sample in samples]
-    count = {group: groups.count(group) for group in set(groups)}
-    labels = {domain: sum(1 for other, _ in count if other == domain) for domain, _ in count}
-    total = {domain: sum(n for (other, _), n in count.items() if other == domain) for domain in labels}
-    share = {domain: (shares or {}).get(domain, total[domain] / len(groups)) for domain in labels}
-    return [share[domain] / labels[domain] / count[domain, label] for domain, label in groups]
 
 
 def absolute(samples: Sequence[Sample], root: Path) -> list[Sample]:
@@ -191,5 +199,17 @@ def absolute(samples: Sequence[Sample], root: Path) -> list[Sample]:
 
 
 def _view(image: Pixels, box: Box, how: Preprocessing, margins: tuple[float, ...] | None) -> Tensor:
-    crops = [crop_face(image, box, how, margin=margin) for margin in margins or how.margins]
+    return _stack([crop_face(image, box, how, margin=margin) for margin in margins or how.margins], how)
+
+
+def _stack(crops: Sequence[Pixels], how: Preprocessing) -> Tensor:
     return torch.from_numpy(np.stack([to_tensor(crop, how) for crop in crops]))
+
+
+def _floats(arrays: Sequence[NDArray[Any]]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays).astype(np.float32))
+
+
+def _known(kind: str, names: Collection[str], known: Collection[str]) -> None:
+    if unknown := set(names) - set(known):
+        raise UnknownName(kind, min(unknown), known)
