@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from facetrust import registry
-from facetrust.errors import MissingExtra
-from facetrust.models import Output, create_model
+from facetrust.errors import MissingExtra, UsageError
+from facetrust.models import Output, attention_of, create_model, look_inside
 
 NAMES = registry.names("explain")
+NETWORKS = ("timm/mobilenetv3_small_050", "timm/test_vit")
+SIZE = (64, 48)
 
 
 class Cells(nn.Module):
@@ -31,24 +35,55 @@ class Cells(nn.Module):
         return Output(evidence.mean((1, 2)), evidence)
 
 
+def takes(name: str) -> str:
+    """Returns what an explanation is given with the images: `model` or `maps`."""
+    return next(iter(inspect.signature(registry.find("explain", name)).parameters))
+
+
 def explained(name: str, model: nn.Module, images: Tensor) -> Tensor:
     try:
-        return registry.build("explain", name, model, images)
+        given = attention_of(look_inside(model, images)) if takes(name) == "maps" else model
+    except UsageError as error:
+        pytest.skip(str(error))
+    return by(name, given, images)
+
+
+def by(name: str, given: nn.Module | Tensor, images: Tensor) -> Tensor:
+    try:
+        return registry.build("explain", name, given, images)
     except MissingExtra as error:
         pytest.skip(str(error))
 
 
+def looking_at(cells: list[int]) -> Tensor:
+    """Returns maps (B, 2, 1, 65, 65) whose tokens look at themselves, the first one at a cell of 8 x 8."""
+    maps = torch.eye(65).repeat(len(cells), 2, 1, 1, 1)
+    for number, cell in enumerate(cells):
+        maps[number, -1, 0, 0] = torch.eye(65)[1 + cell]
+    return maps
+
+
 def test_all_were_seen():
-    assert "cam" in NAMES
+    assert {"attention", "cam", "gradcam", "rollout"} <= set(NAMES)
+
+
+def test_what_an_explanation_is_given_is_named():
+    assert {name: takes(name) for name in NAMES if takes(name) not in ("model", "maps")} == {}
+
+
+def test_a_network_without_attention_is_said_to_have_none():
+    with pytest.raises(UsageError, match="no attention"):
+        attention_of(look_inside(create_model(NETWORKS[0], image_size=SIZE).eval(), torch.zeros(1, 3, *SIZE)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 class TestEveryExplanation:
-    def test_gives_a_finite_map_per_image_at_its_size(self, name):
+    @pytest.mark.parametrize("network", NETWORKS)
+    def test_gives_a_finite_map_per_image_at_its_size(self, name, network):
         torch.manual_seed(0)
-        model = create_model("timm/mobilenetv3_small_050", image_size=(64, 48)).eval()
-        found = explained(name, model, torch.randn(3, 3, 64, 48))
-        assert found.shape == (3, 64, 48)
+        model = create_model(network, image_size=SIZE).eval()
+        found = explained(name, model, torch.randn(3, 3, *SIZE))
+        assert found.shape == (3, *SIZE)
         assert found.dtype == torch.float32
         assert torch.isfinite(found).all()
         assert not found.requires_grad
@@ -57,15 +92,17 @@ class TestEveryExplanation:
         images = torch.zeros(2, 3, 64, 64)
         images[0, 0, 8:16, 40:48] = 1
         images[1, 0, 48:56, 16:24] = 1
-        found = explained(name, Cells(), images)
+        given = looking_at([8 + 5, 48 + 2]) if takes(name) == "maps" else Cells()
+        found = by(name, given, images)
         for number, (row, column) in enumerate([(8, 40), (48, 16)]):
             at = divmod(int(found[number].argmax()), 64)
             assert row - 4 <= at[0] < row + 12
             assert column - 4 <= at[1] < column + 12
 
+    @pytest.mark.parametrize("network", NETWORKS)
     @pytest.mark.parametrize("training", [True, False])
-    def test_leaves_the_model_as_it_was(self, name, training):
-        model = create_model("timm/mobilenetv3_small_050", image_size=(64, 64)).train(training)
+    def test_leaves_the_model_as_it_was(self, name, training, network):
+        model = create_model(network, image_size=(64, 64)).train(training)
         model.head.weight.requires_grad_(requires_grad=False) if hasattr(model, "head") else None
         before = {key: value.clone() for key, value in model.state_dict().items()}
         wanted = [parameter.requires_grad for parameter in model.parameters()]
