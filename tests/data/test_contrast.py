@@ -82,7 +82,7 @@ def test_jitter_is_four_steps_in_a_drawn_order(photo: Pixels) -> None:
 
 @pytest.mark.parametrize("shape", [(64, 64), (90, 60), (20, 200)])
 def test_windows_spread_like_torchvisions(shape: tuple[int, int]) -> None:
-    """The mean and the deciles of area, shape and place; the last shape takes the way out every time."""
+    """The deciles of area, shape and place; in the last shape most windows fit never."""
     rng, empty = np.random.default_rng(0), torch.empty(1, *shape)
     draw = transforms.RandomResizedCrop.get_params
     ours = np.array([contrast._window(*shape, rng) for _ in range(4000)], dtype=float)
