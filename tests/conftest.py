@@ -9,7 +9,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,26 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photo") / "astronaut.png"
     Image.fromarray(astronaut()).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def film() -> Callable[..., Path]:
+    """Writes (H, W, 3) RGB frames as a video, in any code that the build can write; gives its path."""
+    import cv2
+
+    def write(path: Path, frames: Any, code: str = "MJPG") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = (frames[0].shape[1], frames[0].shape[0])
+        # MJPG is written as AVI and then given the name: its content says what a video is.
+        made = path if code != "MJPG" else path.with_name(f".{path.name}.avi")
+        video = cv2.VideoWriter(str(made), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), 25.0, size)
+        assert video.isOpened()
+        for frame in frames:
+            video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        video.release()
+        return made.rename(path)
+
+    return write
 
 
 @pytest.fixture(scope="session")
