@@ -13,30 +13,39 @@ from facetrust.models import Output, create_model, load_checkpoint, save_checkpo
 from facetrust.records import ModelCard, Preprocessing
 
 NAMES = registry.names("models")
-# Public name to build, and settings, where the family's own name does not suffice.
+# Public name to build, and settings, where the family's own name does not suffice; after a dot, another kind.
 EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
+    "clip": ("clip-vit-t16", {"image_size": (48, 32), "layers": 2}),
+    "clip.mean": ("clip-vit-s16", {"image_size": (32, 32), "layers": 1, "pool": "mean"}),
+    "flip": ("flip-it", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
+    "flip.v": ("flip-v", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
     "timm": ("timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
+    "timm.embedding": ("timm/test_vit", {"image_size": (64, 64), "embedding": 32}),
 }
-SIZES = {"timm": (64, 64), "minifasnet": (80, 80)}
+SIZES = {"minifasnet": (80, 80)}
 UNTRAINABLE = {"onnx"}  # A file that is run, not a network that is built; tested with the exports.
+CASES = sorted({*NAMES, *EXAMPLES} - UNTRAINABLE)
 
 
 def test_all_were_seen():
-    assert {"minifasnet", "onnx", "timm"} <= set(NAMES)
-    assert len(NAMES) >= 3
+    assert {"clip", "flip", "minifasnet", "onnx", "timm"} <= set(NAMES)
+    assert len(NAMES) >= 5
+    assert len(CASES) >= 7
+    assert {name.split(".")[0] for name in EXAMPLES} <= set(NAMES)
 
 
 def built(name: str) -> tuple[nn.Module, str, dict[str, object], torch.Tensor]:
     public, settings = EXAMPLES.get(name, (name, {}))
     torch.manual_seed(0)
-    images = torch.randn(3, 3, *SIZES.get(name, (128, 128)))
+    size: tuple[int, int] = settings.get("image_size", SIZES.get(name, (128, 128)))  # type: ignore[assignment]
+    images = torch.randn(3, 3, *size)
     return create_model(public, **settings), public, settings, images
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in UNTRAINABLE])
+@pytest.mark.parametrize("name", CASES)
 class TestEveryModel:
     def test_says_what_it_returns(self, name):
-        assert (registry.find("models", name).__doc__ or "").startswith("Returns")
+        assert (registry.find("models", name.split(".")[0]).__doc__ or "").startswith("Returns")
 
     def test_gives_logits_and_the_map_whose_mean_they_are(self, name):
         model, _, _, images = built(name)

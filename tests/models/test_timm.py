@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from facetrust.errors import ModelError, UnknownName, UsageError
-from facetrust.models import create_model
+from facetrust.models import create_model, look_inside
 
 # Name, settings, parameters, cells of the evidence at 128 x 128 pixels.
 CASES = [
@@ -51,6 +51,29 @@ def test_evidence_of_a_vit_is_the_classifier_on_its_patch_tokens() -> None:
         expected = (tokens @ model.head.weight.flatten() + model.head.bias).reshape(4, 3)
         assert torch.allclose(model(images).evidence[0], expected, atol=1e-6)
     assert "patch token" in model.evidence_means
+
+
+@pytest.mark.parametrize("name", ["timm/mobilenetv3_small_050", "timm/test_vit"])
+def test_an_embedding_projects_every_cell_and_compares_the_mean(name: str) -> None:
+    torch.manual_seed(0)
+    model = create_model(name, image_size=(64, 64), embedding=24).eval()
+    images = torch.rand(3, 3, 64, 64)
+    inside = look_inside(model, images)
+    with torch.no_grad():
+        pooled = model.features(images).mean((2, 3))
+        expected = pooled @ model.project.weight.flatten(1).T + model.project.bias
+        torch.testing.assert_close(inside.embedding, expected, atol=1e-5, rtol=1e-4)
+        spoof, live = (torch.cosine_similarity(expected, row[None]) for row in model.class_embeddings())
+        torch.testing.assert_close(inside.output.logit, (spoof - live) / 0.07, atol=1e-4, rtol=1e-4)
+    assert "adds to the logit" in model.evidence_means
+
+
+def test_classes_are_taken_only_where_there_are_some() -> None:
+    model = create_model("timm/test_vit", image_size=(32, 32), embedding=8)
+    model.take_classes(torch.eye(2, 8))
+    assert torch.equal(model.class_embeddings(), torch.eye(2, 8))
+    with pytest.raises(UsageError, match="no class embeddings; set embedding"):
+        create_model("timm/test_vit", image_size=(32, 32)).take_classes(torch.eye(2, 8))
 
 
 def test_dropout_takes_whole_channels_in_training_only() -> None:

@@ -45,7 +45,7 @@ def create_model(name: str, *, image_size: tuple[int, int] | None = None, **sett
 
     Args:
         name: `timm/<backbone>`, a file of this folder (`minifasnet`), or that and a variant
-            (`minifasnet-v1se`).
+            (`minifasnet-v1se`, `clip-vit-t16`, `flip-mcl`).
         image_size: (height, width) of the inputs; handed to those networks that ask for it.
         settings: the network's own; its signature is in the error when one is wrong.
 
@@ -100,7 +100,9 @@ def save_checkpoint(
 
     folder = Path(folder)
     (folder / CARD).unlink(missing_ok=True)
-    made_of = json.dumps({"model": card.architecture, "settings": dict(settings or {})})
+    # What a network settled itself, by the weights that it began with, must not be settled anew.
+    made_with = {**(settings or {}), **getattr(model, "made_with", {})}
+    made_of = json.dumps({"model": card.architecture, "settings": made_with})
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     write_whole(folder / WEIGHTS, lambda part: save_file(tensors, part, metadata={_KEY: made_of}))
     write_text(folder / RECIPE, recipe)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facetrust.errors import ModelError, UnknownName, UsageError
+from facetrust.models._cosine import Cosine
 from facetrust.models._output import Output
 from facetrust.models._torchvision import make_torchvision_importable
 
@@ -21,9 +22,10 @@ def timm(
     image_size: tuple[int, int] = (224, 224),
     stage: int | None = None,
     dropout: float = 0.0,
+    embedding: int | None = None,
     pretrained: bool = False,
 ) -> Mapped:
-    """Returns the backbone `backbone` with a 1x1 linear head on its feature map.
+    """Returns the backbone `backbone` with a 1x1 linear head, or a cosine head, on its feature map.
 
     Args:
         backbone: a name of `timm.list_models()`.
@@ -31,6 +33,8 @@ def timm(
         stage: cut after this feature map (`feature_info` of a CNN, block of a ViT), the rest is
             left out; negative counts from the end; none keeps the whole backbone.
         dropout: probability that a channel of the feature map is dropped in training.
+        embedding: project every cell to this many numbers, and compare their mean with two class
+            embeddings, as CLIP does; none for the linear head.
         pretrained: fetch timm's weights over the network.
 
     Raises:
@@ -40,7 +44,8 @@ def timm(
     """
     if not library.is_model(backbone.split(".")[0]):
         raise UnknownName("timm backbone", backbone, library.list_models())
-    return Mapped(_Features(_backbone(backbone, image_size, pretrained), stage), image_size, dropout=dropout)
+    features = _Features(_backbone(backbone, image_size, pretrained), stage)
+    return Mapped(features, image_size, dropout=dropout, embedding=embedding)
 
 
 class Mapped(nn.Module):
@@ -48,32 +53,71 @@ class Mapped(nn.Module):
 
     As the classifier is linear, the logit is exactly that of global average pooling + linear, and
     each cell holds its own share of it: the class activation map, bias included. For a ViT the
-    cells are its patch tokens.
+    cells are its patch tokens. With an embedding of d numbers, every cell is projected first and the
+    classifier is the cosine of the cells' mean with two class embeddings.
     """
 
-    def __init__(self, features: _Features, image_size: tuple[int, int], *, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        features: _Features,
+        image_size: tuple[int, int],
+        *,
+        dropout: float = 0.0,
+        embedding: int | None = None,
+    ) -> None:
         super().__init__()
         self.features = features
         self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(_width(features, image_size), 1, 1)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        width = _width(features, image_size)
+        self.head: nn.Conv2d | Cosine
+        if embedding is None:
+            self.head = nn.Conv2d(width, 1, 1)
+            nn.init.normal_(self.head.weight, std=0.01)
+            nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        else:
+            self.project = nn.Conv2d(width, embedding, 1)
+            self.head = Cosine(embedding)
 
     def forward(self, images: Tensor) -> Output:
         """Returns logits (B,) and evidence (B, gh, gw) for images (B, 3, h, w)."""
         return self.answer(images)[0]
 
     def answer(self, images: Tensor) -> tuple[Output, Tensor]:
-        """Returns the answer, and what it is made from: the features' mean over all cells (B, c)."""
+        """Returns the answer, and what it is made from: the mean over all cells (B, d), not normalised."""
         features = self.dropout(self.features(images))
+        if isinstance(self.head, Cosine):
+            return self.head.over(self.project(features).permute(0, 2, 3, 1))
         evidence = self.head(features)[:, 0]
         return Output(evidence.mean((1, 2)), evidence), features.mean((2, 3))
+
+    def class_embeddings(self) -> Tensor:
+        """Returns (2, d), not normalised: what stands for an attack, and what for a live face.
+
+        Raises:
+            UsageError: the network was built without an embedding.
+        """
+        return self._cosine().classes
+
+    def take_classes(self, embeddings: Tensor) -> None:
+        """Sets the class embeddings (2, d), [spoof, live], such as a teacher's.
+
+        Raises:
+            UsageError: they are not of this network's width, or it was built without an embedding.
+        """
+        self._cosine().take_classes(embeddings)
 
     @property
     def evidence_means(self) -> str:
         """What a cell of the evidence is, for the card."""
         cell = "patch token" if self.features.tokens else "cell of the last feature map"
+        if isinstance(self.head, Cosine):
+            return f"what each {cell} adds to the logit, which is their mean (higher: attack)"
         return f"the classifier applied to each {cell}; the mean over all is the logit (higher: attack)"
+
+    def _cosine(self) -> Cosine:
+        if not isinstance(self.head, Cosine):
+            raise UsageError("this network has no class embeddings; set embedding, such as 512")
+        return self.head
 
 
 class _Features(nn.Module):

@@ -1,0 +1,49 @@
+"""One walk through CLIP's image tower: its tokens, and where its class token looks last."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from facetrust.errors import UsageError
+from facetrust.models._inside import attention_map, heads_of
+from facetrust.models._output import Output
+
+LOOKS = (
+    "where the network looks, not what each part adds: the logit spread over the patches by the class "
+    "token's attention in the last block (mean over heads), so that all bear the sign of the answer"
+)
+
+
+def tokens_of(tower: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the last block's tokens (B, 1 + gh * gw, c), and its shares of attention (B, gh, gw).
+
+    The class token comes first. Its attention to the patches is averaged over the heads and
+    divided by its sum, so that an image's shares add up to one.
+
+    Raises:
+        UsageError: the images are not of the tower's size.
+    """
+    visual = cast(Any, tower)
+    patches = visual.conv1(images)
+    grid = patches.shape[2:]
+    if grid.numel() + 1 != len(visual.positional_embedding):
+        wanted, given = tuple(visual.image_size), tuple(images.shape[2:])
+        raise UsageError(f"images are {given}, this network was built for image_size {wanted}")
+    first = visual.class_embedding.expand(images.shape[0], 1, -1)
+    x = torch.cat([first, patches.flatten(2).mT], dim=1) + visual.positional_embedding
+    x = visual.ln_pre(x)
+    *early, last = visual.transformer.resblocks
+    for block in early:
+        x = block(x)
+    query, key, _ = heads_of(last.attn, last.ln_1(x))
+    share = attention_map(query[:, :, :1], key)[:, :, 0, 1:].mean(1)
+    share = share / share.sum(1, keepdim=True)
+    return last(x), share.reshape(-1, *grid)
+
+
+def spread(logit: Tensor, share: Tensor) -> Output:
+    """Returns logits (B,) with evidence (B, gh, gw) = logit * gh * gw * share, whose mean they are."""
+    return Output(logit, logit[:, None, None] * share * share[0].numel())
