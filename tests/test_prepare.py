@@ -1,5 +1,6 @@
 import csv
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from facetrust.data.manifest import Manifest
 from facetrust.errors import ImageError, ManifestError, UnknownName, UsageError
 from facetrust.imaging import Pixels, crop_face, read_image
 from facetrust.prepare import cut_context, prepare
-from facetrust.records import Face, Preprocessing
+from facetrust.records import Face, Preprocessing, Sample
 from facetrust.runtime.detector import open_detector
+from facetrust.video import iter_frames
 
 
 class Red:
@@ -146,6 +148,91 @@ def test_pictures_without_a_face_are_told_of(root: Path, tmp_path: Path) -> None
         (root / name).unlink()
     assert prepare("folder", root, tmp_path / "m.parquet", detector=Red()).errors is None
     assert not (tmp_path / "m.parquet.errors.csv").exists()
+
+
+@pytest.fixture
+def filmed(root: Path, film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A whole video, a picture, a short video and a damaged one, wanted in this order.
+
+    Frame n of the whole one is 60 + 8 n grey with a red square; its frame 11 has no square.
+    """
+    frames = [np.full((240, 320, 3), 60 + 8 * number, dtype=np.uint8) for number in range(12)]
+    for frame in frames[:11]:
+        frame[80:140, 100:160] = (220, 0, 0)
+    film(root / "live/a.avi", frames)
+    film(root / "live/b.mov", frames[:4])
+    (root / "live/c.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(90))
+    wanted = [("a.avi", 9), ("a.avi", 11), ("a.avi", 3), ("1.png", 5)]
+    wanted += [("b.mov", 0), ("b.mov", 7), ("c.mp4", 6), ("c.mp4", 8)]
+    rows = [Sample(path=f"live/{name}", label=0, split="train", frame=frame) for name, frame in wanted]
+    monkeypatch.setattr("facetrust.prepare.build", lambda *_, **__: rows)
+    return root
+
+
+class Reddish(Red):
+    """Finds the one red square of a compressed frame, to a pixel or so."""
+
+    def detect(self, image: Pixels) -> list[Face]:
+        self.calls += 1
+        rows, columns = np.nonzero((image[:, :, 0] > 150) & (image[:, :, 1] < 50))
+        if not rows.size:
+            return []
+        x, y = float(columns.min()), float(rows.min())
+        box = (x, y, float(columns.max() + 1) - x, float(rows.max() + 1) - y)
+        return [Face(box=box, points=(), confidence=0.99)]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
+    """Which videos were read, and for which frames."""
+    seen = []
+
+    def read(path: Path, frames: list[int]) -> Iterator[tuple[int, Pixels]]:
+        seen.append((path.name, frames))
+        return iter_frames(path, frames)
+
+    monkeypatch.setattr("facetrust.prepare.iter_frames", read)
+    return seen
+
+
+def test_frames_of_videos(filmed: Path, tmp_path: Path, opened: list[tuple[str, list[int]]]) -> None:
+    steps: list[tuple[int, int]] = []
+    out = tmp_path / "m.csv"
+    made = prepare("any", filmed, out, detector=Reddish(), progress=lambda *step: steps.append(step))
+    assert (made.faces, made.failed) == (4, 4)
+    assert opened == [("a.avi", [9, 11, 3]), ("b.mov", [0, 7]), ("c.mp4", [6, 8])]
+    assert steps == [(n, 8) for n in range(1, 9)]
+    rows = {row.path: row for row in Manifest.read(out).samples()}
+    crops = ["live/1.png.png", "live/a.avi/000003.png", "live/a.avi/000009.png", "live/b.mov/000000.png"]
+    assert list(rows) == [f"m-faces/{crop}" for crop in crops]
+    assert [row.frame for row in rows.values()] == [5, 3, 9, 0]
+    for path, row in list(rows.items())[1:]:
+        crop = read_image(tmp_path / path)
+        assert round((float(crop[:8, :8].mean()) - 60) / 8) == row.frame
+        assert (row.w, row.h) == pytest.approx((60, 60), abs=2)
+
+
+def test_frames_that_cannot_be_read_are_told_of(filmed: Path, tmp_path: Path) -> None:
+    prepare("any", filmed, tmp_path / "m.csv", detector=Reddish())
+    with (tmp_path / "m.csv.errors.csv").open(newline="") as file:
+        told = [(row["path"], row["error"]) for row in csv.DictReader(file)]
+    assert [path for path, _ in told] == ["live/a.avi", "live/b.mov", "live/c.mp4", "live/c.mp4"]
+    assert "a.avi, frame 11: no face found" in told[0][1]
+    assert "b.mov: ends after 4 frames; no frame 7" in told[1][1]
+    assert all("c.mp4: is damaged" in error for _, error in told[2:])
+
+
+def test_only_frames_without_a_crop_are_read_again(
+    filmed: Path, tmp_path: Path, opened: list[tuple[str, list[int]]]
+) -> None:
+    out, detector = tmp_path / "m.csv", Reddish()
+    prepare("any", filmed, out, detector=detector)
+    before = out.read_bytes()
+    (tmp_path / "m-faces/live/a.avi/000009.png").unlink()
+    opened.clear()
+    prepare("any", filmed, out, detector=detector)
+    assert out.read_bytes() == before
+    assert opened == [("a.avi", [9, 11]), ("b.mov", [7]), ("c.mp4", [6, 8])]
 
 
 def listed(root: Path, box: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from facetrust.imaging import Pixels, read_image
 from facetrust.records import Box, Sample, write_text, write_whole
 from facetrust.registry import build
 from facetrust.runtime.detector import Detector, Finding, find_faces
+from facetrust.video import VIDEOS, iter_frames
 
 _BOX = "facetrust.box"
 _OVERLAP = 0.3  # A found face that shares less with the given box is another one.
@@ -54,7 +56,8 @@ def prepare(
     A crop is the square of `context` times the box's longer side, moved inside the picture and cut
     to it: real pixels only, so that any margin up to `context` gives the same as in the picture. Where
     the source knows the face's box, the found face that overlaps it best is taken, or the box itself
-    if none does; else the largest face. Pictures that cannot be read or show no face are listed in
+    if none does; else the largest face. A row that names a frame of a video is read from it, one pass
+    for the rows of a video that follow each other. Pictures that cannot be read or show no face are listed in
     `<out>.errors.csv` and left out. Crops that are already there are kept, so a run that was stopped
     goes on.
 
@@ -81,17 +84,14 @@ def prepare(
     folder = out.with_name(f"{out.stem}-faces")
     settings = {"source": source, "root": str(root.resolve()), "detector": detector.name}
     _settle(folder, {**settings, "context": float(context), "longest_face": longest_face})
+    cutter = _Cutter(root, folder, detector, context, longest_face)
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []
-    for done, sample in enumerate(samples, start=1):
-        crop = folder / _crop_name(sample.path)
-        try:
-            box = _kept(crop, root / sample.path)
-            if box is None:
-                box = _make(sample, root, crop, detector, context=context, longest_face=longest_face)
-            rows.append(_row(sample, crop.relative_to(out.parent).as_posix(), box))
-        except ImageError as error:
-            failed.append((sample.path, str(error)))
+    for done, (sample, made) in enumerate(cutter.cut(samples), start=1):
+        if isinstance(made, ImageError):
+            failed.append((sample.path, str(made)))
+        else:
+            rows.append(_row(sample, f"{folder.name}/{_crop_name(sample)}", made))
         if progress is not None:
             progress(done, len(samples))
     errors = _tell(failed, out.with_name(f"{out.name}.errors.csv"))
@@ -120,10 +120,19 @@ def _settle(folder: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def _crop_name(path: str) -> str:
-    """The crop's place: the picture's, its suffix kept so that a.jpg and a.png do not meet."""
-    parts = ["__" if part == ".." else part for part in Path(path).parts if part != Path(path).anchor]
-    return "/".join(parts) + ".png"
+def _frame(sample: Sample) -> int | None:
+    """The number of the row's frame where its file is a video."""
+    return sample.frame if Path(sample.path).suffix.lower() in VIDEOS else None
+
+
+def _crop_name(sample: Sample) -> str:
+    """The crop's place: the picture's, its suffix kept so that a.jpg and a.png do not meet.
+
+    A video's name becomes a folder: `a.avi/000006.png`.
+    """
+    path, frame = Path(sample.path), _frame(sample)
+    parts = ["__" if part == ".." else part for part in path.parts if part != path.anchor]
+    return "/".join(parts) + (".png" if frame is None else f"/{frame:06d}.png")
 
 
 def _kept(crop: Path, picture: Path) -> Box | None:
@@ -138,31 +147,79 @@ def _kept(crop: Path, picture: Path) -> Box | None:
     return x, y, w, h
 
 
-def _make(
-    sample: Sample, root: Path, crop: Path, detector: Detector, *, context: float, longest_face: int
-) -> Box:
-    """Writes the crop of a picture's face and returns the face's box in it."""
-    image = read_image(root / sample.path)
-    given = _given(sample)
-    try:
-        # Where the box is known, the picture is upright and there is nothing to search for.
-        found = find_faces(image, detector, search=given is None, background=0.0)
-    except (
-        Exception
-    ) as error:  # A detector's libraries raise what they like; one picture must not end the run.
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ImageError(f"{root / sample.path}: the detector failed ({why})") from error
-    box = _chosen(found, given)
-    if box is None:
-        raise ImageError(f"{root / sample.path}: no face found")
-    pixels, inside = cut_context(found.image, box, context=context, longest_face=longest_face)
+class _Cutter(NamedTuple):
+    """Makes crops of rows' faces from the pictures below a root into a folder."""
+
+    root: Path
+    folder: Path
+    detector: Detector
+    context: float
+    longest_face: int
+
+    def cut(self, samples: list[Sample]) -> Iterator[tuple[Sample, Box | ImageError]]:
+        """Yields each row with the face's box in its crop, or with why there is no crop."""
+        for path, group in groupby(samples, key=lambda sample: sample.path):
+            new = []
+            for sample in group:
+                box = _kept(self.folder / _crop_name(sample), self.root / path)
+                if box is None:
+                    new.append(sample)
+                else:
+                    yield sample, box
+            yield from self._cut_file(self.root / path, new)
+
+    def _cut_file(self, path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, Box | ImageError]]:
+        left = list(samples)
+        try:
+            for sample, image in _pictures(path, samples):
+                left.remove(sample)
+                yield sample, self._try(sample, image)
+        except ImageError as error:
+            yield from ((sample, error) for sample in left)
+
+    def _try(self, sample: Sample, image: Pixels) -> Box | ImageError:
+        frame = _frame(sample)
+        where = f"{self.root / sample.path}" + ("" if frame is None else f", frame {frame}")
+        try:
+            return self._write(sample, image, where)
+        except ImageError as error:
+            return error
+
+    def _write(self, sample: Sample, image: Pixels, where: str) -> Box:
+        given = _given(sample)
+        try:
+            # Where the box is known, the picture is upright and there is nothing to search for.
+            found = find_faces(image, self.detector, search=given is None, background=0.0)
+        except (
+            Exception
+        ) as error:  # A detector's libraries raise what they like; one picture must not end the run.
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ImageError(f"{where}: the detector failed ({why})") from error
+        box = _chosen(found, given)
+        if box is None:
+            raise ImageError(f"{where}: no face found")
+        pixels, inside = cut_context(found.image, box, context=self.context, longest_face=self.longest_face)
+        _save(pixels, inside, self.folder / _crop_name(sample))
+        return inside
+
+
+def _pictures(path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, Pixels]]:
+    """Yields the rows of one file with their pixels; a video is decoded once."""
+    frames = [frame for sample in samples if (frame := _frame(sample)) is not None]
+    for number, image in iter_frames(path, frames) if frames else ():
+        yield from ((sample, image) for sample in samples if _frame(sample) == number)
+    for sample in samples:
+        if _frame(sample) is None:
+            yield sample, read_image(path)
+
+
+def _save(pixels: Pixels, box: Box, crop: Path) -> None:
     note = PngImagePlugin.PngInfo()
-    note.add_text(_BOX, " ".join(repr(side) for side in inside))
+    note.add_text(_BOX, " ".join(repr(side) for side in box))
     picture = Image.fromarray(pixels)
     write_whole(
         crop, lambda part: picture.save(part, format="PNG", pnginfo=note, compress_level=_COMPRESSION)
     )
-    return inside
 
 
 def cut_context(
