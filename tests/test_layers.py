@@ -20,7 +20,18 @@ FILES = sorted(HOME.rglob("*.py"))
 NOUNS = {"errors", "records", "registry", "imaging", "video"}
 PARTS = {"data", "models", "losses", "metrics", "explain"}
 MIDDLE = {"protocols", "export", "runtime", "tasks", "prepare"}
-COMMANDS = {"train", "evaluate", "report", "profile", "published", "attacks", "ship", "explained", "demo"}
+COMMANDS = {
+    "train",
+    "evaluate",
+    "report",
+    "profile",
+    "published",
+    "attacks",
+    "ship",
+    "explained",
+    "demo",
+    "folds",
+}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -45,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "published": NOUNS | PARTS | MIDDLE,
     "demo": NOUNS | PARTS | MIDDLE,
     "attacks": NOUNS | {"data"},
+    "folds": NOUNS | {"data", "protocols"},
     "explained": NOUNS | {"explain", "models", "runtime"},
     "ship": NOUNS | PARTS | {"export", "protocols"},
     "cli": NOUNS | PARTS | MIDDLE | COMMANDS | {"recipe"},
@@ -67,7 +79,16 @@ TORCH_FREE = [
         "protocols",
         "cli",
     ),
-    *("attacks", "evaluate", "data.manifest", "data.splits", "data.audit", "data.probes", "data.simulate"),
+    *(
+        "attacks",
+        "folds",
+        "evaluate",
+        "data.manifest",
+        "data.splits",
+        "data.audit",
+        "data.probes",
+        "data.simulate",
+    ),
     "data.sources",
 ]
 

@@ -166,6 +166,25 @@ def simulate(
     typer.echo(f"{made.manifest}: {made.attacks} attacks")
 
 
+@data.command()
+def split(
+    protocol: Annotated[
+        str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")
+    ],
+    manifests: Annotated[list[Path], typer.Argument(help="Prepared manifests; their rows are put together.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a fold.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, such as celeba=true.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides who is drawn for dev.")] = 0,
+) -> None:
+    """Assigns train, dev and test anew by a protocol; writes one manifest a fold."""
+    from facetrust.folds import parsed, split_manifest
+
+    for written in split_manifest(protocol, manifests, out=out, seed=seed, settings=parsed(settings or [])):
+        typer.echo(written)
+
+
 @app.command()
 def audit(
     manifest: Annotated[Path, typer.Argument(help="A .parquet or .csv manifest.")],
