@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterable
 from functools import cache
@@ -60,8 +61,79 @@ _LIST = "path,label,subject,session,split_subject_disjoint,x,y,w,h,sha256\n" + "
 _PEOPLE = "".join(f"Given Name{who}\n" for who in range(1, 31))
 _FOLDER = [f"{label}/{who}/{n}.jpg" for label in ("live", "spoof") for who in "abcdefghij" for n in range(3)]
 _LFW = [f"P{n}_X/P{n}_X_{i:04d}.jpg" for n in range(40) for i in (1, 2)]
+_WMCA = [
+    f"{who:03d}_01_000_{kind}_01/color/{n}.jpg" for who in range(20) for kind in (0, 4) for n in range(2)
+]
+_CEFA = [
+    f"Ethnicity/EA/EA-{who}/3_{who}_{device}_1_{attack}/color/000{n}.jpg"
+    for who in ("007", "250", "301")
+    for device, attack in ((1, 1), (3, 2))
+    for n in range(3)
+]
+_SURF = {
+    "train_list": [
+        ("Training/real_part/A/real.rssdk/color/1.jpg", 1),
+        ("Training/fake_part/A/04_en_b.rssdk/color/1.jpg", 0),
+    ],
+    "val_private_list": [("Val/0000/000000-color.jpg", 0), ("Val/0000/000001-color.jpg", 1)],
+    "test_private_list": [("Testing/0000/000000-color.jpg", 1)],
+}
+_CELEBA = {
+    split: [f"Data/{split}/{who}/{kind}/1.jpg" for who in people for kind in ("live", "spoof")]
+    for split, people in (("train", range(20)), ("test", range(20, 25)))
+}
+_CELEBA_LISTS = {
+    f"metas/intra_test/{split}_label.json": json.dumps(
+        {path: [0] * 40 + [kind := int("spoof" in path), 1, 1, kind] for path in paths}
+    )
+    for split, paths in _CELEBA.items()
+}
+_SURF_LISTS = {
+    f"{name}.txt": "".join(f"{path} depth ir {label}\n" for path, label in rows)
+    for name, rows in _SURF.items()
+}
 _PARTS = [
     name.format(part) + end for name in _FASSEG for part, end in (("images", ".jpg"), ("masks", ".png"))
+]
+
+_CASIA = [
+    f"{part}_release/{who}/{name}.avi"
+    for part, people in (("train", 5), ("test", 2))
+    for who in range(1, people + 1)
+    for name in (*range(1, 9), "HR_1", "HR_2", "HR_3", "HR_4")
+]
+_MSU_PEOPLE = {"train_sub_list.txt": "02\n03\n05\n06\n55\n", "test_sub_list.txt": "01\n13"}
+_MSU = [
+    f"scene01/{kind}_client0{who}_{camera}_SD{shown}_scene01.{suffix}"
+    for who in "".join(f"{text}\n" for text in _MSU_PEOPLE.values()).split()
+    for camera, suffix in (("laptop", "mov"), ("android", "mp4"))
+    for kind, shown in (
+        ("real/real", ""), ("attack/attack", "_ipad_video"),
+        ("attack/attack", "_iphone_video"), ("attack/attack", "_printed_photo"),
+    )
+]  # fmt: skip
+_REPLAY = [
+    f"{part}/{name}_{light}{take}.mov"
+    for part, who in (("train", "001"), ("devel", "003"), ("test", "009"))
+    for light in ("adverse", "controlled")
+    for name, takes in (
+        (f"real/client{who}_session01_webcam_authenticate", ("_1", "_2")),
+        *(
+            (f"attack/{hold}/attack_{device}_client{who}_session01_{shown}", ("",))
+            for hold in ("fixed", "hand")
+            for device, shown in (
+                ("print", "highdef_photo"), ("mobile", "mobile_photo"), ("mobile", "mobile_video"),
+                ("highdef", "highdef_photo"), ("highdef", "highdef_video"),
+            )
+        ),
+    )
+    for take in takes
+]  # fmt: skip
+_OULU = [
+    f"{part}_files/{phone}_{session}_{who}_{file}.avi"
+    for part, who in (("Train", "01"), ("Dev", "21"), ("Test", "36"))
+    for phone, session in ((1, 1), (6, 3))
+    for file in range(1, 6)
 ]
 
 TREES = {
@@ -69,7 +141,17 @@ TREES = {
     "folder": Tree(empty(_FOLDER), ""),
     "lfw": Tree(empty(_LFW), "P7_X/P7_X_0001.jpg"),
     "cfp": Tree(empty(_CFP, list_name__txt=_PEOPLE), "004/profile/02.jpg"),
+    "celeba-spoof": Tree(empty(sum(_CELEBA.values(), [])) | _CELEBA_LISTS, "Data/test/21/spoof/1.jpg"),
+    "wmca": Tree(empty(_WMCA), ""),
+    "casia-cefa": Tree(empty(_CEFA), ""),
+    "casia-surf": Tree(
+        empty(path for rows in _SURF.values() for path, _ in rows) | _SURF_LISTS, "val_private_list.txt"
+    ),
     "fasseg": Tree(empty(_PARTS), _PARTS[1]),
+    "casia-mfsd": Tree(empty(_CASIA), "train_release/2/HR_4.avi"),
+    "msu-mfsd": Tree({**empty(_MSU), **_MSU_PEOPLE}, "test_sub_list.txt"),
+    "replay-attack": Tree(empty(_REPLAY), "devel/real/client003_session01_webcam_authenticate_adverse_2.mov"),
+    "oulu-npu": Tree(empty(_OULU), "Test_files/6_3_36_4.avi"),
 }
 
 
@@ -102,7 +184,7 @@ def each_its_path(rows: list[Sample]) -> list[Sample]:
 
 def test_all_were_seen():
     assert {"nuaa", "folder", "lfw"} <= set(NAMES)
-    assert len(NAMES) >= 5
+    assert len(NAMES) >= 9
     assert set(TREES) == set(NAMES), "a new source needs a fake tree here"
 
 
