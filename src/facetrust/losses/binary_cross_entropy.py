@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from facetrust.errors import UsageError
+from facetrust.losses._reduction import Reduction, reduced
 
 
 def binary_cross_entropy(
-    logits: Tensor, labels: Tensor, *, smoothing: float = 0.0, reduction: Literal["mean", "none"] = "mean"
+    logits: Tensor, labels: Tensor, *, smoothing: float = 0.0, reduction: Reduction = "mean"
 ) -> Tensor:
     """Returns -[t log s(z) + (1 - t) log(1 - s(z))], s the sigmoid, t the label drawn towards 1/2.
 
@@ -24,17 +23,18 @@ def binary_cross_entropy(
     if not 0 <= smoothing <= 1:
         raise UsageError(f"smoothing: {smoothing} is not in [0, 1]")
     targets = labels.to(logits.dtype) * (1 - smoothing) + smoothing / 2
-    return functional.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
+    each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return reduced(each, reduction)
 
 
 class BinaryCrossEntropy(nn.Module):
     """`binary_cross_entropy` with its settings kept."""
 
-    def __init__(self, *, smoothing: float = 0.0, reduction: Literal["mean", "none"] = "mean") -> None:
+    def __init__(self, *, smoothing: float = 0.0, reduction: Reduction = "mean") -> None:
         super().__init__()
         self.smoothing = smoothing
-        self.reduction = reduction
+        self.reduction: Reduction = reduction
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Returns the loss of logits (B,) against labels (B,)."""
-        return binary_cross_entropy(logits, labels, smoothing=self.smoothing, reduction=self.reduction)  # type: ignore[arg-type]
+        return binary_cross_entropy(logits, labels, smoothing=self.smoothing, reduction=self.reduction)
