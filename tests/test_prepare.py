@@ -235,6 +235,29 @@ def test_only_frames_without_a_crop_are_read_again(
     assert opened == [("a.avi", [9, 11]), ("b.mov", [7]), ("c.mp4", [6, 8])]
 
 
+def test_a_whole_set_of_videos(tmp_path: Path, film: Callable[..., Path]) -> None:
+    frames = [np.full((120, 160, 3), 60 + 8 * number, dtype=np.uint8) for number in range(16)]
+    for frame in frames:
+        frame[40:72, 60:92] = (220, 0, 0)
+    whole = film(tmp_path / "whole.avi", frames).read_bytes()
+    for part, user in (("Train", "01"), ("Dev", "21"), ("Test", "36")):
+        for file in range(1, 6):
+            path = tmp_path / f"oulu/{part}_files/1_2_{user}_{file}.avi"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"no video" if (part, file) == ("Test", 3) else whole)
+    made = prepare("oulu-npu", tmp_path / "oulu", tmp_path / "m.parquet", detector=Reddish())
+    assert (made.faces, made.failed) == (28, 1)
+    assert "1_2_36_3.avi: is not a video" in (tmp_path / "m.parquet.errors.csv").read_text()
+    manifest = Manifest.read(made.manifest)
+    manifest.verify_files()
+    rows = {row.path: row for row in manifest.samples()}
+    row = rows["m-faces/Dev_files/1_2_21_5.avi/000014.png"]
+    assert (row.split, row.label, row.attack, row.frame) == ("dev", 1, "replay", 14)
+    assert (row.subject, row.domain, row.media) == ("oulu-npu-21", "oulu-npu", "oulu-npu/1_2_21_5")
+    for row in rows.values():
+        assert round((float(read_image(manifest.path_of(row))[:8, :8].mean()) - 60) / 8) == row.frame
+
+
 def listed(root: Path, box: str) -> None:
     Image.fromarray(photo((20, 20, 30, 30), (200, 150, 60, 60))).save(root / "live" / "a.jpg", format="PNG")
     (root / "labels.csv").write_text(f"path,label,split,x,y,w,h,mask\nlive/a.jpg,0,test,{box},live/a.jpg\n")
