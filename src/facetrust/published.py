@@ -6,18 +6,23 @@ our outputs and a card. Nothing is fetched: the file is the user's, and so are i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facetrust.errors import MissingExtra, ModelError, UnknownName
 from facetrust.records import ModelCard, Preprocessing, sha256_of, write_text, write_whole
 
 if TYPE_CHECKING:
     import onnx
+    from torch import Tensor
 
 _SCORE = "chance that the face is not live: a print, a screen or another attack"
 _TERMS = "Apache-2.0 as published"
+# CLIP's image towers by width.
+_WIDTHS = {768: "vit-b16", 384: "vit-s16", 192: "vit-t16"}
+# In FLIP-V's files but not in its answer: the bottleneck under a second name, and CLIP's projection.
+_TWICE = ("embedder.bottleneck_layer.", "backbone.vit.proj")
 
 
 def _silent_face(variant: str, margin: float) -> ModelCard:
@@ -47,6 +52,22 @@ def _facenox() -> ModelCard:
     )
 
 
+def _flip(variant: str, size: tuple[int, int]) -> ModelCard:
+    # The authors' crops are a detector's, turned upright; how wide they are cut is not stated.
+    how = Preprocessing(
+        margins=(1.2,), size=size, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="linear"
+    )
+    return ModelCard(
+        name=f"flip-{variant}",
+        task="antispoof",
+        architecture=f"flip-{variant}",
+        preprocessing=how,
+        score_means=_SCORE,
+        training_data="not in the file; its authors name the sets that each of their files was trained on",
+        terms="no licence file as published",
+    )
+
+
 def import_checkpoint(kind: str, file: str | Path, out: str | Path) -> Path:
     """Writes a published file as a model of ours and returns where: a checkpoint folder or an `.onnx`.
 
@@ -68,19 +89,51 @@ def import_checkpoint(kind: str, file: str | Path, out: str | Path) -> Path:
 
 
 def _import_silent_face(file: Path, out: Path, *, variant: str, margin: float) -> Path:
+    weights = {key.removeprefix("module."): value for key, value in _plain(file).items()}
+    return _save(file, out, _silent_face(variant, margin), weights, {})
+
+
+def _import_flip(file: Path, out: Path) -> Path:
+    weights = {key: value for key, value in _plain(file).items() if not key.startswith(_TWICE)}
+    variant = "v" if any(key.startswith("backbone.vit.") for key in weights) else "it"
+    if any(key.startswith("image_mlp.") for key in weights):
+        variant = "mcl"
+    settings = _towers(file, weights, "backbone.vit." if variant == "v" else "model.visual.")
+    return _save(file, out, _flip(variant, settings["image_size"]), weights, settings)
+
+
+def _towers(file: Path, weights: Mapping[str, Tensor], tower: str) -> dict[str, Any]:
+    """Reads the sizes off the weights: width, number of blocks, and image size from the positions."""
+    first, positions = weights.get(f"{tower}conv1.weight"), weights.get(f"{tower}positional_embedding")
+    if first is None or positions is None or first.ndim != 4 or positions.ndim != 2:
+        raise ModelError(f"{file}: is no FLIP checkpoint; it lacks {tower}conv1.weight or its positions")
+    width, patch = first.shape[0], first.shape[-1]
+    if width not in _WIDTHS:
+        raise ModelError(f"{file}: its image tower is {width} wide; known are {sorted(_WIDTHS)}")
+    side = patch * round((len(positions) - 1) ** 0.5)
+    blocks = [key for key in weights if key.startswith(tower) and key.endswith(".attn.in_proj_weight")]
+    return {"clip": _WIDTHS[width], "image_size": (side, side), "layers": len(blocks), "quick_gelu": True}
+
+
+def _plain(file: Path) -> dict[str, Tensor]:
+    """Returns the tensors of a pickle, in its `state_dict` if it has one; nothing in it is run."""
     try:
         import torch
-
-        from facetrust.models import create_model, save_checkpoint
     except ImportError:
         raise MissingExtra("torch", "train") from None
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
-        weights = {str(key).removeprefix("module."): value for key, value in found.items()}
+        return {str(key): torch.as_tensor(value) for key, value in found.get("state_dict", found).items()}
     except Exception as error:  # A file that is no pickle makes the unpickler raise whatever it stumbles on.
         raise ModelError(f"{file}: cannot be read as plain weights ({_short(error)})") from None
-    card = _silent_face(variant, margin)
-    model = create_model(card.architecture)
+
+
+def _save(
+    file: Path, out: Path, card: ModelCard, weights: Mapping[str, Tensor], settings: Mapping[str, Any]
+) -> Path:
+    from facetrust.models import create_model, save_checkpoint
+
+    model = create_model(card.architecture, **settings)
     expected = model.state_dict()
     wrong = sorted(
         {key for key in expected if key not in weights or weights[key].shape != expected[key].shape}
@@ -90,8 +143,11 @@ def _import_silent_face(file: Path, out: Path, *, variant: str, margin: float) -
         raise ModelError(
             f"{file}: is not a {card.name}; {len(wrong)} tensors differ, the first is {wrong[0]}"
         )
-    model.load_state_dict(weights)
-    save_checkpoint(model, card, out, recipe=f"# imported from a file with SHA-256 {sha256_of(file)}\n")
+    model.load_state_dict(dict(weights))
+    meaning = getattr(model, "evidence_means", card.evidence_means)
+    card = card.model_copy(update={"evidence_means": meaning})
+    origin = f"# imported from a file with SHA-256 {sha256_of(file)}\n"
+    save_checkpoint(model, card, out, settings=settings, recipe=origin)
     return out
 
 
@@ -148,6 +204,7 @@ def _silent(variant: str, margin: float) -> Callable[[Path, Path], Path]:
 
 KINDS: dict[str, Callable[[Path, Path], Path]] = {
     "facenox-v2se": _import_facenox,
+    "flip": _import_flip,
     "silent-face-v1se": _silent("v1se", 4.0),
     "silent-face-v2": _silent("v2", 2.7),
 }

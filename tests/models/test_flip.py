@@ -76,7 +76,8 @@ def test_what_is_inside_is_the_image_tower(flip_it, images):
     assert torch.equal(inside.embedding, flip_it.embed(images))
 
 
-def test_flip_mcl_adds_the_contrasts_head(images):
+def test_flip_mcl_adds_the_contrasts_head(flip_it, images):
+    assert not hasattr(flip_it, "project")
     torch.manual_seed(0)
     model = create_model("flip-mcl", **SMALL).eval()
     keys = {key.split(".", 1)[1] for key in model.state_dict() if key.startswith("image_mlp.")}

@@ -40,7 +40,7 @@ def tokens_of(tower: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         x = block(x)
     query, key, _ = heads_of(last.attn, last.ln_1(x))
     share = attention_map(query[:, :, :1], key)[:, :, 0, 1:].mean(1)
-    share = share / share.sum(1, keepdim=True)
+    share = share / share.sum(1, keepdim=True).clamp_min(1e-12)
     return last(x), share.reshape(-1, *grid)
 
 

@@ -58,11 +58,12 @@ def flip(
     )
     if variant == "v":
         return FlipV(model.visual, shape_of(clip).width, quick_gelu=quick)
-    return Flip(model, shape_of(clip).embed, contrastive=variant == "mcl", quick_gelu=quick)
+    kind = FlipMcl if variant == "mcl" else Flip
+    return kind(model, shape_of(clip).embed, quick_gelu=quick)
 
 
 class Flip(nn.Module):
-    """Both towers as `model`; FLIP-MCL also has `image_mlp`, which is needed in training only.
+    """FLIP-IT: both towers as `model`.
 
     A class is the mean of its six sentences' embeddings, which are not normalised before. The
     sentences are encoded at every call, as the text tower is trained too; `fold` is for serving.
@@ -70,12 +71,10 @@ class Flip(nn.Module):
 
     prompts: Tensor
 
-    def __init__(self, model: CLIP, width: int, *, contrastive: bool, quick_gelu: bool = False) -> None:
+    def __init__(self, model: CLIP, width: int, *, quick_gelu: bool = False) -> None:
         super().__init__()
         self.model = model
         self.width = width
-        if contrastive:
-            self.image_mlp = _projector(width)
         self.register_buffer("prompts", prompt_tokens(LONGEST), persistent=False)
         self.made_with = {"quick_gelu": quick_gelu}
 
@@ -100,14 +99,6 @@ class Flip(nn.Module):
     def class_embeddings(self) -> Tensor:
         """Returns (2, d), not normalised: what stands for an attack, and what for a live face."""
         return self.text_embeddings().mean(1)
-
-    def project(self, embedding: Tensor) -> Tensor:
-        """Returns (B, 256) for embeddings (B, d): what FLIP-MCL's contrast of two views compares.
-
-        Raises:
-            AttributeError: this is FLIP-IT, which has no such head.
-        """
-        return self.image_mlp(embedding)  # type: ignore[no-any-return]
 
     def fold(self) -> Clip:
         """Returns the image tower with the class embeddings as they are now, in evaluation mode.
@@ -134,6 +125,19 @@ class Flip(nn.Module):
         visual = self.image_tower
         tokens, share = tokens_of(visual, images)
         return visual.ln_post(tokens[:, 0]) @ visual.proj, share  # type: ignore[operator]
+
+
+class FlipMcl(Flip):
+    """FLIP-IT with `image_mlp`, the head of a contrast between two views, needed in training only."""
+
+    def __init__(self, model: CLIP, width: int, *, quick_gelu: bool = False) -> None:
+        super().__init__(model, width, quick_gelu=quick_gelu)
+        self.image_mlp = _projector(width)
+
+    def project(self, embedding: Tensor) -> Tensor:
+        """Returns (B, 256) for embeddings (B, d), not normalised before or after."""
+        projected: Tensor = self.image_mlp(embedding)
+        return projected
 
 
 def _projector(width: int) -> nn.Sequential:
