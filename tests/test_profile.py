@@ -13,6 +13,7 @@ from facetrust.export.onnx import export
 from facetrust.models import create_model, save_checkpoint
 from facetrust.profile import ProfileReport, _torch_threads, band, profile
 from facetrust.profile._memory import peak_memory
+from facetrust.profile._network import named
 from facetrust.profile._timing import take_turns
 from facetrust.records import ModelCard, Preprocessing
 
@@ -82,21 +83,64 @@ def test_an_onnx_file_is_held_against_a_folder_in_the_engine_they_share(made):
     assert [one.engine for one in report.profiles] == ["onnxruntime", "onnxruntime"]
     (parameters,) = [ratio for ratio in report.ratios if ratio.quantity == "parameters"]
     assert parameters.ratio == 1
-    assert parameters.band is None
+    assert parameters.band == "not reached"
+
+
+def test_a_network_that_reads_sentences_is_profiled_with_and_without_its_text_tower():
+    settings = "clip=vit-t16,layers=1"
+    report = profile(
+        "clip-vit-t16:layers=1", vs=f"flip-mcl:{settings}", size=(32, 32), engines=("torch",), **QUICK
+    )
+    ours, each_call, cached = report.profiles
+    assert [one.text for one in report.profiles] == [None, "each call", "cached"]
+    assert each_call.macs - cached.macs == 12 * (77 * 12 * 384**2 + 2 * 77**2 * 384 + 384 * 512)
+    assert cached.macs == ours.macs
+    assert cached.parameters == ours.parameters
+    # FLIP-IT is FLIP-MCL without the head that only training needs.
+    both = create_model("flip-it", clip="vit-t16", layers=1, image_size=(32, 32))
+    assert each_call.parameters == sum(parameter.numel() for parameter in both.parameters())
+    assert each_call.latency_p50 > cached.latency_p50
+    ratios = {(ratio.quantity, ratio.text, ratio.batch): ratio.ratio for ratio in report.ratios}
+    assert len(ratios) == len(report.ratios) == 2 * 5
+    assert ratios["macs", "cached", None] == ratios["parameters", "cached", None] == 1
+    assert ratios["parameters", "each call", None] == ours.parameters / each_call.parameters
+
+
+def test_two_that_read_sentences_are_held_against_each_other_form_by_form():
+    name = "flip-it:clip=vit-t16,layers=1"
+    report = profile(name, vs=name, size=(32, 32), engines=("torch",), rounds=3, batches=(1,), memory=False)
+    assert [one.text for one in report.profiles] == ["each call", "cached"] * 2
+    macs = [(ratio.text, ratio.ratio) for ratio in report.ratios if ratio.quantity == "macs"]
+    assert macs == [("each call", 1), ("cached", 1)]
+
+
+def test_onnx_runtime_has_the_form_with_cached_text_only():
+    report = profile("flip-it:clip=vit-t16,layers=1", size=(32, 32), **QUICK)
+    found = [(one.engine, one.text) for one in report.profiles]
+    assert found == [("torch", "each call"), ("torch", "cached"), ("onnxruntime", "cached")]
+    assert report.profiles[2].macs < report.profiles[0].macs / 10
+
+
+def test_settings_follow_the_name():
+    assert named("minifasnet") == ("minifasnet", {})
+    assert named("flip-it:clip=vit-t16,layers=1") == ("flip-it", {"clip": "vit-t16", "layers": 1})
+    assert named("timm/x:dropout=0.5,pretrained=false") == ("timm/x", {"dropout": 0.5, "pretrained": False})
+    with pytest.raises(UsageError, match="'layers' is no setting; write NAME:KEY=VALUE"):
+        named("flip-it:layers")
 
 
 @pytest.mark.parametrize(
     ("quantity", "ratio", "wanted"),
     [
-        ("parameters", 0.51, None),
-        ("parameters", 0.5, "successful"),
-        ("parameters", 1 - 0.7, "more successful"),
-        ("macs", 0.31, "successful"),
+        ("parameters", 0.51, "not reached"),
+        ("parameters", 0.5, "partly successful"),
+        ("parameters", 1 - 0.7, "successful"),
+        ("macs", 0.31, "partly successful"),
         ("macs", 1 - 0.9, "very successful"),
-        ("macs", 1.5, None),
-        ("throughput", 1.99, None),
-        ("throughput", 2.0, "successful"),
-        ("throughput", 2.25, "more successful"),
+        ("macs", 1.5, "not reached"),
+        ("throughput", 1.99, "not reached"),
+        ("throughput", 2.0, "partly successful"),
+        ("throughput", 2.25, "successful"),
         ("throughput", 2.52, "very successful"),
         ("latency", 0.01, None),
         ("memory", 0.01, None),

@@ -170,7 +170,7 @@ def profiled(found: ProfileReport) -> None:
     header = ("model", "engine", "parameters", "MACs", "p50 ms", "p95 ms", "images/s", "MB")
     rows = [
         (
-            each.model,
+            each.model + (f", text {each.text}" if each.text else ""),
             each.engine,
             f"{each.parameters:,}",
             f"{each.macs:,}",
@@ -183,19 +183,21 @@ def profiled(found: ProfileReport) -> None:
     ]
     print_table(header, rows)
     typer.echo(
-        "images/s by batch size; MACs of convolutions, linear layers and matrix products, attention too"
+        "images/s by batch size. MACs of one image, as fvcore counts (a multiplication and its addition are "
+        "one): convolutions, linear layers, matrix products; attention's two are added"
     )
     if found.ratios:
         ratios = [
             (
                 each.engine,
                 each.quantity + (f", batch {each.batch}" if each.batch else ""),
+                f"text {each.text}" if each.text else "",
                 f"{each.ratio:.3f}",
                 each.band or "",
             )
             for each in found.ratios
         ]
-        print_table(("engine", "first over second", "ratio", "band"), ratios)
+        print_table(("engine", "first over second", "", "ratio", "band"), ratios)
 
 
 def shipped(made: Shipped) -> None:

@@ -283,9 +283,14 @@ def _scores(paths: Sequence[Path], split: str) -> list[Path]:
 
 @app.command()
 def profile(
-    model: Annotated[str, typer.Argument(help="A run folder, an .onnx file, or an architecture's name.")],
+    model: Annotated[
+        str, typer.Argument(help="A run folder, an .onnx file, or a network's NAME[:KEY=VALUE,...].")
+    ],
     against: Annotated[str | None, typer.Option("--vs", help="Another one, measured turn by turn.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="torch or onnxruntime; both if none.")] = None,
+    batch: Annotated[
+        list[int] | None, typer.Option(help="Images at once for throughput, repeatable; 1, 8, 32 if none.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 50,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
     memory: Annotated[bool, typer.Option(help="Measure memory too, in processes of their own.")] = True,
@@ -296,7 +301,15 @@ def profile(
     from facetrust.profile import profile as run
 
     engines = cast("Any", tuple(engine or ("torch", "onnxruntime")))
-    found = run(model, vs=against, engines=engines, rounds=rounds, threads=threads, memory=memory)
+    found = run(
+        model,
+        vs=against,
+        engines=engines,
+        batches=batch or (1, 8, 32),
+        rounds=rounds,
+        threads=threads,
+        memory=memory,
+    )
     typer.echo(found.to_json(), nl=False) if json else _cli_show.profiled(found)
 
 

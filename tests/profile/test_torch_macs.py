@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from facetrust.errors import ModelError
+from facetrust.models import create_model
 from facetrust.models.timm import library as timm
+from facetrust.profile._network import as_published
 from facetrust.profile._torch_macs import count_macs
 
 
@@ -83,3 +85,49 @@ def test_a_size_that_does_not_fit_is_one_line():
     with pytest.raises(ModelError, match="Linear cannot be traced") as raised:
         count_macs(nn.Linear(5, 2), (1, 3, 6, 8))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("width", [None, 5])
+def test_products_with_a_vector_or_a_larger_second_batch_are_counted(width):
+    class Product(nn.Module):
+        def forward(self, images):
+            right = torch.zeros(8) if width is None else torch.zeros(4, 3, 8, width)
+            return torch.matmul(images, right)
+
+    assert count_macs(Product(), (1, 3, 6, 8)) == (3 * 6 * 8 if width is None else 4 * 3 * 6 * 8 * width)
+
+
+def text_macs(width: int, *, layers: int = 12, tokens: int = 77) -> int:
+    """Returns the products in a causal text tower's blocks, by hand; masked places are computed too."""
+    return layers * (tokens * 12 * width * width + 2 * tokens * tokens * width)
+
+
+def test_the_closed_form_of_the_sentences_gives_the_known_figures():
+    assert round(text_macs(512) / 1e9, 2) == 2.98
+    assert round(12 * text_macs(512) / 1e9, 2) == 35.75
+    assert round(text_macs(384) / 1e9, 2) == 1.69
+    assert round(12 * text_macs(384) / 1e9, 2) == 20.28
+
+
+@pytest.mark.parametrize(("towers", "width"), [("vit-b16", 512), ("vit-t16", 384)])
+def test_twelve_sentences_cost_the_closed_form(towers, width):
+    """Two of the twelve blocks, as the others are like them."""
+
+    class Sentences(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.flip = as_published(create_model("flip-it", clip=towers, layers=2, image_size=(32, 32)))
+
+        def forward(self, images):
+            return self.flip.class_embeddings()
+
+    projection = width * 512
+    assert count_macs(Sentences().eval(), (1, 3, 32, 32)) == 12 * (text_macs(width, layers=2) + projection)
+
+
+@pytest.mark.parametrize(("towers", "width"), [("vit-b16", 768), ("vit-t16", 192)])
+def test_an_image_tower_of_clip_costs_the_closed_form(towers, width):
+    tower = create_model(f"clip-{towers}", layers=2, image_size=(32, 64)).visual.eval()
+    tokens, patches = 9, 8 * 3 * 16 * 16 * width
+    blocks = 2 * (tokens * 12 * width * width + 2 * tokens * tokens * width)
+    assert count_macs(tower, (1, 3, 32, 64)) == patches + blocks + width * 512

@@ -6,23 +6,20 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import MissingExtra, UsageError
+from facetrust.profile._bands import Quantity, band
 from facetrust.profile._memory import peak_memory
-from facetrust.profile._subject import Engine, Size, Subject, open_subjects
+from facetrust.profile._network import Size, Text
+from facetrust.profile._subject import Engine, Subject, open_subjects
 from facetrust.profile._timing import take_turns
 from facetrust.records import Record
 
-Quantity = Literal["parameters", "macs", "latency", "throughput", "memory"]
-
-# The grading bands of the T-FLIP report: how far a student is below its teacher, or how much faster.
-_BANDS = ("successful", "more successful", "very successful")
-_SMALLER, _QUICKER = (0.5, 0.7, 0.9), (2.0, 2.25, 2.5)
-_EDGE = 1e-9  # A reduction of exactly 70 % must not be lost to rounding.
+__all__ = ["Engine", "Profile", "ProfileReport", "Quantity", "Ratio", "Text", "band", "profile"]
 
 
 class Profile(Record):
@@ -33,9 +30,16 @@ class Profile(Record):
     size of the file, or of the weights in memory. Latency is of one image, in seconds; throughput
     in images per second by batch size; `peak_memory` in bytes, what the model and one image add to
     a fresh process.
+
+    A network that compares images with sentences is profiled twice in torch. `text` is `each call`
+    where the text tower runs whenever the network is called, over sentences filled up to its full
+    length, as the authors' code does: the MACs of all sentences are in those of one image, while a
+    batch shares them. It is `cached` where their embeddings are kept and the text tower is gone;
+    the peak memory of that form in torch is not measured.
     """
 
     model: str
+    text: Text | None = None
     engine: Engine
     size: Size
     crops: int
@@ -51,18 +55,20 @@ class Profile(Record):
 class Ratio(Record):
     """A model's figure over that of the model it is held against, and the band it reaches, if it has bands.
 
-    Times are the median over rounds of the ratio within a round. `batch` belongs to throughput.
+    Times are the median over rounds of the ratio within a round. `batch` belongs to throughput, `text`
+    says which form of a network that reads sentences was compared.
     """
 
     engine: Engine
     quantity: Quantity
     ratio: float
     batch: int | None = None
+    text: Text | None = None
     band: str | None = None
 
 
 class ProfileReport(Record):
-    """Profiles of one model or two (the model, then what it is held against, engine by engine)."""
+    """Profiles of one model or two (the model, then what it is held against), engine by engine."""
 
     profiles: tuple[Profile, ...]
     ratios: tuple[Ratio, ...] = ()
@@ -91,7 +97,8 @@ def profile(
     Two models run turn by turn in one process, on random images.
 
     Args:
-        model: a run folder, a name that `create_model` takes, or an .onnx file (ONNX Runtime only).
+        model: a run folder, an .onnx file (ONNX Runtime only), or a name that `create_model` takes,
+            as `NAME:KEY=VALUE,...` with settings; it is freshly initialised, for weights cost nothing.
         vs: the model to hold it against, a teacher as a rule.
         size: (height, width); by default the card's or the file's, for a bare name 224x224.
         rounds: timed calls of each, fewer where `budget` seconds end first (at least 3).
@@ -118,27 +125,15 @@ def profile(
                 f"{names[0]} and {names[-1]} share no engine; hold .onnx files against onnxruntime"
             )
         for engine in shared:
-            pair = [next(s for s in found if s.engine == engine) for found in opened]
-            rows, times = _measure(pair, sorted(set(batches)), rounds, threads, budget, memory=memory)
+            ours, theirs = (
+                [s for s in found if s.engine == engine] for found in (opened[0], opened[1] if vs else [])
+            )
+            both = [*ours, *theirs]
+            rows, times = _measure(both, sorted(set(batches)), rounds, threads, budget, memory=memory)
             profiles += rows
-            if vs is not None:
-                ratios += _ratios(rows[0], rows[1], times)
+            for a, b in _pairs(rows, len(ours)):
+                ratios += _ratios(rows[a], rows[b], {batch: times[batch][[a, b]] for batch in times})
     return ProfileReport(profiles=tuple(profiles), ratios=tuple(ratios), threads=threads, rounds=rounds)
-
-
-def band(quantity: Quantity, ratio: float) -> str | None:
-    """Returns the band that a ratio reaches, or None below the first and for quantities without bands.
-
-    Parameters and MACs at least 50, 70, 90 % down, or throughput at least 2, 2.25, 2.5 times up, are
-    "successful", "more successful" and "very successful".
-    """
-    if quantity in ("parameters", "macs"):
-        reached = sum(1 - ratio >= edge - _EDGE for edge in _SMALLER)
-    elif quantity == "throughput":
-        reached = sum(ratio >= edge - _EDGE for edge in _QUICKER)
-    else:
-        return None
-    return _BANDS[reached - 1] if reached else None
 
 
 def _check(
@@ -152,24 +147,35 @@ def _check(
     return tuple(engines)
 
 
+def _pairs(rows: list[Profile], ours: int) -> list[tuple[int, int]]:
+    """Returns which rows are held against each other: of the same form where both have forms."""
+    return [
+        (a, b)
+        for a in range(ours)
+        for b in range(ours, len(rows))
+        if rows[a].text == rows[b].text or None in (rows[a].text, rows[b].text)
+    ]
+
+
 def _measure(
-    pair: list[Subject], batches: list[int], rounds: int, threads: int, budget: float, *, memory: bool
+    subjects: list[Subject], batches: list[int], rounds: int, threads: int, budget: float, *, memory: bool
 ) -> tuple[list[Profile], dict[int, NDArray[np.float64]]]:
-    """Returns a profile per subject, and seconds (len(pair), R) by batch size; 1 is always among them."""
+    """Returns a profile per subject, and seconds (len(subjects), R) by batch size; 1 is always among them."""
     times = {
-        batch: take_turns([subject.run(batch) for subject in pair], rounds=rounds, budget=budget)
+        batch: take_turns([subject.run(batch) for subject in subjects], rounds=rounds, budget=budget)
         for batch in sorted({1, *batches})
-        if all(subject.fixed_batch in (None, batch) for subject in pair)
+        if all(subject.fixed_batch in (None, batch) for subject in subjects)
     }
     if 1 not in times:
         raise UsageError(
-            f"{pair[-1].model}: its graph is fixed to another batch than 1; one image cannot be timed"
+            f"{subjects[-1].model}: its graph is fixed to another batch than 1; one image cannot be timed"
         )
     rows = []
-    for place, subject in enumerate(pair):
+    for place, subject in enumerate(subjects):
         rows.append(
             Profile(
                 model=subject.model,
+                text=subject.text,
                 engine=subject.engine,
                 size=subject.size,
                 crops=subject.crops,
@@ -186,25 +192,26 @@ def _measure(
 
 
 def _peak(subject: Subject, threads: int) -> int | None:
+    if subject.engine == "torch" and subject.text == "cached":
+        return None  # It is made from the whole network, which would be measured instead.
     return peak_memory(subject.source, subject.engine, size=subject.size, threads=threads)
 
 
 def _ratios(ours: Profile, theirs: Profile, times: dict[int, NDArray[np.float64]]) -> list[Ratio]:
-    found = [
-        _ratio(ours.engine, "parameters", ours.parameters / max(1, theirs.parameters)),
-        _ratio(ours.engine, "macs", ours.macs / max(1, theirs.macs)),
-        _ratio(ours.engine, "latency", float(np.median(times[1][0] / times[1][1]))),
+    found: list[tuple[Quantity, float, int | None]] = [
+        ("parameters", ours.parameters / max(1, theirs.parameters), None),
+        ("macs", ours.macs / max(1, theirs.macs), None),
+        ("latency", float(np.median(times[1][0] / times[1][1])), None),
     ]
     for batch in ours.throughput:
-        quicker = float(np.median(times[batch][1] / times[batch][0]))
-        found.append(_ratio(ours.engine, "throughput", quicker, batch=batch))
+        found.append(("throughput", float(np.median(times[batch][1] / times[batch][0])), batch))
     if ours.peak_memory and theirs.peak_memory:
-        found.append(_ratio(ours.engine, "memory", ours.peak_memory / theirs.peak_memory))
-    return found
-
-
-def _ratio(engine: Engine, quantity: Quantity, ratio: float, *, batch: int | None = None) -> Ratio:
-    return Ratio(engine=engine, quantity=quantity, ratio=ratio, batch=batch, band=band(quantity, ratio))
+        found.append(("memory", ours.peak_memory / theirs.peak_memory, None))
+    shared = {"engine": ours.engine, "text": theirs.text or ours.text}
+    return [
+        Ratio(quantity=quantity, ratio=ratio, batch=batch, band=band(quantity, ratio), **shared)
+        for quantity, ratio, batch in found
+    ]
 
 
 @contextmanager

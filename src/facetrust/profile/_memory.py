@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 Size = tuple[int, int]
@@ -17,7 +18,8 @@ def peak_memory(model: str, engine: str, *, size: Size, threads: int = 1) -> int
     tell, or the model does not run there.
 
     Args:
-        model: a run folder or a name for torch, an .onnx file for onnxruntime.
+        model: a run folder or a name for torch (sentences, if it reads any, at each call), an .onnx
+            file for onnxruntime.
     """
     order = json.dumps([model, engine, size, threads])
     command = [sys.executable, "-m", "facetrust.profile._memory", order]
@@ -29,15 +31,15 @@ def peak_memory(model: str, engine: str, *, size: Size, threads: int = 1) -> int
 def _with_torch(model: str, size: Size, threads: int) -> int | None:
     import torch
 
-    from facetrust import models, registry
+    from facetrust import registry
+    from facetrust.profile._network import as_published, open_network
 
     registry.find("models", "timm")  # Loads timm.
+    with suppress(ImportError):
+        import open_clip  # noqa: F401
     torch.set_num_threads(threads)
     before = _kilobytes("VmRSS")
-    if Path(model).is_dir():
-        network = models.load_checkpoint(model)[0]
-    else:
-        network = models.create_model(model, image_size=size).eval()
+    network = as_published(open_network(model, size).network)
     with torch.inference_mode():
         network(torch.zeros(1, 3, *size))
     return _added(before)

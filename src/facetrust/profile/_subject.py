@@ -1,4 +1,4 @@
-"""What is profiled: a run folder, a model's name or an .onnx file, ready to run in one engine."""
+"""What is profiled: a run folder, a network's name or an .onnx file, ready to run in one engine."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from facetrust.errors import MissingExtra, ModelError, UsageError
+from facetrust.errors import ModelError, UsageError
 from facetrust.profile import _onnx_macs, _torch_macs
+from facetrust.profile._network import USUAL, Opened, Size, Text, forms_of, open_network
 
 if TYPE_CHECKING:
     from torch import nn
 
 Engine = Literal["torch", "onnxruntime"]
-Size = tuple[int, int]
 Run = Callable[[], object]
-_USUAL: Size = (224, 224)
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,11 @@ class Subject:
     """A model in one engine: its figures, and `run(batch)`, which makes a call that runs a batch once.
 
     `source` is what a fresh process would load: the model itself, or the file traced from it.
+    `text` says when the sentences of a network that reads some are encoded.
     """
 
     model: str
+    text: Text | None
     source: str
     engine: Engine
     size: Size
@@ -45,6 +46,9 @@ def open_subjects(
 ) -> list[Subject]:
     """Returns the model in each engine that can run it; an .onnx file is run by ONNX Runtime only.
 
+    A network with a text tower comes in two forms in torch. In a graph its sentences are constants,
+    so that ONNX Runtime has the form with cached text only.
+
     Raises:
         UsageError: no engine is left, or the network does not take the size.
         ModelError: missing or damaged.
@@ -55,43 +59,25 @@ def open_subjects(
                 f"{model}: an .onnx file is run by onnxruntime; asked for was {', '.join(engines)}"
             )
         return [_onnx_subject(model, Path(model), size=size, threads=threads)]
-    network, size, crops = _network(model, size)
+    opened = open_network(model, size)
+    forms = forms_of(opened.network)
     found = []
     for engine in engines:
         if engine == "torch":
-            found.append(_torch_subject(model, network, size, crops=crops))
+            found += [_torch_subject(model, opened._replace(network=forms[text]), text) for text in forms]
         else:
-            path = _traced(model, network, size, scratch)
-            found.append(_onnx_subject(model, path, size=size, threads=threads, crops=crops))
+            text = list(forms)[-1]
+            path = _traced(model, forms[text], opened.size, scratch)
+            found.append(
+                _onnx_subject(model, path, size=opened.size, threads=threads, crops=opened.crops, text=text)
+            )
     return found
 
 
-def _network(model: str, size: Size | None) -> tuple[nn.Module, Size, int]:
-    try:
-        import torch
-
-        from facetrust.models import create_model, load_checkpoint
-    except ImportError as error:
-        raise MissingExtra(error.name or "torch", "train") from None
-    if Path(model).is_dir():
-        network, card = load_checkpoint(model)
-        size, crops = size or card.preprocessing.size, len(card.preprocessing.margins)
-    else:
-        size, crops = size or _USUAL, 1
-        network = create_model(model, image_size=size).eval()
-    try:
-        with torch.inference_mode():
-            network(torch.zeros(1, 3, *size))
-    except Exception as error:  # A network's own code refuses a size in its own way.
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UsageError(
-            f"{model}: does not take {size[0]}x{size[1]} images ({reason}); give another size"
-        ) from None
-    return network, size, crops
-
-
-def _torch_subject(model: str, network: nn.Module, size: Size, *, crops: int) -> Subject:
+def _torch_subject(model: str, opened: Opened, text: Text | None) -> Subject:
     import torch
+
+    network, size, crops = opened
 
     def run(batch: int) -> Run:
         images = torch.from_numpy(_images(batch, size))
@@ -104,6 +90,7 @@ def _torch_subject(model: str, network: nn.Module, size: Size, *, crops: int) ->
 
     return Subject(
         model=model,
+        text=text,
         source=model,
         engine="torch",
         size=size,
@@ -124,7 +111,15 @@ def _traced(model: str, network: nn.Module, size: Size, scratch: Path) -> Path:
     return path
 
 
-def _onnx_subject(model: str, path: Path, *, size: Size | None, threads: int, crops: int = 0) -> Subject:
+def _onnx_subject(
+    model: str,
+    path: Path,
+    *,
+    size: Size | None,
+    threads: int,
+    crops: int = 0,
+    text: Text | None = None,
+) -> Subject:
     import onnx
 
     from facetrust.export.file import open_session
@@ -137,7 +132,7 @@ def _onnx_subject(model: str, path: Path, *, size: Size | None, threads: int, cr
             f"{path}: needs one float input (B, 3, h, w); it has {[i.name for i in session.get_inputs()]}"
         )
     batch, *rest = (side if isinstance(side, int) else None for side in entry.shape)
-    height, width = size or _USUAL
+    height, width = size or USUAL
     shape = (rest[0] or 3, rest[1] or height, rest[2] or width)
 
     def run(count: int) -> Run:
@@ -146,6 +141,7 @@ def _onnx_subject(model: str, path: Path, *, size: Size | None, threads: int, cr
 
     return Subject(
         model=model,
+        text=text,
         source=str(path),
         engine="onnxruntime",
         size=shape[1:],

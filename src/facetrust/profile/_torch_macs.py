@@ -22,7 +22,8 @@ def count_macs(model: nn.Module, image: tuple[int, ...]) -> int:
 
     Counted are products: convolutions, linear layers and matrix products. fvcore leaves out the two
     products of a fused attention (queries by keys, weights by values); they are counted here. Norms,
-    activations, pooling and additions are not.
+    activations, pooling and additions are not. As in fvcore, a multiplication and its addition are one;
+    what others call FLOPs is twice as much.
 
     Args:
         image: (1, channels, height, width).
@@ -53,7 +54,8 @@ def _count(model: nn.Module, image: tuple[int, ...]) -> tuple[dict[str, float], 
     with _unfused(), torch.no_grad():
         found = FlopCountAnalysis(model, torch.zeros(image, device=device))
         found.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        found.set_op_handle("aten::scaled_dot_product_attention", _attention, "aten::baddbmm", _baddbmm)
+        for kind, handle in _HANDLES.items():
+            found.set_op_handle(f"aten::{kind}", handle)
         try:
             return dict(found.by_operator()), _OPAQUE & set(found.unsupported_ops())
         except Exception as error:  # Tracing runs the network's own code.
@@ -85,5 +87,13 @@ def _baddbmm(inputs: list[Any], outputs: list[Any]) -> dict[str, int]:
     return {"baddbmm": math.prod(left) * right[-1]}
 
 
+def _matmul(inputs: list[Any], outputs: list[Any]) -> dict[str, int]:
+    # fvcore's own stops at a product with a vector, and does not see a second batch that is the larger one.
+    return {"matmul": math.prod(_sizes(outputs[0])) * _sizes(inputs[0])[-1]}
+
+
 def _sizes(entry: Any) -> list[int]:
     return list(entry.type().sizes())
+
+
+_HANDLES = {"scaled_dot_product_attention": _attention, "baddbmm": _baddbmm, "matmul": _matmul}
