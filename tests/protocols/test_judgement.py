@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facetrust.protocols import by_media, clusters_of, published_for
+from facetrust.protocols import by_media, clusters_of
 
 
 def test_a_medium_scores_the_mean_of_its_rows(make_scores):
@@ -46,10 +46,3 @@ def test_rows_without_a_medium_stay_alone(make_scores):
 def test_rows_are_clustered_by_what_is_known(make_scores, columns, expected):
     names, kind = clusters_of(make_scores(rows=12, columns=columns))
     assert (kind, len(set(names))) == expected
-
-
-def test_published_figures_are_found_by_data_set():
-    found = published_for(["MSU-MFSD", None, "MSU-MFSD"])
-    assert [each.method for each in found] == ["FLIP-V", "FLIP-IT", "FLIP-MCL"]
-    assert found[0].figures == pytest.approx({"hter": 0.0379, "auc": 0.9931, "tpr@fpr=1% (live)": 0.8799})
-    assert published_for(["nuaa", None]) == ()

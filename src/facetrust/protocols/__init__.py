@@ -3,19 +3,27 @@
 A protocol takes scores (never a model) and returns a `Judgement`, which `report` renders.
 """
 
+from facetrust.protocols._as_published import CHOSEN, AsPublished, as_published
 from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, by_media, clusters_of
+from facetrust.protocols._over_seeds import OverSeeds, Spread, over_seeds
 from facetrust.protocols._published import Published, published_for
 from facetrust.protocols._threshold import check_apart, fit_threshold
 
 __all__ = [
+    "CHOSEN",
+    "AsPublished",
     "Figure",
     "Judgement",
     "Level",
+    "OverSeeds",
     "Published",
     "SpeciesFigures",
+    "Spread",
+    "as_published",
     "by_media",
     "check_apart",
     "clusters_of",
     "fit_threshold",
+    "over_seeds",
     "published_for",
 ]
