@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
-from facetrust.errors import UnknownName, UsageError
+from facetrust.errors import MissingExtra, UnknownName, UsageError
 from facetrust.models import create_model
 from facetrust.models._prompts import LONGEST, prompt_tokens
 from facetrust.models._tokens import tokens_of
@@ -84,3 +86,10 @@ def test_what_cannot_be_built_says_why(flip_it):
             create_model("clip-vit-t16", image_size=size)
     with pytest.raises(UsageError, match=r"images are \(32, 32\).*image_size \(48, 32\)"):
         flip_it(torch.rand(1, 3, 32, 32))
+
+
+def test_without_open_clip_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    for settings in ({}, {"pretrained": "openai"}):
+        with pytest.raises(MissingExtra, match=r"open-clip-torch is not installed.*facetrust\[train\]"):
+            create_model("clip-vit-b16", **settings)
