@@ -357,10 +357,10 @@ CASES: dict[str, Case] = {
         TRAIN, "no rows in the dev split", rows(lambda all_: [row.update(split="train") for row in all_]),
     ),
     "teacher missing": (
-        [*TRAIN, "--set", "losses.distillation=1", "--set", "teachers=[{path: none}]"], "none: no card.json",
+        [*TRAIN, "--set", "losses.distillation={logit-distillation: {}}", "--set", "teachers=[{path: none}]"], "none: no card.json",
     ),
     "teacher without its loss": ([*TRAIN, "--set", "teachers=[{path: run}]"], "go together"),
-    "loss without a teacher": ([*TRAIN, "--set", "losses.distillation=1"], "go together"),
+    "loss without a teacher": ([*TRAIN, "--set", "losses.distillation={logit-distillation: {}}"], "go together"),
     "run folder is finished": (["train", "recipe.yaml", "--out", "run"], "run: holds a finished run"),
     "run folder is unfinished": (
         ["train", "recipe.yaml", "--out", "run"], "holds an unfinished run", without("run/card.json"),

@@ -78,7 +78,7 @@ def test_overrides_are_typed_by_the_schema(small: Path) -> None:
         ("data.augment.tigth=1", r"'data\.augment\.tigth'; did you mean 'tight'"),
         ("preprocessing.sise=[1, 1]", "did you mean 'size'"),
         ("teachers=[{path: a, wieght: 2}]", r"'teachers\.0\.wieght'; did you mean 'weight'"),
-        ("zzz=1", "unknown key 'zzz'; known: data, losses"),
+        ("zzz=1", "unknown key 'zzz'; known: cache, data, losses"),
         ("trainer.epochs=many", r"trainer\.epochs: Input should be a valid integer"),
         ("trainer.epochs=0", r"trainer\.epochs: .*greater than or equal to 1"),
         ("task=antispof", "task: Input should be 'antispoof'"),

@@ -17,6 +17,8 @@ from facetrust.recipe import Recipe, check_recipe, load_recipe
 from facetrust.records import ModelCard, Preprocessing, Sample, sha256_of
 from facetrust.train import train
 
+LOGITS = {"distillation": {"logit-distillation": {}}}
+
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -137,7 +139,10 @@ def test_a_student_learns_from_two_teachers(
     caplog.set_level(logging.INFO, "facetrust")
     recipe = recipe_of(
         manifest,
-        losses={"supervised": 0.3, "distillation": 0.7, "temperature": 2},
+        losses={
+            "supervised": 0.3,
+            "distillation": {"logit-distillation": {"weight": 0.7, "temperature": 2}},
+        },
         teachers=[
             {"path": str(run), "weight": 2},
             {"path": "timm/test_vit", "preprocessing": {"size": [48, 48]}},
@@ -145,9 +150,9 @@ def test_a_student_learns_from_two_teachers(
         trainer={"epochs": 1, "batch_size": 8, "workers": 1, "flags": {"enable_progress_bar": False}},
     )
     out = train(recipe, out=tmp_path / "student")
-    assert "0.3 x supervised, 0.7 x distillation" in caplog.text
+    assert "0.3 x supervised, 0.7 x logit-distillation" in caplog.text
     assert "timm/test_vit: its head was never trained" in caplog.text
-    assert "train/distillation" in next((out / "log").rglob("metrics.csv")).read_text()
+    assert "train/logit-distillation" in next((out / "log").rglob("metrics.csv")).read_text()
     assert not any("teacher" in key for key in state(out)["state_dict"])
 
 
@@ -170,7 +175,7 @@ def test_the_audit_is_asked_for(manifest: Path, tmp_path: Path, caplog: pytest.L
         "cannot be read": "nonsense",
         "": {"manifest": Manifest.read(manifest).hash, "clean": True},
     }
-    recipe = recipe_of(manifest, losses={"distillation": 1})
+    recipe = recipe_of(manifest, losses=LOGITS)
     for message, content in said.items():
         caplog.clear()
         if content is not None:
@@ -205,9 +210,9 @@ def test_an_unreadable_picture_is_a_row_in_the_log(manifest: Path, tmp_path: Pat
         ({"trainer": {"flags": {"strategy": "ddp_spawn"}}}, UsageError, "use ddp"),
         ({"trainer": {"flags": {"devises": 2}}}, UnknownName, "did you mean 'devices'"),
         ({"teachers": [{"path": "nowhere"}]}, UsageError, "go together"),
-        ({"teachers": [{"path": "nowhere"}], "losses": {"distillation": 1}}, ModelError, "no such folder"),
+        ({"teachers": [{"path": "nowhere"}], "losses": LOGITS}, ModelError, "no such folder"),
         (
-            {"teachers": [{"path": "no.onnx"}], "losses": {"distillation": 1}},
+            {"teachers": [{"path": "no.onnx"}], "losses": LOGITS},
             ModelError,
             "no such model file",
         ),
@@ -237,6 +242,6 @@ def test_a_teacher_of_another_task_is_refused(manifest: Path, tmp_path: Path) ->
         name="t", task="deepfake", architecture="timm/test_vit", score_means="", preprocessing=Preprocessing()
     )  # type: ignore[call-arg]
     save_checkpoint(create_model("timm/test_vit"), about, tmp_path / "teacher")
-    recipe = recipe_of(manifest, teachers=[{"path": str(tmp_path / "teacher")}], losses={"distillation": 1})
+    recipe = recipe_of(manifest, teachers=[{"path": str(tmp_path / "teacher")}], losses=LOGITS)
     with pytest.raises(ModelError, match="was made for deepfake"):
         train(recipe, out=tmp_path / "run")

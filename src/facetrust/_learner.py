@@ -32,6 +32,8 @@ class Learner(LightningModule):
         final: learning rate at the end over `lr`.
         ema: decay of the average, 0 for the plain weights.
         choose: development figure that picks the best epoch.
+        optimizer: `adamw`, or `adam` with coupled weight decay.
+        every: keep the weights of every epoch, in `epoch-<n>.safetensors` beside `best`.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Learner(LightningModule):
         weight_decay: float = 0.05,
         ema: float = 0.999,
         choose: Literal["auc", "loss"] = "auc",
+        optimizer: Literal["adamw", "adam"] = "adamw",
+        every: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -62,6 +66,8 @@ class Learner(LightningModule):
         self.weight_decay = weight_decay
         self.ema = ema
         self.choose = choose
+        self.optimizer = optimizer
+        self.every = every
         self.seed = seed
         self.best: dict[str, Any] = {}
         self._seen: list[tuple[Tensor, Tensor]] = []
@@ -78,7 +84,7 @@ class Learner(LightningModule):
         if not len(batch["label"]):
             return None
         parts = self.task(batch)
-        scalars = {f"train/{name}": value for name, value in parts.items() if value.ndim == 0}
+        scalars = {f"train/{name}": value for name, value in parts.items() if getattr(value, "ndim", 1) == 0}
         self.log_dict(scalars, on_step=True, on_epoch=True, batch_size=len(batch["label"]))
         return parts["loss"]  # type: ignore[no-any-return]
 
@@ -113,16 +119,21 @@ class Learner(LightningModule):
             "loss": float(functional.binary_cross_entropy_with_logits(logits.double(), labels.double())),
         }
         self.log_dict({f"dev/{name}": value for name, value in found.items()}, prog_bar=True)
+        if self.every:
+            self._write(self.best_file.with_name(f"epoch-{self.current_epoch:03d}.safetensors"))
         value = found["auc"] if self.choose == "auc" else -found["loss"]
         if self.best and value <= self.best["value"]:
             return
         self.best = {"value": value, "epoch": self.current_epoch, "auc": found["auc"]}
         self.best |= {"labels": labels, "scores": scores}
+        self._write(self.best_file)
+
+    def _write(self, file: Path) -> None:
         if self.trainer.is_global_zero:
             from safetensors.torch import save_file
 
             tensors = {name: value.cpu().contiguous() for name, value in self.kept.state_dict().items()}
-            write_whole(self.best_file, lambda part: save_file(tensors, part))
+            write_whole(file, lambda part: save_file(tensors, part))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what was best so far."""
@@ -133,13 +144,15 @@ class Learner(LightningModule):
         self.best = checkpoint["best"]
 
     def configure_optimizers(self) -> Any:
-        """Returns AdamW, without decay of norms and biases, and a schedule per step."""
-        trained = [value for value in self._model[0].parameters() if value.requires_grad]
+        """Returns the optimizer, without decay of norms and biases, and a schedule per step."""
+        # Of the task, not the model: a loss may learn a projection.
+        trained = [value for value in self.task.parameters() if value.requires_grad]
         groups = [
             {"params": [value for value in trained if value.ndim > 1], "weight_decay": self.weight_decay},
             {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr)
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[self.optimizer]
+        optimizer = kind(groups, lr=self.lr)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -23,13 +23,19 @@ class ModelSettings(Record):
 
 
 class Augment(Record):
-    """What `FaceData` is told for training; chances in [0, 1]."""
+    """What `FaceData` is told for training; chances in [0, 1].
+
+    draws: number of different augmentations of a picture, 0 for a new one every epoch. Where it is
+    set, teachers that see what the student sees are asked once about each.
+    """
 
     simulate: float = Field(default=0.0, ge=0, le=1)
     species: tuple[str, ...] = ("print", "replay")
     strength: float = Field(default=1.0, ge=0, le=1.5)
     tight: float = Field(default=0.0, ge=0, le=1)
     margins: tuple[float, float] | None = None
+    style: Literal["camera", "flip"] = "camera"
+    draws: int = Field(default=0, ge=0)
 
 
 class Data(Record):
@@ -37,8 +43,9 @@ class Data(Record):
 
     manifests: give training and development rows. extra: training rows only.
     balance: draw both labels of a domain equally often. shares: how often each domain is drawn
-    (the others by size). length: draws per epoch. simulate_dev: chance that a bona fide
-    development sample is turned into an attack, for domains that have none.
+    (the others by size). length: draws per epoch. per_group: so many of each (domain, label) in
+    every batch, whose size follows; balance and shares are then not used. simulate_dev: chance
+    that a bona fide development sample is turned into an attack, for domains that have none.
     """
 
     manifests: tuple[Path, ...] = Field(min_length=1)
@@ -46,34 +53,50 @@ class Data(Record):
     balance: bool = True
     shares: dict[str, float] = Field(default_factory=dict)
     length: int | None = Field(default=None, ge=1)
+    per_group: int | None = Field(default=None, ge=1)
     augment: Augment = Augment()
     simulate_dev: float = Field(default=0.0, ge=0, le=1)
 
 
 class Losses(Record):
-    """Weights of the named losses, and their settings."""
+    """Weights of the losses, and their settings.
+
+    contrastive, consistency: FLIP-MCL's two, over two more views. distillation: by the name of a file
+    in `losses/`, its `weight` and settings, as in `{feature-distillation: {weight: 2000}}`.
+    """
 
     supervised: float = Field(default=1.0, ge=0)
     smoothing: float = Field(default=0.0, ge=0, le=1)
-    distillation: float = Field(default=0.0, ge=0)
-    temperature: float = Field(default=1.0, gt=0)
+    contrastive: float = Field(default=0.0, ge=0)
+    consistency: float = Field(default=0.0, ge=0)
+    subsets: Literal["split", "with-replacement"] = "split"
+    distillation: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class Teacher(Record):
     """A finished run's folder, an ONNX file with a card, or a `timm/...` name with its settings.
 
     weight: share in the averaged logit. preprocessing: for a `timm/...` name; the student's if none.
+    sees: `clean`, the whole face undisturbed in its own crops, or `student`, the very pixels that the
+    student sees (maps and features can only be compared on these). classes: hand its class
+    embeddings to the student before training.
     """
 
     path: str
     weight: float = Field(default=1.0, gt=0)
     settings: dict[str, Any] = Field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    sees: Literal["clean", "student"] = "clean"
+    classes: bool = False
 
 
 class Optimizer(Record):
-    """AdamW; linear warm-up over `warmup` epochs, then a cosine down to `final` times the rate."""
+    """Linear warm-up over `warmup` epochs, then a cosine down to `final` times the rate (1: constant).
 
+    name: `adam` couples weight decay with the gradient (L2), as FLIP does; `adamw` does not.
+    """
+
+    name: Literal["adamw", "adam"] = "adamw"
     lr: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     warmup: float = Field(default=0.5, ge=0)
@@ -84,7 +107,8 @@ class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
-    choose: which development figure picks the epoch that is kept.
+    choose: which development figure picks the epoch that is kept. keep: `all` keeps the weights of
+    every epoch, for an evaluation that chooses among them.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -94,11 +118,16 @@ class Training(Record):
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: str = "auto"
     choose: Literal["auc", "loss"] = "auc"
+    keep: Literal["best", "all"] = "best"
     flags: dict[str, Any] = Field(default_factory=dict)
 
 
 class Recipe(Record):
-    """All that decides a training run. `name` and `terms` go into the card."""
+    """All that decides a training run. `name` and `terms` go into the card.
+
+    cache: where teachers' answers are kept, if they come again: `run`, in the run's folder; `off`, they
+    are asked at every step; or a folder that runs share.
+    """
 
     name: str = ""
     terms: str = "not stated"
@@ -110,6 +139,7 @@ class Recipe(Record):
     teachers: tuple[Teacher, ...] = ()
     optimizer: Optimizer = Optimizer()
     trainer: Training = Training()
+    cache: str = "run"
     seed: int = Field(default=0, ge=0)
 
     def to_yaml(self) -> str:

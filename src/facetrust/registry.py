@@ -30,6 +30,16 @@ def find(folder: str, name: str) -> Callable[..., Any]:
     return getattr(import_module(f"facetrust.{folder}.{stem}"), stem)  # type: ignore[no-any-return]
 
 
+def find_type(folder: str, name: str) -> type[Any]:
+    """Returns the class that lies beside the callable `name`, in its file, under its name in camel case.
+
+    Raises:
+        UnknownName: no such file; the message gives the nearest name.
+    """
+    home = import_module(find(folder, name).__module__)
+    return getattr(home, "".join(word.capitalize() for word in name.split("-")))  # type: ignore[no-any-return]
+
+
 def build(folder: str, name: str, /, *args: Any, **settings: Any) -> Any:
     """Returns what the callable found under `name` makes of the settings.
 

@@ -7,32 +7,34 @@ import inspect
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Sampler
 
-from facetrust import models, registry
+from facetrust import models
+from facetrust._assembly import STUDENT, Assembly, assemble
 from facetrust._learner import Learner
-from facetrust._teaching import ask
-from facetrust.data.dataset import EpochSampler, FaceData, absolute, balance, collate
+from facetrust._teaching import Answers, answers_in, ask
+from facetrust.data.dataset import FaceData, absolute, collate
 from facetrust.data.manifest import Manifest
-from facetrust.errors import ManifestError, ModelError, UnknownName, UsageError
-from facetrust.models.onnx import onnx
+from facetrust.data.sampler import EpochSampler, GroupSampler, balance
+from facetrust.errors import ManifestError, UnknownName, UsageError
 from facetrust.protocols import fit_threshold
-from facetrust.recipe import Data, Recipe, Teacher, load_recipe
+from facetrust.recipe import Data, Recipe, load_recipe
 from facetrust.records import (
     ModelCard,
-    Preprocessing,
     Result,
     Sample,
     write_text,
     write_whole,
 )
-from facetrust.tasks.distill import Distill, Taught, distill
+from facetrust.tasks.distill import Distill
 
 # isort: split
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -84,14 +86,11 @@ def train(
     model = models.create_model(
         recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task, views = _task(recipe, model)
-    taught = None
-    if isinstance(task, Distill) and not recipe.data.augment.simulate:
-        # Teachers see every picture clean; without attacks drawn anew they would repeat themselves.
-        cache, workers = out / "taught.npy", recipe.trainer.workers
-        taught = ask(task, sources.train, views, cache=cache, workers=workers)
-        views = {"student": recipe.preprocessing}
-    loaders = _loaders(recipe, sources, views, taught=taught, shard=(trainer.global_rank, trainer.world_size))
+    made = assemble(recipe, model)
+    order = _order(recipe, sources)
+    taught = _teaching(recipe, sources, made, order, out) if made.origins else None
+    loaders = _loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size))
+    task = made.task
     learner = _learner(recipe, task, model, out, steps=len(loaders[0]) // trainer.accumulate_grad_batches)
     last = out / "checkpoints" / "last.ckpt"
     if trainer.is_global_zero:
@@ -177,39 +176,6 @@ def _warn_of_audit(path: Path, found: str) -> None:
     _log.warning("%s: %s; run: facetrust audit %s", path, state, path)
 
 
-def _task(recipe: Recipe, model: nn.Module) -> tuple[nn.Module, dict[str, Preprocessing]]:
-    losses = recipe.losses
-    views = {"student": recipe.preprocessing}
-    task: nn.Module = registry.build(
-        "tasks", recipe.task, model, weight=losses.supervised, smoothing=losses.smoothing
-    )
-    if bool(recipe.teachers) != (losses.distillation > 0):
-        raise UsageError("teachers and losses.distillation go together; one is set without the other")
-    if not recipe.teachers:
-        return task, views
-    taught = {}
-    for number, teacher in enumerate(recipe.teachers):
-        teaching, views[f"teacher-{number}"] = _teacher(teacher, recipe)
-        taught[f"teacher-{number}"] = Taught(teaching, teacher.weight)
-    return distill(task, taught, weight=losses.distillation, temperature=losses.temperature), views
-
-
-def _teacher(teacher: Teacher, recipe: Recipe) -> tuple[nn.Module, Preprocessing]:
-    if teacher.path.startswith("timm/"):
-        how = teacher.preprocessing or recipe.preprocessing
-        _log.warning("teacher %s: its head was never trained; give the folder of a run instead", teacher.path)
-        return models.create_model(teacher.path, image_size=how.size, **teacher.settings), how
-    if teacher.path.endswith(".onnx"):
-        exported = onnx(teacher.path)
-        card: ModelCard = exported.card
-        model: nn.Module = exported
-    else:
-        model, card = models.load_checkpoint(teacher.path)
-    if card.task != recipe.task:
-        raise ModelError(f"teacher {teacher.path}: was made for {card.task}, the recipe is for {recipe.task}")
-    return model, card.preprocessing
-
-
 def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
     settings, flags = recipe.trainer, dict(recipe.trainer.flags)
     known = set(inspect.signature(Trainer).parameters)
@@ -254,29 +220,87 @@ def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, st
         weight_decay=recipe.optimizer.weight_decay,
         ema=recipe.trainer.ema,
         choose=recipe.trainer.choose,
+        optimizer=recipe.optimizer.name,
+        every=recipe.trainer.keep == "all",
         seed=recipe.seed,
     )
+
+
+def _order(recipe: Recipe, sources: _Sources) -> EpochSampler | GroupSampler:
+    data = recipe.data
+    if data.per_group is not None:
+        groups = len({(row.domain, row.label) for row in sources.train})
+        steps = max(1, (data.length or len(sources.train)) // (groups * data.per_group))
+        return GroupSampler(sources.train, each=data.per_group, steps=steps, seed=recipe.seed)
+    chances = balance(sources.train, data.shares) if data.balance else None
+    return EpochSampler(len(sources.train), seed=recipe.seed, weights=chances, length=data.length)
+
+
+def _teaching(
+    recipe: Recipe, sources: _Sources, made: Assembly, order: EpochSampler | GroupSampler, out: Path
+) -> Answers | None:
+    """Returns what the teachers say of all that training will draw; None where it would never come again."""
+    augment, task = recipe.data.augment, made.task
+    if recipe.cache == "off" or not isinstance(task, Distill):
+        return None
+    clean = not made.same and not augment.simulate
+    if not clean and not augment.draws:
+        _log.info("teachers are asked at every step: set data.augment.draws to ask them once a draw")
+        return None
+    count = len(sources.train)
+    facts = {
+        "data": sources.described, "samples": count, "teachers": made.origins,
+        "views": {name: how.model_dump(mode="json") for name, how in made.views.items()},
+        "weights": [teacher.weight for teacher in recipe.teachers], "parts": sorted(task.wanted),
+        "heads": {name: getattr(loss, "heads", "") for name, loss in task.losses.items()},
+    }  # fmt: skip
+    if not clean:
+        facts |= {"seed": recipe.seed, "same": made.same, "augment": augment.model_dump(mode="json")}
+    home = out / "taught" if recipe.cache == "run" else Path(recipe.cache)
+    answers = answers_in(home, count if clean else count * augment.draws, facts)
+    data = FaceData(
+        sources.train, views=made.views, seed=recipe.seed, training=not clean, same=made.same, **dict(augment)
+    )
+    keys: list[int] = []
+    for epoch in range(recipe.trainer.epochs):
+        order.set_epoch(epoch)
+        keys += order
+    order.set_epoch(0)
+    _log.info("asking the teachers; kept in %s", answers.folder)
+    with _told("asking the teachers", bar=recipe.trainer.flags.get("enable_progress_bar", True)) as progress:
+        ask(task, data, keys, answers, workers=recipe.trainer.workers, progress=progress)
+    return answers
+
+
+@contextmanager
+def _told(title: str, *, bar: bool) -> Iterator[Callable[[int, int], None]]:
+    from rich.progress import Progress
+
+    with Progress(disable=not bar, transient=True) as shown:
+        line = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(line, completed=done, total=total)
 
 
 def _loaders(
     recipe: Recipe,
     sources: _Sources,
-    views: dict[str, Preprocessing],
-    *,
-    taught: Any = None,
+    made: Assembly,
+    order: EpochSampler | GroupSampler,
+    taught: Answers | None,
     shard: tuple[int, int],
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    data, batch = recipe.data, recipe.trainer.batch_size
+    data = recipe.data
+    own = {STUDENT: recipe.preprocessing}
     training = FaceData(
-        sources.train, views=views, seed=recipe.seed, training=True, taught=taught, **dict(data.augment)
-    )
-    dev = FaceData(
-        sources.dev, views={"student": recipe.preprocessing}, seed=recipe.seed,
-        simulate=data.simulate_dev, species=data.augment.species,
+        sources.train, views=made.views if taught is None else own, seed=recipe.seed, training=True,
+        same=made.same if taught is None else (), contrast=made.contrast, taught=taught, **dict(data.augment),
     )  # fmt: skip
-    chances = balance(sources.train, data.shares) if data.balance else None
-    order = EpochSampler(len(training), seed=recipe.seed, weights=chances, length=data.length)
-    share = _Share(order, *shard)
+    dev = FaceData(
+        sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev, species=data.augment.species
+    )
+    grouped = isinstance(order, GroupSampler)
+    batch = order.batch_size if isinstance(order, GroupSampler) else recipe.trainer.batch_size
+    share = _Share(order, *shard, batch=batch if grouped else 1)
     shared = {
         "batch_size": batch, "num_workers": recipe.trainer.workers, "collate_fn": collate,
         "worker_init_fn": _quiet_worker, "pin_memory": torch.cuda.is_available(),
@@ -291,22 +315,26 @@ def _loaders(
 
 
 class _Share(Sampler[int]):
-    """Every `count`-th key of another sampler from the `rank`-th on; all shares are equally long."""
+    """Every `count`-th batch of another sampler from the `rank`-th on; all shares are equally long."""
 
-    def __init__(self, order: EpochSampler, rank: int, count: int) -> None:
+    def __init__(
+        self, order: EpochSampler | GroupSampler, rank: int = 0, count: int = 1, *, batch: int = 1
+    ) -> None:
         self.order = order
         self.rank = rank
         self.count = count
+        # Whole batches where they are balanced, keys one by one where they are not.
+        self.batch = batch
 
     def __len__(self) -> int:
-        return len(self.order) // self.count
+        return len(self.order) // (self.count * self.batch) * self.batch
 
     def set_epoch(self, epoch: int) -> None:
         self.order.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[int]:
-        keys = list(self.order)[: len(self) * self.count]
-        return iter(keys[self.rank :: self.count])
+        keys = np.array(list(self.order)[: len(self) * self.count], np.int64)
+        return iter(keys.reshape(-1, self.batch)[self.rank :: self.count].ravel().tolist())
 
 
 def _quiet_worker(_: int) -> None:

@@ -13,15 +13,19 @@ from facetrust.models import Output
 
 
 class Brightness(nn.Module):
-    """The logit is a factor times the mean pixel."""
+    """The logit is a factor times the mean pixel; it is its own embedding, beside a constant."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
         self.factor = nn.Parameter(torch.tensor(factor))
 
-    def forward(self, images: Tensor) -> Output:
+    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
         evidence = self.factor * images.mean(1)
-        return Output(evidence.mean((1, 2)), evidence)
+        output = Output(evidence.mean((1, 2)), evidence)
+        return output, torch.stack([output.logit, torch.ones_like(output.logit)], dim=1)
+
+    def forward(self, images: Tensor) -> Output:
+        return self.answer(images)[0]
 
 
 def _batch(**views: float) -> dict[str, object]:

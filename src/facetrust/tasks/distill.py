@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from facetrust import registry
 from facetrust.errors import UsageError
-from facetrust.losses.logit_distillation import logit_distillation
-from facetrust.models import mean_logits
+from facetrust.models import Inside, attention_of, look_inside, mean_logits
+
+_STUDENT, _TEACHER = "student_", "teacher_"
+# What lies in a network as one tensor a layer; kept and handed on as one tensor, split for the losses.
+_LAYERED = ("hidden", "queries", "keys", "values")
 
 
 class Taught(NamedTuple):
@@ -21,60 +26,174 @@ class Taught(NamedTuple):
 
 
 def distill(
-    task: nn.Module, teachers: Mapping[str, Taught], *, weight: float = 1.0, temperature: float = 1.0
+    task: nn.Module, teachers: Mapping[str, Taught], losses: Mapping[str, Mapping[str, Any]]
 ) -> Distill:
-    """Returns the task with `weight` times the logit distillation added to its loss.
+    """Returns the task with weighted distillation losses added to its own.
 
     Args:
-        task: its forward gives a dict with `loss` and `logits`; it has `weights` by loss name.
-        teachers: by the name of the view that each looks at.
-        temperature: of `logit_distillation`.
+        task: its forward gives a dict with `loss` and `logits`, and `inside` if a loss looks further
+            than the logits (`looks_inside`); it has `weights` by loss name.
+        teachers: by the name of the view that each looks at. Their logits are averaged by weight;
+            all other losses learn from a single teacher.
+        losses: by the name of a file in `losses/`: its settings, and its `weight` (1 if none is given).
+            The names of a loss's arguments say what it is given.
+
+    Raises:
+        UsageError: no teacher, several where one is needed, or a setting that a loss does not have.
+        UnknownName: no such loss.
     """
-    return Distill(task, teachers, weight=weight, temperature=temperature)
+    return Distill(task, teachers, losses)
+
+
+def looks_inside(losses: Mapping[str, Any]) -> bool:
+    """Returns whether any of the losses wants more of the student than its logits and class embeddings."""
+    return bool(_wanted(losses, _STUDENT) - {"logits", "text"})
 
 
 class Distill(nn.Module):
     """Teachers only answer: evaluation mode, no gradient, and no place in this module's state."""
 
     def __init__(
-        self,
-        task: nn.Module,
-        teachers: Mapping[str, Taught],
-        *,
-        weight: float = 1.0,
-        temperature: float = 1.0,
+        self, task: nn.Module, teachers: Mapping[str, Taught], losses: Mapping[str, Mapping[str, Any]]
     ) -> None:
         super().__init__()
-        if not teachers:
-            raise UsageError("distillation needs at least one teacher; add teachers or set its weight to 0")
+        if not teachers or not losses:
+            raise UsageError(
+                "distillation needs at least one teacher and one loss; add it, or leave both out"
+            )
+        self.wanted = _wanted(losses, _TEACHER)
+        if len(teachers) > 1 and (single := self.wanted - {"logits"}):
+            raise UsageError(
+                f"{len(teachers)} teachers: only logits are averaged; a loss wants the {min(single)} of one"
+            )
         self.task = task
         # A plain dict: teachers are neither trained, nor saved, nor switched to training mode.
         self.teachers = {
             view: Taught(teacher.model.eval().requires_grad_(False), teacher.weight)
             for view, teacher in teachers.items()
         }
-        self.temperature = temperature
-        self.weights: dict[str, float] = {**task.weights, "distillation": weight}  # type: ignore[dict-item]
+        weights, modules = {}, {}
+        for name, given in losses.items():
+            settings = dict(given)
+            weights[name] = float(settings.pop("weight", 1.0))
+            modules[name] = registry.call(registry.find_type("losses", name), name, **settings)
+        self.losses = nn.ModuleDict(modules)
+        self.weights: dict[str, float] = {**task.weights, **weights}  # type: ignore[dict-item]
 
-    def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Returns the task's parts, `distillation` and `teacher_logits` added, `loss` the sum of all.
+    def forward(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Returns the task's parts and one more a loss, `loss` the weighted sum of all.
 
-        The teachers are asked, unless the batch brings what they said before as `taught` (B,).
+        The teachers are asked, unless the batch brings what they said before as `taught`.
         """
-        parts: dict[str, Tensor] = self.task(batch)
-        taught = batch["taught"] if "taught" in batch else self.teacher_logits(batch["views"])
-        distillation = logit_distillation(parts["logits"], taught, temperature=self.temperature)
-        loss = parts["loss"] + self.weights["distillation"] * distillation
-        return {**parts, "loss": loss, "distillation": distillation, "teacher_logits": taught}
+        parts: dict[str, Any] = self.task(batch)
+        taught = batch["taught"] if "taught" in batch else self.ask(batch["views"])
+        given = self._inputs(parts, taught, batch["label"])
+        # Differences of probabilities and cosines times 100 need more than half precision.
+        with torch.autocast(batch["label"].device.type, enabled=False):
+            terms = {name: loss(*given[name]) for name, loss in self.losses.items()}
+        loss = parts["loss"] + sum(self.weights[name] * term for name, term in terms.items())
+        return {**parts, **terms, "loss": loss}
+
+    def adapt(self, batch: dict[str, Any]) -> None:
+        """Makes the layers that losses learn (projections, mixed heads), for inputs like this batch.
+
+        To be called once, before the optimizer is made.
+        """
+        training = self.training
+        self.eval()
+        with torch.no_grad():
+            given = self._inputs(self.task(batch), self.ask(batch["views"]), batch["label"])
+        self.train(training)
+        for name, loss in self.losses.items():
+            if hasattr(loss, "adapt"):
+                loss.adapt(*given[name])  # type: ignore[operator]
 
     @torch.no_grad()
-    def teacher_logits(self, views: Mapping[str, Tensor]) -> Tensor:
-        """Returns (B,) logits, the teachers' averaged by weight, each from its own view (B, M, 3, h, w)."""
+    def ask(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns what the losses want of the teachers, by name, each (B, …) float32.
+
+        `logits` (B,) averaged by weight; `embedding` (B, d); `attention` (B, L, H, N, N), H = 1 where
+        no loss tells heads apart; `hidden` (B, L, N, c); `queries`, `keys`, `values` (B, L, H, N, e).
+
+        Args:
+            views: by teacher, (B, M, 3, h, w); answers are averaged over the M crops.
+        """
+        if self.wanted <= {"logits", "text"}:
+            return {"logits": self._logits(views)}
+        ((view, teacher),) = self.teachers.items()
+        crops = views[view]
+        inside = look_inside(teacher.model.to(crops.device), crops.flatten(0, 1))
+        found = self._seen(inside, self.wanted, crops.shape[1])
+        return {name: torch.stack(value, 1) if name in _LAYERED else value for name, value in found.items()}
+
+    def _logits(self, views: Mapping[str, Tensor]) -> Tensor:
         shares = sum(teacher.weight for teacher in self.teachers.values())
         total = torch.zeros(())
         for view, teacher in self.teachers.items():
             crops = views[view]
-            total = total.to(crops.device) + teacher.weight * mean_logits(
-                teacher.model.to(crops.device), crops
-            )
+            answer = mean_logits(teacher.model.to(crops.device), crops)
+            total = total.to(crops.device) + teacher.weight * answer
         return total / shares
+
+    def _inputs(
+        self, parts: dict[str, Any], taught: Mapping[str, Tensor], labels: Tensor
+    ) -> dict[str, list[Any]]:
+        """Returns each loss's arguments, in the order of its signature."""
+        known: dict[str, Any] = {"labels": labels, "student_logits": parts["logits"].float()}
+        if inside := parts.get("inside"):
+            names = {name for loss in self.losses for name in _names(loss, _STUDENT)}
+            seen = self._seen(inside, names, len(inside.output.logit) // len(labels))
+            known |= {_STUDENT + name: value for name, value in seen.items()}
+        for name, value in taught.items():
+            known[_TEACHER + name] = list(value.unbind(1)) if name in _LAYERED else value
+        if "text" in self.wanted:
+            (teacher,) = self.teachers.values()
+            known["teacher_text"] = _class_of(teacher.model, labels).detach()
+            known["student_text"] = _class_of(self.task.model, labels)  # type: ignore[arg-type]
+        return {loss: [known[argument] for argument in _arguments(loss)] for loss in self.losses}
+
+    def _seen(self, inside: Inside, wanted: set[str], crops: int) -> dict[str, Any]:
+        """Returns the parts of an inside by name, float32, averaged over the crops of a face."""
+        found: dict[str, Any] = {}
+        for name in wanted - {"text"}:
+            if name == "logits":
+                found[name] = _over_crops(inside.output.logit, crops)
+            elif name == "attention":
+                maps = attention_of(inside)
+                apart = any(getattr(loss, "heads", "mean") != "mean" for loss in self.losses.values())
+                found[name] = _over_crops(maps if apart else maps.mean(2, keepdim=True), crops)
+            elif name in _LAYERED:
+                layers = getattr(inside, name)
+                if not layers:
+                    raise UsageError(f"{name}: the network has no transformer layers to compare")
+                found[name] = [_over_crops(layer, crops) for layer in layers]
+            else:
+                found[name] = _over_crops(getattr(inside, name), crops)
+        return found
+
+
+def _over_crops(value: Tensor, crops: int) -> Tensor:
+    return value.float().reshape(-1, crops, *value.shape[1:]).mean(1)
+
+
+def _class_of(model: nn.Module, labels: Tensor) -> Tensor:
+    """Returns each sample's own class embedding (B, d); the classes are in the order attack, bona fide."""
+    if not hasattr(model, "class_embeddings"):
+        raise UsageError(
+            f"{type(model).__name__} has no class embeddings, which a loss wants; take clip or flip"
+        )
+    classes: Tensor = model.class_embeddings()  # type: ignore[operator]
+    return classes.float()[1 - labels.long()]
+
+
+def _arguments(loss: str) -> list[str]:
+    parameters = inspect.signature(registry.find("losses", loss)).parameters.values()
+    return [each.name for each in parameters if each.default is each.empty]
+
+
+def _names(loss: str, side: str) -> set[str]:
+    return {name.removeprefix(side) for name in _arguments(loss) if name.startswith(side)}
+
+
+def _wanted(losses: Mapping[str, Any], side: str) -> set[str]:
+    return {name for loss in losses for name in _names(loss, side)}
