@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from facetrust import cli
 from facetrust.errors import MetricError, MissingExtra, ProtocolError, ScoresError, UsageError
 from facetrust.metrics.auc import auc
+from facetrust.protocols import as_published
 from facetrust.protocols.dev_threshold import dev_threshold
 from facetrust.records import Provenance, Scores
 from facetrust.report import report
@@ -203,6 +205,101 @@ def test_published_figures_stand_beside_ours(write, tmp_path):
     assert "FLIP-MCL" in page.read_text()
     page = report([write()], dev=[write(split="dev")], out=tmp_path, rounds=20)
     assert "None are known for this test set." in page.read_text()
+
+
+def test_the_two_ways_of_measuring_stand_side_by_side(write, tmp_path):
+    test, dev = write(domain="msu-mfsd", frames=2), write(split="dev", frames=2)
+    page = report([test], dev=[dev], out=tmp_path, rounds=20)
+    (model,) = json.loads(page.with_suffix(".json").read_text())["models"]
+    said = as_published(Scores.read(test))
+    assert model["as_published"] == said.model_dump(mode="json")
+    honest = dev_threshold(Scores.read(test), Scores.read(dev), rounds=20).levels[-1]
+    text = page.read_text()
+    rows = _Page(text[text.index("Honest and as published") :]).rows
+    row = next(row for row in rows if row.startswith("tiny@1"))
+    cells = row.split()
+    assert cells[1:3] == [f"{100 * honest.figure('hter').value:.1f}", f"{honest.figure('auc').value:.4f}"]
+    assert cells[4:6] == [f"{100 * said.figure('hter').value:.2f}", f"{said.figure('auc').value:.4f}"]
+    assert cells[-5:] == [f"{said.threshold:.4f}", "1", "best", "of", "1"]
+    label = "threshold and checkpoint chosen on test; for comparison with published rows only"
+    assert text.count(label) == 2  # Over the columns, and beside the published rows.
+
+
+def test_further_checkpoints_serve_the_published_way_only(write, tmp_path):
+    test, dev = write(power=0.3), write(split="dev", power=0.3)
+    plain = json.loads(
+        report([test], dev=[dev], out=tmp_path / "1", rounds=20).with_suffix(".json").read_text()
+    )
+    kept = test.rename(tmp_path / "kept.parquet")
+    better = write(power=3.0, version="2")
+    page = report([kept], dev=[dev], out=tmp_path / "2", rounds=20, epochs=[better, kept])
+    (before,), (after,) = plain["models"], json.loads(page.with_suffix(".json").read_text())["models"]
+    assert (before["as_published"]["checkpoint"], before["as_published"]["checkpoints"]) == ("1", 1)
+    assert (after["as_published"]["checkpoint"], after["as_published"]["checkpoints"]) == ("2", 2)
+    assert after["levels"] == before["levels"]
+    assert "best of 2" in page.read_text()
+
+
+def test_checkpoints_of_no_reported_model_are_refused(write, tmp_path):
+    test, dev, other = write(), write(split="dev"), write("other", seed=3)
+    _refused(ScoresError, r"other \(seed 3\), which fits 0 of", [test], [dev], tmp_path / "o", epochs=[other])
+    first, second, third = (
+        write(version=version).rename(tmp_path / f"{version}.parquet") for version in "123"
+    )
+    devs = [
+        write(split="dev", version=version).rename(tmp_path / f"dev{version}.parquet") for version in "12"
+    ]
+    _refused(ScoresError, "fits 2 of the reported", [first, second], devs, tmp_path / "o", epochs=[third])
+
+
+@pytest.mark.parametrize("how", ["task", "scores"])
+def test_what_no_published_work_measures_has_no_such_figures(write, tmp_path, how):
+    made = {"task": "deepfake"} if how == "task" else {}
+    paths = [write(**made), write(split="dev", **made)]
+    for path in paths if how == "scores" else ():
+        scores = Scores.read(path)
+        Scores(scores.rows.with_columns(pl.col("score") * 9), scores.made_by).write(path)
+    page = report(paths[:1], dev=paths[1:], out=tmp_path, rounds=20)
+    assert json.loads(page.with_suffix(".json").read_text())["models"][0]["as_published"] is None
+    assert "chosen on test; for" not in page.read_text()
+
+
+def test_runs_of_one_model_are_put_together_over_seeds(write, tmp_path):
+    seeds = (1, 2, 3)
+    tests = [write(seed=seed, version=f"1+{seed}", power=0.5 * seed) for seed in seeds]
+    devs = [write(split="dev", seed=seed, version=f"1+{seed}") for seed in seeds]
+    page = report([*tests, write("plain")], dev=[*devs, write("plain", "dev")], out=tmp_path, rounds=20)
+    facts = json.loads(page.with_suffix(".json").read_text())
+    honest, published = facts["over_seeds"]
+    assert (honest["model"], honest["seeds"], honest["mode"]) == ("tiny@1", [1, 2, 3], "honest")
+    values = [model["levels"][0]["figures"][0]["value"] for model in facts["models"][:3]]
+    area = honest["figures"][0]
+    assert area == {
+        "metric": "auc",
+        "mean": pytest.approx(np.mean(values)),
+        "deviation": pytest.approx(np.std(values, ddof=1)),
+        "count": 3,
+    }
+    text = page.read_text()
+    rows = _Page(text[text.index("<h2>Over seeds") :]).rows
+    assert rows[1].split()[:2] == ["mean", f"{area['mean']:.4f}"]
+    assert rows[2].split()[:3] == ["standard", "deviation", f"{area['deviation']:.4f}"]
+    assert rows[3].split() == ["runs", *["3"] * 10]
+    assert published["mode"] == "as-published"
+    one = report(tests[:1], dev=devs, out=tmp_path / "one", rounds=20)
+    assert "<h2>Over seeds" not in one.read_text()
+
+
+def test_the_command_takes_checkpoints(write, tmp_path, capsys):
+    (tmp_path / "epochs").mkdir()
+    write(version="2").rename(tmp_path / "epochs" / "tiny-test.parquet")
+    test, dev = write(), write(split="dev")
+    out = tmp_path / "page.html"
+    command = ["report", test, "--dev", dev, "--out", out, "--epochs", tmp_path / "epochs"]
+    assert cli.main([str(word) for word in command]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    (model,) = json.loads(out.with_suffix(".json").read_text())["models"]
+    assert model["as_published"]["checkpoints"] == 2
 
 
 def test_a_lone_model_is_warned_about(write, tmp_path):

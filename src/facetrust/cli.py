@@ -258,6 +258,9 @@ def report(
     rule: Annotated[str, typer.Option(help="How the threshold is chosen: eer, apcer@1%, bpcer@1%.")] = "eer",
     seed: Annotated[int, typer.Option(min=0, help="Decides the bootstrap's draws.")] = 0,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "",
+    epochs: Annotated[
+        list[Path] | None, typer.Option(help="Test scores of other checkpoints; as-published figures only.")
+    ] = None,
 ) -> None:
     """Writes one HTML page and one JSON file: metrics with intervals, curves, baselines."""
     from facetrust.report import report as run
@@ -271,6 +274,7 @@ def report(
             rule=rule,
             seed=seed,
             title=title,
+            epochs=_scores(epochs or [], "test"),
         )
     )
 

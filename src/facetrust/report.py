@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from facetrust import __version__, registry
+from facetrust._drawings import Line, curves, histogram
 from facetrust.errors import FacetrustError, MissingExtra, ProtocolError, ScoresError, UsageError
-from facetrust.metrics import interval, operating_points
+from facetrust.metrics import interval
 from facetrust.metrics.auc import auc
-from facetrust.protocols import Figure, Judgement, Level, by_media, clusters_of, published_for
+from facetrust.protocols import (
+    CHOSEN,
+    AsPublished,
+    Figure,
+    Judgement,
+    Level,
+    as_published,
+    by_media,
+    clusters_of,
+    over_seeds,
+    published_for,
+)
 from facetrust.records import DECISIONS, Scores, sha256_of, write_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Canvas
 
 _BASELINE = "baseline:"
 # Okabe and Ito's colours, told apart by colour-blind readers; baselines are grey and dashed.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _GREYS = ("#6b7280", "#9ca3af", "#4b5563")
-_POINTS = 1500
 _COLUMNS = (
     ("auc", "AUC"),
     ("eer", "EER"),
@@ -40,6 +43,7 @@ _COLUMNS = (
     ("bpcer@apcer=5%", "BPCER @ APCER 5\N{NO-BREAK SPACE}%"),
     ("ece", "ECE"),
 )
+_TITLES = {"tpr@fpr=1% (live)": "TPR @ FPR 1\N{NO-BREAK SPACE}% (live positive)", "far": "FAR", "frr": "FRR"}
 _HIGHER = {"auc", "tpr@fpr=1%"}
 _PLAIN = {"auc", "ece"}
 
@@ -52,6 +56,7 @@ class Entry(NamedTuple):
     dev_path: Path
     test: Scores
     judgement: Judgement
+    published: AsPublished | None
     color: str
 
     @property
@@ -70,6 +75,7 @@ def report(
     seed: int = 0,
     rounds: int = 1000,
     title: str = "",
+    epochs: Sequence[str | Path] = (),
 ) -> Path:
     """Returns the path of the HTML page written from scores files; a JSON file lies beside it.
 
@@ -77,8 +83,14 @@ def report(
     files must hold the same rows of the same split. A model whose name begins with `baseline:` is
     shown as a trivial baseline. `out` is a folder (`report.html` in it) or a path ending in .html.
 
+    Where the task is antispoof, each model's figures as published works measure them stand beside the
+    honest ones, labelled as chosen on test; `epochs` are scores files of the same test rows by other
+    checkpoints of the models' runs, and serve nothing else. Test files of one model that differ in
+    the seed are also put together: mean, standard deviation and number of each figure.
+
     Raises:
-        ScoresError: a file cannot be read, or the test files do not hold the same rows.
+        ScoresError: a file cannot be read, the test files do not hold the same rows, or a file of
+            `epochs` belongs to none of the models.
         ProtocolError: a dev file is missing, or a threshold was fitted on the reported rows.
         MetricError: a file lacks a class or has NaN scores.
         UsageError: no file given, or the rule is not known.
@@ -87,12 +99,15 @@ def report(
     _check_extras()
     page = Path(out) if Path(out).suffix == ".html" else Path(out) / "report.html"
     entries = _entries(test, dev, {"rule": rule, "seed": seed, "rounds": rounds}, protocol)
+    entries = _beside_published(entries, epochs)
+    judgements, published = [each.judgement for each in entries], [each.published for each in entries]
     facts = {
         "schema": "facetrust.report/1",
         "title": title or _title(entries[0].test),
         "made_with": f"facetrust {__version__}",
         "models": [_as_json(entry) for entry in entries],
         "differences": _differences(entries, seed=seed, rounds=rounds),
+        "over_seeds": [each.model_dump(mode="json") for each in over_seeds(judgements, published=published)],
         "published": [each.model_dump() for each in published_for(entries[0].test.column("domain"))],
         "warnings": _warnings(entries),
     }
@@ -132,8 +147,31 @@ def _entries(
         alike = sum(scores.made_by.model.startswith(_BASELINE) == entry.is_baseline for entry in entries)
         colors = _GREYS if scores.made_by.model.startswith(_BASELINE) else _COLORS
         name = _name(scores, [other for _, other in tests])
-        entries.append(Entry(name, path, dev_path, scores, judgement, colors[alike % len(colors)]))
+        entries.append(Entry(name, path, dev_path, scores, judgement, None, colors[alike % len(colors)]))
     return entries
+
+
+def _beside_published(entries: list[Entry], epochs: Sequence[str | Path]) -> list[Entry]:
+    """Returns the entries with their figures as published works measure; those need probabilities."""
+    further: dict[str, list[Scores]] = {entry.name: [] for entry in entries}
+    for path in map(Path, epochs):
+        scores = Scores.read(path)
+        run = scores.made_by.model, scores.made_by.seed
+        mine = [each for each in entries if (each.test.made_by.model, each.test.made_by.seed) == run]
+        if len(mine) != 1:
+            raise ScoresError(
+                f"{path}: scores of a checkpoint of {run[0]} (seed {run[1]}), which fits {len(mine)} of the "
+                "reported models; it must fit one"
+            )
+        if _key(scores) != _key(mine[0].test):
+            further[mine[0].name].append(scores)
+    found = []
+    for entry in entries:
+        values = entry.test.scores
+        fits = entry.test.made_by.task == "antispoof" and values.min() >= 0 and values.max() <= 1
+        said = as_published(entry.test, epochs=further[entry.name]) if fits else None
+        found.append(entry._replace(published=said))
+    return found
 
 
 def _check_same_rows(tests: list[tuple[Path, Scores]]) -> None:
@@ -196,6 +234,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
         "baseline": entry.is_baseline,
         "scores": {"file": entry.path.name, "sha256": sha256_of(entry.path), "rows": len(entry.test)},
         "dev": {"file": entry.dev_path.name, "sha256": sha256_of(entry.dev_path)},
+        "as_published": entry.published and entry.published.model_dump(mode="json"),
         **entry.judgement.model_dump(mode="json"),
     }
 
@@ -253,12 +292,15 @@ def _page(entries: list[Entry], facts: dict[str, Any]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["shown"] = _shown
+    environment.filters["number"] = _text
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
     template = environment.from_string(files("facetrust").joinpath("_report.html.j2").read_text("utf-8"))
     return template.render(
         facts=facts,
         entries=entries,
         columns=_COLUMNS,
+        titles=dict(_COLUMNS) | _TITLES,
+        chosen=CHOSEN,
         sections=[_section(entries, index) for index in range(len(entries[0].judgement.levels))],
         words=DECISIONS[entries[0].test.made_by.task],
     )
@@ -266,14 +308,23 @@ def _page(entries: list[Entry], facts: dict[str, Any]) -> str:
 
 def _section(entries: list[Entry], index: int) -> dict[str, Any]:
     levels = [entry.judgement.levels[index] for entry in entries]
-    scores = [entry.test if index == 0 else by_media(entry.test) for entry in entries]
+    lines = [
+        Line(
+            entry.name,
+            entry.color,
+            entry.is_baseline,
+            level.threshold.value,
+            entry.test if index == 0 else by_media(entry.test),
+        )
+        for entry, level in zip(entries, levels, strict=True)
+    ]
     return {
         "level": levels[0],
         "rows": list(zip(entries, levels, strict=True)),
         "best": _best([level for entry, level in zip(entries, levels, strict=True) if not entry.is_baseline]),
-        "roc": _curves(entries, levels, scores, det=False),
-        "det": _curves(entries, levels, scores, det=True),
-        "histograms": [_histogram(*each) for each in zip(entries, levels, scores, strict=True)],
+        "roc": curves(lines, det=False),
+        "det": curves(lines, det=True),
+        "histograms": [histogram(line) for line in lines],
     }
 
 
@@ -292,81 +343,11 @@ def _shown(figure: Figure, part: str = "value") -> str:
     values = (figure.value,) if part == "value" else (figure.low, figure.high)
     if any(value is None for value in values):
         return "–" if part == "value" else ""
-    texts = [f"{v:.4f}" if figure.metric in _PLAIN else f"{100 * v:.1f}" for v in values if v is not None]
-    return texts[0] if part == "value" else f"{texts[0]}–{texts[1]}"
+    return "–".join(_text(value, figure.metric) for value in values)
 
 
-def _curves(entries: list[Entry], levels: list[Level], scores: list[Scores], *, det: bool) -> str:
-    """Returns the ROC, or the DET curve on normal-deviate axes, of all models as SVG."""
-    canvas, axes = _canvas(5.2, 4.7)
-    rarest = min(len(scores[0]) - scores[0].labels.sum(), scores[0].labels.sum())
-    floor = float(np.clip(0.5 / rarest, 1e-4, 0.01))
-    deviate = np.vectorize(lambda rate: NormalDist().inv_cdf(min(max(rate, floor), 1 - floor)))
-    for entry, level, rows in zip(entries, levels, scores, strict=True):
-        _, apcer, bpcer = operating_points(rows.labels, rows.scores)
-        kept = np.unique(np.linspace(0, len(apcer) - 1, _POINTS).astype(int))
-        x, y = (apcer[kept], bpcer[kept]) if det else (bpcer[kept], 1 - apcer[kept])
-        missed = float((rows.scores[rows.labels == 1] < level.threshold.value).mean())
-        stopped = float((rows.scores[rows.labels == 0] >= level.threshold.value).mean())
-        dot = (missed, stopped) if det else (stopped, 1 - missed)
-        if det:
-            x, y, dot = deviate(x), deviate(y), tuple(deviate(np.array(dot)))
-        style = {"color": entry.color, "zorder": 2 if entry.is_baseline else 3}
-        axes.plot(
-            x, y, label=entry.name, linestyle="--" if entry.is_baseline else "-", linewidth=1.7, **style
-        )
-        axes.plot(*dot, marker="o", markersize=6, markeredgecolor="white", clip_on=False, **style)
-    if det:
-        ticks = [t for t in (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95) if t >= floor]
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_ticks(deviate(np.array(ticks)), [f"{100 * t:g}" for t in ticks])
-        axes.set(xlim=deviate((floor, 0.95)), ylim=deviate((floor, 0.95)))
-        axes.set(xlabel="APCER, all attacks pooled (%)", ylabel="BPCER (%)")
-    else:
-        axes.plot([0, 1], [0, 1], color="#d1d5db", linewidth=1, zorder=1)
-        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="BPCER", ylabel="1 − APCER, all attacks pooled")
-    axes.legend(loc="upper right" if det else "lower right", frameon=False, fontsize=9)
-    return _svg(canvas)
-
-
-def _histogram(entry: Entry, level: Level, scores: Scores) -> str:
-    """Returns the histogram of both classes' scores, with the threshold as a line, as SVG."""
-    canvas, axes = _canvas(4.2, 2.5)
-    low, high = min(0.0, scores.scores.min()), max(1.0, scores.scores.max())
-    if low < 0 or high > 1:
-        low, high = scores.scores.min(), scores.scores.max()
-    edges = np.linspace(low, high, 41)
-    for label, color in ((0, "#0072B2"), (1, "#D55E00")):
-        mine = scores.scores[scores.labels == label]
-        name = DECISIONS[scores.made_by.task][label]
-        shares = np.full(len(mine), 100 / len(mine))
-        axes.hist(mine, edges, weights=shares, color=color, alpha=0.6, label=name, linewidth=0)
-    axes.axvline(level.threshold.value, color="#111827", linewidth=1.2, linestyle=(0, (4, 2)))
-    axes.set(xlabel="score", ylabel="% of class", xlim=(low, high))
-    axes.set_title(entry.name, fontsize=10, loc="left")
-    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderpad=0)
-    return _svg(canvas)
-
-
-def _canvas(width: float, height: float) -> tuple[Canvas, Any]:
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(width, height), layout="constrained")
-    axes = canvas.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#eef0f3", linewidth=0.8)
-    axes.set_axisbelow(True)
-    return canvas, axes
-
-
-def _svg(canvas: Canvas) -> str:
-    """Returns a drawing as SVG to be put into HTML: no header, no metadata, no address of any kind."""
-    import matplotlib as mpl
-
-    text = io.StringIO()
-    # A fixed salt makes equal drawings equal text.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "facetrust"}):
-        canvas.savefig(text, format="svg", transparent=True)
-    svg = text.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
+def _text(value: float | None, metric: str, digits: int = 1) -> str:
+    """Returns a value as text: rates in percent, AUC and ECE as they are, a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if metric in _PLAIN else f"{100 * value:.{digits}f}"
