@@ -16,7 +16,7 @@ def rows_of(domain, *, people=8, frames=4, splits="train test"):
             path=f"{domain}/{who}-{what or 'live'}-{frame}.png",
             label=int(what is not None),
             split=names[who % len(names)],
-            subject=f"{who}",
+            subject=f"{domain}-{who}",
             domain=domain,
             attack=what,
             media=f"{domain}/{who}-{what or 'live'}",

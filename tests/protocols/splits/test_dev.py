@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from facetrust.errors import UsageError
-from facetrust.protocols.splits._dev import taken_apart
+from facetrust.protocols.splits._dev import strangers, taken_apart
 from facetrust.records import Sample
 
 
@@ -92,3 +92,9 @@ def test_a_label_of_one_person_stays_in_train():
 def test_an_impossible_share_is_refused(share):
     with pytest.raises(UsageError, match="between 0 and 1"):
         taken_apart([row("a")], seed=0, share=share)
+
+
+def test_strangers_share_neither_subject_nor_medium():
+    rows = [row("a", subject="X"), row("b", media="m"), row("c", subject="m"), row("d")]
+    others = [row("e", subject="x", media="M"), row("f")]
+    assert [each.path for each in strangers(rows, others)] == ["c", "d"]

@@ -27,7 +27,7 @@ def test_dev_is_the_sources_own_or_drawn(rows, part):
     own = {row.path for row in rows if row.domain == "Replay Attack" and row.split == "dev"}
     assert {row.path for row in part(to_wmca, "dev", "Replay Attack")} == own
     drawn = part(to_wmca, "dev", "nuaa")
-    assert {int(row.subject) % 2 for row in drawn} == {0}  # The even numbers train.
+    assert {int(row.subject.split("-")[-1]) % 2 for row in drawn} == {0}  # The even numbers train.
 
 
 def test_simulated_attacks_belong_to_the_people_they_show(make_rows, part):
@@ -43,6 +43,26 @@ def test_simulated_attacks_belong_to_the_people_they_show(make_rows, part):
         {row.subject for row in part(to_wmca, split) if row.domain != "wmca"} for split in ("train", "dev")
     ]
     assert not people[0] & people[1]
+
+
+def test_somebody_known_from_two_sets_is_on_one_side(make_rows, part):
+    rows = [
+        row.model_copy(update={"subject": f"Person{row.subject.split('-')[-1]}"}) if name != "lab" else row
+        for name, start in (("nuaa", 0), ("wmca", 6), ("lab", 0))
+        for row in make_rows(name, people=12)
+        if int(row.subject.split("-")[-1]) >= start
+    ]
+    folds = leave_one_domain_out(rows)
+    assert len(folds) == 3
+    for fold in folds:
+        places = {}
+        for row in fold.samples:
+            places.setdefault(row.subject.casefold(), set()).add(row.split)
+        assert all(len(splits) == 1 for splits in places.values())
+    to_lab, to_nuaa, to_wmca = folds
+    assert len(part(to_wmca, "test", "wmca")) == 6 * 12
+    assert {row.domain for row in part(to_nuaa, "train")} == {"lab"}  # Wmca shows nobody else.
+    assert {"nuaa", "wmca"} <= {row.domain for row in part(to_lab, "train")}
 
 
 def test_what_it_needs_is_said(make_rows):

@@ -34,10 +34,12 @@ def test_official_train_and_test_are_reported_and_nothing_else(everything, part)
 
 def test_a_dev_part_that_the_set_does_not_have_is_reported_too(everything, part):
     rows = [
-        row.model_copy(update={"split": "dev"}) if row.domain == "msu-mfsd" and row.subject == "0" else row
+        row.model_copy(update={"split": "dev"})
+        if row.domain == "msu-mfsd" and row.subject == "msu-mfsd-0"
+        else row
         for row in everything
     ]
-    assert "0" in {row.subject for row in part(mcio(rows)[0], "test")}
+    assert "msu-mfsd-0" in {row.subject for row in part(mcio(rows)[0], "test")}
 
 
 def test_one_frame_a_video_trains_and_two_are_judged(everything, part):
@@ -53,7 +55,7 @@ def test_people_of_a_source_without_a_dev_part_are_drawn(everything, part):
     for fold in mcio(everything):
         for domain in {"msu-mfsd", "casia-fasd"} & {row.domain for row in part(fold, "dev")}:
             people = [{row.subject for row in part(fold, split, domain)} for split in ("train", "dev")]
-            assert people[0] | people[1] == {str(who) for who in range(8)}
+            assert people[0] | people[1] == {f"{domain}-{who}" for who in range(8)}
             assert not people[0] & people[1]
 
 

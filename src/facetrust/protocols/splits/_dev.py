@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
 import numpy as np
@@ -32,6 +32,12 @@ def taken_apart(rows: Sequence[Sample], *, seed: int, share: float) -> tuple[Row
     chosen = held if any(held) else _drawn(people, seed, share)
     train = [row for group, is_dev in zip(people, chosen, strict=True) if not is_dev for row in group]
     return train, [row for group, is_dev in zip(people, chosen, strict=True) if is_dev for row in group]
+
+
+def strangers(rows: Iterable[Sample], others: Iterable[Sample]) -> Rows:
+    """Returns the rows that share neither subject nor medium with the others."""
+    known = {key for row in others for key in _keys(row)}
+    return [row for row in rows if known.isdisjoint(_keys(row))]
 
 
 def _drawn(people: list[Rows], seed: int, share: float) -> list[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from facetrust.errors import ProtocolError
-from facetrust.protocols.splits._dev import taken_apart
+from facetrust.protocols.splits._dev import strangers, taken_apart
 from facetrust.protocols.splits._fold import Fold, fold_of
 from facetrust.protocols.splits._frames import thinned
 from facetrust.records import Sample
@@ -65,6 +65,9 @@ def crossed(
 ) -> Fold:
     """Returns the fold that trains on some domains and reports another.
 
+    A subject's name is one person's in every set, as the audit takes it. Rows of the sources that show
+    somebody who is reported are left out, and so are rows to train on that show somebody who is dev.
+
     Args:
         name: the fold's name.
         sources: the rows of each source; all of them train, but for its people in dev.
@@ -78,8 +81,8 @@ def crossed(
         UsageError: the share or a number of frames cannot be.
     """
     parts = [taken_apart(rows, seed=seed, share=dev_share) for rows in sources]
-    train = [row for mine, _ in parts for row in mine]
-    dev = [row for _, mine in parts for row in mine]
+    dev = strangers([row for _, mine in parts for row in mine], test)
+    train = strangers([row for mine, _ in parts for row in mine], [*dev, *test])
     few, more = frames
     return fold_of(
         name, {"train": thinned(train, few), "dev": thinned(dev, more), "test": thinned(test, more)}

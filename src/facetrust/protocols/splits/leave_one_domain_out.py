@@ -15,7 +15,9 @@ def leave_one_domain_out(samples: Sequence[Sample], *, seed: int = 0, dev_share:
     """Returns a fold `to-<domain>` for each domain, with all its rows as test.
 
     The other domains train. Dev is their own dev rows; where a source has none, a share of its train
-    subjects drawn under the seed. A domain's simulated attacks count as its own, for they show its people.
+    subjects drawn under the seed. Whoever is reported trains in no other domain, and whoever is dev
+    trains in none; a subject's name must be one person's in all sets. Simulated attacks on a domain's
+    faces count as its own.
 
     Args:
         samples: rows of at least two domains.
