@@ -17,12 +17,14 @@ from facetrust.train import train
 
 FOLDER = Path(facetrust.__file__).parent / "recipes"
 NAMES = recipe_names()
+SIZE = (32, 32)  # Of the inputs of CLIP's towers.
 LENGTH = 8  # Draws per epoch; in batches of four they make two steps.
 
 
 def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
-    assert len(NAMES) >= 5
+    assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
+    assert len(NAMES) >= 20
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
@@ -38,15 +40,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(root / f"{n}.png")
         rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", x=15, y=15, w=30, h=30))
     Manifest.write(rows, root / "m.parquet")
-    name, settings = "timm/mobilenetv3_small_050", {"image_size": (64, 64)}
-    card = ModelCard(
-        name="t",
-        task="antispoof",
-        architecture=name,
-        preprocessing=Preprocessing(size=(64, 64)),
-        score_means="any",
-    )
-    save_checkpoint(create_model(name, **settings), card, root / "teacher", settings=settings)
+    for folder, name, settings in (
+        ("teacher", "timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
+        ("sentences", "flip-it", {"clip": "vit-t16", "layers": 1, "image_size": SIZE}),
+    ):
+        card = ModelCard(
+            name="t",
+            task="antispoof",
+            architecture=name,
+            preprocessing=Preprocessing(size=settings["image_size"]),
+            score_means="any",
+        )
+        save_checkpoint(create_model(name, **settings), card, root / folder, settings=settings)
     return root
 
 
@@ -60,12 +65,24 @@ def small(name: str, tiny: Path) -> Recipe:
         update={"epochs": 1, "batch_size": 4, "workers": 0, "flags": {"enable_progress_bar": False}}
     )
     taught = tuple(
-        teacher.model_copy(update={"path": str(tiny / "teacher"), "settings": {}, "preprocessing": None})
+        teacher.model_copy(
+            update={
+                "path": str(tiny / ("sentences" if teacher.classes else "teacher")),
+                "settings": {},
+                "preprocessing": None,
+            }
+        )
         for teacher in recipe.teachers
     )
     settings = {key: value for key, value in recipe.model.settings.items() if key != "pretrained"}
+    how = recipe.preprocessing
+    if recipe.model.name.startswith(("clip-", "flip-")):
+        # One block a tower, few patches: the losses are the recipe's, the size is not.
+        settings |= {"layers": 1, **({"clip": "vit-t16"} if recipe.model.name.startswith("flip-") else {})}
+        how = how.model_copy(update={"size": SIZE})
     model = recipe.model.model_copy(update={"settings": settings})
-    return recipe.model_copy(update={"data": data, "trainer": trainer, "teachers": taught, "model": model})
+    changed = {"data": data, "trainer": trainer, "teachers": taught, "model": model, "preprocessing": how}
+    return recipe.model_copy(update=changed)
 
 
 @pytest.mark.parametrize("name", NAMES)
