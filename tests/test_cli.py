@@ -233,6 +233,41 @@ class TestTheOthers:
         assert capsys.readouterr().out.strip() == str(tmp_path / "astronaut.cam.png")
         assert (tmp_path / "astronaut.cam.png").is_file()
 
+    def test_explain_takes_several_pictures(self, photo, bright_model, tmp_path, capsys):
+        (tmp_path / "b.png").write_bytes(photo.read_bytes())
+        assert run("explain", bright_model, photo, tmp_path / "b.png", "--out", tmp_path) == 0
+        made = [str(tmp_path / name) for name in ("astronaut.cam.png", "b.cam.png")]
+        assert capsys.readouterr().out.splitlines() == made
+
+    def test_explain_against_students_prints_how_alike_they_look(self, photo, tmp_path, capsys, monkeypatch):
+        from facetrust.compared import Agreement, Comparison
+
+        asked = {}
+
+        def compare(teacher, pictures, **settings):
+            asked.update(settings, teacher=teacher, pictures=pictures)
+            alike = Agreement(
+                student="runs/s", teacher_layers=(2,), student_layers=(1,), values=(0.5,), mean=0.375
+            )
+            layers = {"teacher_layers": (1, 2), "student_layers": (1, 2)}
+            even = Agreement(student="even", values=(0.25, 0.75), mean=0.5, **layers)
+            told = {"teacher": "t", "method": "m", "pictures": ("a",)}
+            return Comparison(schema="facetrust.comparison/1", agreements=(alike,), even=even, **told)
+
+        monkeypatch.setattr("facetrust.compared.compare", compare)
+        assert run("explain", "runs/t", photo, "--against", "runs/s", "--rows", 2, "--out", tmp_path) == 0
+        assert (asked["teacher"], asked["pictures"], asked["against"]) == (
+            "runs/t",
+            [photo],
+            [Path("runs/s")],
+        )
+        assert (asked["method"], asked["rows"], asked["out"]) == ("rollout", 2, tmp_path)
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert lines[0][-3:] == ["1", "2", "mean"]
+        assert lines[1] == ["runs/s", "0.500", "0.375"]
+        assert lines[2] == ["even", "0.250", "0.750", "0.500"]
+        assert lines[-1] == [str(tmp_path / "comparison.png")]
+
     def test_models_lists_what_is_bundled(self, capsys):
         from facetrust.runtime.session import bundled
 

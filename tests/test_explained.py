@@ -40,6 +40,34 @@ def test_the_run_and_its_export_give_the_same_picture(run, photo, tmp_path):
     assert np.abs(one[:512] - read_image(photo)).mean() > 0.5
 
 
+@pytest.mark.parametrize("method", ["attention", "rollout"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("clip-vit-t16", {"layers": 2}),
+        ("flip-it", {"clip": "vit-t16", "layers": 1}),
+        ("timm/test_vit", {}),
+    ],
+)
+def test_networks_with_attention_are_explained_by_it(name, settings, method, photo, tmp_path):
+    settings = {"image_size": (48, 48), **settings}
+    how = Preprocessing(size=(48, 48))
+    card = ModelCard(name="t", task="antispoof", architecture=name, preprocessing=how, score_means="any")
+    torch.manual_seed(0)
+    save_checkpoint(create_model(name, **settings), card, tmp_path / "run", settings=settings)
+    made = explain_image(tmp_path / "run", photo, tmp_path, method=method)
+    assert made.name == f"astronaut.{method}.png"
+    picture, drawn = read_image(photo).astype(int), read_image(made).astype(int)[:512]
+    tinted = (drawn - picture)[60:160, 180:280].mean((0, 1))  # The face.
+    assert tinted[0] > tinted[1] > tinted[2]  # Orange, neither red for an attack nor blue.
+
+
+def test_a_network_without_attention_says_so(run, photo, tmp_path):
+    with pytest.raises(UsageError, match="rollout: this network has no attention"):
+        explain_image(run / "run", photo, tmp_path / "out", method="rollout")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_cannot_be_explained_is_an_error(run, photo, tmp_path):
     with pytest.raises(UnknownName, match="did you mean 'gradcam'"):
         explain_image(run / "run", photo, tmp_path, method="grad-cam")

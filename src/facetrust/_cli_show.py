@@ -19,6 +19,7 @@ from facetrust.errors import InputError
 from facetrust.records import CheckReport, ModelCard, Verdict
 
 if TYPE_CHECKING:
+    from facetrust.compared import Comparison
     from facetrust.data.audit import AuditReport
     from facetrust.demo import Judged
     from facetrust.profile import ProfileReport
@@ -198,6 +199,22 @@ def profiled(found: ProfileReport) -> None:
             for each in found.ratios
         ]
         print_table(("engine", "first over second", "", "ratio", "band"), ratios)
+
+
+def compared(found: Comparison, out: Path) -> None:
+    """Prints how alike students and teacher look, by the teacher's layers, and where the drawing lies."""
+    layers = found.even.teacher_layers
+    rows = []
+    for each in (*found.agreements, found.even):
+        values = dict(zip(each.teacher_layers, each.values, strict=True))
+        cells = [f"{values[layer]:.3f}" if layer in values else "" for layer in layers]
+        rows.append((each.student, *cells, f"{each.mean:.3f}"))
+    print_table(("agreement by layer", *map(str, layers), "mean"), rows)
+    typer.echo(
+        f"with {found.teacher} on {len(found.pictures)} faces: 1 - Jensen-Shannon divergence (bits) of the "
+        "attention maps' rows, 1 is identical; even attention looks everywhere alike"
+    )
+    typer.echo(out / "comparison.png")
 
 
 def shipped(made: Shipped) -> None:

@@ -125,7 +125,7 @@ def _by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
 
 @data.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="The dataset's layout: nuaa, folder, lfw, cfp, fasseg.")],
+    source: Annotated[str, typer.Argument(help="The dataset's layout, such as nuaa, oulu-npu or folder.")],
     root: Annotated[Path, typer.Argument(help="The dataset's folder.")],
     out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
     detector: DetectorFile = None,
@@ -229,6 +229,9 @@ def evaluate(
     baselines: Annotated[bool, typer.Option(help="Also score by trivial measures.")] = True,
     batch: Annotated[int, typer.Option(min=1, help="Faces at once, for a run folder.")] = 64,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures.")] = 0,
+    every_epoch: Annotated[
+        bool, typer.Option("--every-epoch", help="Also score each epoch that a run kept; in OUT/epochs.")
+    ] = False,
 ) -> None:
     """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
     from facetrust.evaluate import evaluate as run
@@ -242,6 +245,7 @@ def evaluate(
         baselines=baselines,
         batch=batch,
         workers=workers,
+        every_epoch=every_epoch,
         progress=sys.stderr.isatty(),
     )
     typer.echo(written)
@@ -288,13 +292,11 @@ def _scores(paths: Sequence[Path], split: str) -> list[Path]:
 @app.command()
 def profile(
     model: Annotated[
-        str, typer.Argument(help="A run folder, an .onnx file, or a network's NAME[:KEY=VALUE,...].")
+        str, typer.Argument(help="A run folder, .onnx file, or network's NAME[:KEY=VALUE,...].")
     ],
     against: Annotated[str | None, typer.Option("--vs", help="Another one, measured turn by turn.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="torch or onnxruntime; both if none.")] = None,
-    batch: Annotated[
-        list[int] | None, typer.Option(help="Images at once for throughput, repeatable; 1, 8, 32 if none.")
-    ] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Images at once; 1, 8 and 32 if none.")] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 50,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
     memory: Annotated[bool, typer.Option(help="Measure memory too, in processes of their own.")] = True,
@@ -305,32 +307,38 @@ def profile(
     from facetrust.profile import profile as run
 
     engines = cast("Any", tuple(engine or ("torch", "onnxruntime")))
-    found = run(
-        model,
-        vs=against,
-        engines=engines,
-        batches=batch or (1, 8, 32),
-        rounds=rounds,
-        threads=threads,
-        memory=memory,
-    )
+    how = {"batches": batch or (1, 8, 32), "rounds": rounds, "threads": threads, "memory": memory}
+    found = run(model, vs=against, engines=engines, **cast("Any", how))
     typer.echo(found.to_json(), nl=False) if json else _cli_show.profiled(found)
 
 
 @app.command()
 def explain(
     model: Annotated[str, typer.Argument(help="A run folder, a bundled model's name, or an .onnx file.")],
-    image: Annotated[Path, typer.Argument(help="A picture with a face.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures; with --against, manifests too.")],
     out: Out = Path("evidence"),
     method: Annotated[
-        str, typer.Option("--method", help="cam is exact; gradcam needs a run folder.")
-    ] = "cam",
+        str | None,
+        typer.Option(help="cam; of a run folder gradcam too, of a ViT attention and rollout."),
+    ] = None,
+    against: Annotated[list[Path] | None, typer.Option(help="A student's run folder; repeatable.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Test rows taken of a manifest.")] = 6,
     detector: DetectorFile = None,
 ) -> None:
-    """Draws where in the picture a model's answer comes from."""
+    """Draws where in pictures a model's answer comes from, or where students look beside their teacher."""
+    if against:
+        from facetrust import _cli_show
+        from facetrust.compared import compare
+
+        found = compare(
+            model, images, against=against, out=out, method=method or "rollout", rows=rows, detector=detector
+        )
+        _cli_show.compared(found, out)
+        return
     from facetrust.explained import explain_image
 
-    typer.echo(explain_image(model, image, out, method=method, detector=detector))
+    for image in images:
+        typer.echo(explain_image(model, image, out, method=method or "cam", detector=detector))
 
 
 @app.command()

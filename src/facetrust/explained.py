@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facetrust import registry
 from facetrust.errors import InputError, UnknownName, UsageError
-from facetrust.imaging import Pixels, crop_face, read_image, to_tensor
+from facetrust.imaging import Pixels, read_image
 from facetrust.records import DECISIONS, Face, ModelCard, Verdict
 from facetrust.runtime.detector import find_faces, open_detector
 from facetrust.runtime.evidence import Heat, draw
@@ -28,14 +26,16 @@ def explain_image(
 
     Args:
         model: a run folder, or a bundled name or .onnx file, whose own evidence is the map of `cam`.
-        method: a file of `explain/`.
+        method: a file of `explain/`. Those by attention need a ViT; they say where it looks, not what
+            speaks for an attack, and are drawn in a colour of their own.
 
     Raises:
         ModelError: the model is missing or altered.
         ImageError: the picture cannot be read.
         InputError: there is no face in it.
         UnknownName: no such method.
-        UsageError: an exported model was asked for a method that needs the network.
+        UsageError: an exported model was asked for a method that needs the network, or a network
+            without attention for its attention.
     """
     if method not in registry.names("explain"):
         raise UnknownName("explanation", method, registry.names("explain"))
@@ -64,21 +64,17 @@ def _by_network(
 ) -> None:
     import torch
 
+    from facetrust._looking import by_attention, crops_of, look
     from facetrust.models import load_checkpoint, mean_logits
 
     model, card = load_checkpoint(folder)
     found = find_faces(read_image(image), open_detector(detector))
     _need_face(image, found.faces)
-    how = card.preprocessing
-    crops = [
-        [to_tensor(crop_face(found.image, face.box, how, margin=margin), how) for margin in how.margins]
-        for face in found.faces
-    ]
-    inputs = torch.from_numpy(np.asarray(crops))
+    crops = crops_of(found.image, [face.box for face in found.faces], card.preprocessing)
     with torch.no_grad():
-        scores = mean_logits(model, inputs).sigmoid().numpy()
-    maps = registry.build("explain", method, model, inputs[:, 0]).numpy()
-    _draw(target, found.image, found.faces, card, scores, list(maps))
+        scores = mean_logits(model, crops).sigmoid().numpy()
+    maps = list(look(model, crops[:, 0], method=method).heat)
+    _draw(target, found.image, found.faces, card, scores, maps, signed=not by_attention(method))
 
 
 def _need_face(image: str | Path, faces: tuple[Face, ...]) -> None:
@@ -87,7 +83,14 @@ def _need_face(image: str | Path, faces: tuple[Face, ...]) -> None:
 
 
 def _draw(
-    target: Path, image: Pixels, faces: tuple[Face, ...], card: ModelCard, scores: Any, maps: list[Any]
+    target: Path,
+    image: Pixels,
+    faces: tuple[Face, ...],
+    card: ModelCard,
+    scores: Any,
+    maps: list[Any],
+    *,
+    signed: bool = True,
 ) -> None:
     threshold = card.thresholds[0].value if card.thresholds else 0.5
     told = []
@@ -103,4 +106,4 @@ def _draw(
     heats = [
         Heat(face.box, card.preprocessing, values) for face, values in zip(faces, maps, strict=bool(maps))
     ]
-    draw(target, image, told, heats)
+    draw(target, image, told, heats, signed=signed)

@@ -99,3 +99,15 @@ def test_names_do_not_collide():
     assert free_name("dir/photo.jpg", set()) == "photo.evidence.png"
     assert free_name("other/photo.png", {"photo.evidence.png"}) == "photo-2.evidence.png"
     assert free_name("<bytes>", set()) == "bytes.evidence.png"
+
+
+def test_what_has_no_sign_is_neither_red_nor_blue_and_the_legend_says_so(grey):
+    values = np.float32([[1, 1], [0, 0]])
+    made = overlay(grey, [], [Heat(BOX, HOW, values)], signed=False)
+    x, y, w, h = (round(side) for side in window(grey.shape, BOX, HOW))
+    red, green, blue = made[y + 10, x + w // 2].astype(int)
+    assert red > green > blue
+    assert green >= 120
+    assert (made[y + h - 10, x + w // 2] == 120).all()
+    signed = overlay(grey, [], [Heat(BOX, HOW, values)])
+    assert not np.array_equal(made[480:], signed[480:])

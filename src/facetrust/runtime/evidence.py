@@ -17,8 +17,9 @@ from facetrust.records import DECISIONS, Box, Face, Preprocessing, write_whole
 _LONGEST, _SHORTEST = 1280, 480  # Longest sides in pixels that an overlay may have.
 _FAINT = 1.0  # Logits: the least evidence that is drawn at full strength.
 _STRENGTH = 0.6
-_ATTACK, _LIVE = (214, 40, 40), (31, 119, 220)
+_ATTACK, _LIVE, _SEEN = (214, 40, 40), (31, 119, 220), (255, 150, 0)
 _BAD, _GOOD, _PLAIN = (214, 40, 40), (30, 140, 60), (90, 90, 90)
+_LOOKS = "orange: where the network looks; it speaks neither for an attack nor against"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -40,18 +41,21 @@ def free_name(source: str, taken: Collection[str]) -> str:
     return name
 
 
-def draw(path: Path, image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]) -> None:
+def draw(
+    path: Path, image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signed: bool = True
+) -> None:
     """Writes an overlay as PNG, whole or not at all.
 
     Args:
         image: (H, W, 3) uint8 RGB, upright.
         faces: with verdicts; boxes in pixels of the image.
         heats: drawn over the windows that their crops were cut from.
+        signed: whether the heats speak for an attack or against; attention, in [0, 1], does neither.
 
     Raises:
         UsageError: the folder cannot be written to.
     """
-    pixels = overlay(image, faces, heats)
+    pixels = overlay(image, faces, heats, signed=signed)
     _, data = cv2.imencode(".png", pixels[:, :, ::-1])
     try:
         write_whole(path, lambda part: part.write_bytes(data.tobytes()))
@@ -61,7 +65,7 @@ def draw(path: Path, image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]
         ) from None
 
 
-def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]) -> Pixels:
+def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signed: bool = True) -> Pixels:
     """Returns the overlay: the picture resized to a readable size, and below it a legend, RGB."""
     top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
     scale = max(_FAINT, top)
@@ -70,10 +74,10 @@ def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat]) -> Pixe
         _lay(heat, each)
     canvas, factor = _readable(image)
     if heats:
-        canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale)
+        canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)
     for face in faces:
         _frame(canvas, face, factor)
-    return np.concatenate([canvas, _legend(canvas.shape[1], scale=scale if heats else None)])
+    return np.concatenate([canvas, _legend(canvas.shape[1], scale=scale if heats else None, signed=signed)])
 
 
 def window(size: tuple[int, ...], box: Box, how: Preprocessing) -> Box:
@@ -130,10 +134,10 @@ def _readable(image: Pixels) -> tuple[Pixels, float]:
     return small.copy(), factor
 
 
-def _tinted(canvas: Pixels, heat: NDArray[Any]) -> Pixels:
-    """The canvas tinted by heat in [-1, 1]: red for attack, blue for live."""
+def _tinted(canvas: Pixels, heat: NDArray[Any], *, signed: bool) -> Pixels:
+    """The canvas tinted by heat in [-1, 1]: red for attack, blue for live; orange for what has no sign."""
     amount = (np.clip(np.abs(heat), 0, 1) * _STRENGTH)[:, :, None]
-    colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
+    colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK if signed else _SEEN), np.asarray(_LIVE))
     return np.asarray(canvas * (1 - amount) + colour * amount, dtype=np.uint8)
 
 
@@ -152,16 +156,16 @@ def _frame(canvas: Pixels, face: Face, factor: float) -> None:
         cv2.putText(canvas, line, (left + 4, low - 6), _FONT, 0.6, (255, 255, 255), 2, cv2.LINE_AA)
 
 
-def _legend(width: int, *, scale: float | None) -> Pixels:
+def _legend(width: int, *, scale: float | None, signed: bool) -> Pixels:
     """A strip that says what the colours mean; `scale` is the evidence drawn at full strength."""
     strip = np.full((44, width, 3), 255, np.uint8)
     if scale is None:
         texts = ["no evidence map"]
     else:
         bar = max(1, min(160, width // 4))
-        ramp = np.tile(np.linspace(-1, 1, bar, dtype=np.float32), (16, 1))
-        strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp)
-        texts = [f"red speaks for an attack, blue against; full at {scale:.1f} logits"]
+        ramp = np.tile(np.linspace(-1 if signed else 0, 1, bar, dtype=np.float32), (16, 1))
+        strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp, signed=signed)
+        texts = [f"red speaks for an attack, blue against; full at {scale:.1f} logits" if signed else _LOOKS]
     start = 8 if scale is None else 16 + bar
     size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(texts[0], _FONT, 0.5, 1)[0][0])
     if size > 0.1:

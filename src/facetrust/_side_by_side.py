@@ -1,0 +1,80 @@
+"""Several networks' maps of the same faces, drawn side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.errors import MissingExtra
+from facetrust.imaging import Pixels
+from facetrust.records import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_CELL = 2.0  # Inches a panel's side.
+_DPI = 120
+
+
+class Panel(NamedTuple):
+    """What one network sees of a face: its crop (h, w, 3), the map (h, w) in [0, 1], and its score."""
+
+    crop: Pixels
+    heat: NDArray[np.float32]
+    score: float
+
+
+class Row(NamedTuple):
+    """One face: what it is called, and a panel per network."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+def draw_side_by_side(path: Path, columns: Sequence[str], rows: Sequence[Row], *, caption: str) -> None:
+    """Writes a PNG: a row per face; the first network's crop, then every network's map over its own crop.
+
+    Args:
+        columns: the networks' names.
+        caption: stands below; says what the maps are.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    canvas = _canvas(columns, rows, caption)
+    write_whole(path, lambda part: canvas.savefig(part, format="png", dpi=_DPI, metadata={"Software": None}))
+
+
+def _canvas(columns: Sequence[str], rows: Sequence[Row], caption: str) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("matplotlib", "report") from None
+    across = len(columns) + 1
+    size = (_CELL * across + 0.8, (_CELL + 0.2) * len(rows) + 0.9)
+    canvas = Figure(figsize=size, layout="constrained")
+    cells = canvas.subplots(len(rows), across, squeeze=False)
+    for axes, row in zip(cells, rows, strict=True):
+        _fill(axes, row)
+    for axes, name in zip(cells[0], ["input", *columns], strict=True):
+        axes.set_title(name, fontsize=9, wrap=True)
+    bar = canvas.colorbar(cells[0][-1].images[-1], ax=cells, fraction=0.03, pad=0.01)
+    bar.ax.tick_params(labelsize=7)
+    canvas.supxlabel(caption, fontsize=8, wrap=True)
+    return canvas
+
+
+def _fill(axes: Any, row: Row) -> None:
+    for each in axes:
+        each.set(xticks=[], yticks=[])
+        each.spines[:].set_visible(False)
+    axes[0].imshow(row.panels[0].crop)
+    axes[0].set_ylabel(row.title, fontsize=7)
+    for each, panel in zip(axes[1:], row.panels, strict=True):
+        each.imshow(np.asarray(panel.crop).mean(2), cmap="gray", vmin=0, vmax=255)
+        each.imshow(panel.heat, cmap="inferno", vmin=0, vmax=1, alpha=0.6)
+        each.set_xlabel(f"score {panel.score:.2f}", fontsize=7, labelpad=2)
