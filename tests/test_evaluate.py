@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from facetrust.data.manifest import Manifest
 from facetrust.data.probes import PROBES, laplacian
@@ -168,3 +170,26 @@ def test_wrong_arguments(
 def test_an_unfinished_run_is_refused(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not finished"):
         evaluate(tmp_path, manifest, out=tmp_path / "out")
+
+
+def test_every_epoch_is_scored_with_its_own_weights(manifest: Path, run: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "run"
+    shutil.copytree(run, whole)
+    (whole / "checkpoints").mkdir()
+    model, _ = load_checkpoint(run)
+    for epoch, factor in enumerate((0.0, 1.0)):
+        weights = {name: factor * value for name, value in model.state_dict().items()}
+        save_file(weights, whole / "checkpoints" / f"epoch-{epoch:03d}.safetensors")
+    path = evaluate(whole, manifest, out=tmp_path / "out", baselines=False, every_epoch=True)
+    nothing, same = (
+        Scores.read(tmp_path / "out" / "epochs" / f"scores-epoch-00{epoch}-test.parquet") for epoch in (0, 1)
+    )
+    assert set(nothing.scores) == {0.5}
+    assert np.array_equal(same.scores, Scores.read(path).scores)
+    assert (nothing.made_by.version, same.made_by.version) == ("1+epoch-000", "1+epoch-001")
+    assert not list((tmp_path / "out").glob("*epoch*.parquet"))
+
+
+def test_a_run_that_kept_no_epochs_says_so(manifest: Path, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"train it with --set trainer\.keep=all"):
+        evaluate(run, manifest, out=tmp_path, baselines=False, every_epoch=True)

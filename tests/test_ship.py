@@ -124,3 +124,25 @@ def test_other_margins_get_their_own_threshold(run, tmp_path):
     assert abs(apcer - bpcer) == pytest.approx(best)
     with pytest.raises(UsageError, match="give a manifest"):
         ship(run / "run", tmp_path / "out.onnx", margins=[1.0])
+
+
+def test_of_two_towers_only_the_image_side_is_shipped(tmp_path):
+    settings = {"clip": "vit-t16", "layers": 1, "image_size": (32, 32)}
+    card = ModelCard(
+        name="flip",
+        task="antispoof",
+        architecture="flip-it",
+        preprocessing=Preprocessing(size=(32, 32)),
+        score_means="any",
+    )
+    torch.manual_seed(0)
+    network = create_model("flip-it", **settings)
+    save_checkpoint(network, card, tmp_path / "run", settings=settings)
+    ship(tmp_path / "run", tmp_path / "out.onnx")
+    served = load_model(tmp_path / "out.onnx")
+    assert served.card.architecture == "flip-it, text folded"
+    text = sum(p.numel() for name, p in network.model.named_parameters() if not name.startswith("visual."))
+    whole = sum(p.numel() for p in network.parameters())
+    # The two class embeddings and the scale stand for the text tower.
+    assert served.card.parameters == whole - text + 2 * 512 + 1
+    assert (tmp_path / "out.onnx").stat().st_size < 4.5 * served.card.parameters

@@ -4,12 +4,16 @@ import json
 import logging
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from facetrust._assembly import assemble
+from facetrust._learner import Learner
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ManifestError, ModelError, UnknownName, UsageError
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
@@ -245,3 +249,89 @@ def test_a_teacher_of_another_task_is_refused(manifest: Path, tmp_path: Path) ->
     recipe = recipe_of(manifest, teachers=[{"path": str(tmp_path / "teacher")}], losses=LOGITS)
     with pytest.raises(ModelError, match="was made for deepfake"):
         train(recipe, out=tmp_path / "run")
+
+
+def test_every_epoch_is_kept_if_asked(manifest: Path, tmp_path: Path) -> None:
+    training = {
+        "epochs": 2, "batch_size": 8, "workers": 0, "keep": "all", "flags": {"enable_progress_bar": False}
+    }  # fmt: skip
+    out = train(recipe_of(manifest, trainer=training), out=tmp_path / "run")
+    kept = sorted(file.name for file in (out / "checkpoints").glob("epoch-*"))
+    assert kept == ["epoch-000.safetensors", "epoch-001.safetensors"]
+    best = state(out)["best"]["epoch"]
+    last = load_file(out / "checkpoints" / f"epoch-{best:03d}.safetensors")
+    assert same(load_checkpoint(out)[0].state_dict(), last)
+
+
+def test_batches_hold_as_many_of_each_domain_and_label(manifest: Path, tmp_path: Path) -> None:
+    """Two groups of three in a batch of six, whatever batch_size says."""
+    data = {"manifests": [str(manifest)], "per_group": 3, "length": 12}
+    recipe = recipe_of(manifest, data=data)
+    sizes = []
+    step = Learner.training_step
+
+    def watched(self: Learner, batch: dict[str, Any], index: int) -> Any:
+        sizes.append(batch["label"].tolist())
+        return step(self, batch, index)
+
+    with patch.object(Learner, "training_step", watched):
+        train(recipe, out=tmp_path / "run", stop_after=1)
+    assert [sorted(labels) for labels in sizes] == [[0.0] * 3 + [1.0] * 3] * 2
+
+
+def small_flip(manifest: Path, out: Path) -> Path:
+    """Returns the run of a FLIP-MCL of one block a tower, trained with its three losses for two steps."""
+    recipe = recipe_of(
+        manifest,
+        name="flip",
+        model={"name": "flip-mcl", "settings": {"clip": "vit-t16", "layers": 1}},
+        data={"manifests": [str(manifest)], "length": 16, "augment": {"style": "flip"}},
+        losses={"contrastive": 1, "consistency": 1},
+        trainer={"epochs": 1, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False}},
+    )
+    return train(recipe, out=out)
+
+
+def test_flip_teaches_a_folded_student_from_the_cache_as_it_does_live(
+    manifest: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "facetrust")
+    teacher = small_flip(manifest, tmp_path / "teacher")
+    assert "1 x supervised, 1 x contrastive, 1 x consistency" in caplog.text
+    taught = {
+        "name": "student",
+        "model": {"name": "clip-vit-t16", "settings": {"layers": 1}},
+        "data": {"manifests": [str(manifest)], "length": 16, "augment": {"draws": 1}},
+        "losses": {"distillation": {"feature-distillation": {"weight": 20}, "attention-distillation": {}}},
+        "teachers": [{"path": str(teacher), "sees": "student", "classes": True}],
+        "trainer": {"epochs": 3, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False}},
+    }
+    runs = [
+        train(recipe_of(manifest, **taught, cache=cache), out=tmp_path / name)
+        for name, cache in (
+            ("live", "off"),
+            ("first", str(tmp_path / "kept")),
+            ("again", str(tmp_path / "kept")),
+        )
+    ]
+    live, first, again = (state(run)["best"]["scores"] for run in runs)
+    # The cache holds float16; a second run with it is the first one again.
+    torch.testing.assert_close(first, live, atol=2e-3, rtol=0)
+    assert same(first, again)
+    (kept,) = (tmp_path / "kept").iterdir()
+    assert {file.name for file in kept.glob("*.npy")} == {"asked.npy", "attention.npy", "embedding.npy"}
+    assert not (runs[0] / "taught").exists()
+
+
+def test_the_students_first_class_embeddings_are_its_teachers(manifest: Path, tmp_path: Path) -> None:
+    teacher = small_flip(manifest, tmp_path / "teacher")
+    recipe = recipe_of(
+        manifest,
+        model={"name": "clip-vit-t16", "settings": {"layers": 1}},
+        losses={"distillation": {"logit-distillation": {}}},
+        teachers=[{"path": str(teacher), "sees": "student", "classes": True}],
+    )
+    student = create_model("clip-vit-t16", layers=1, image_size=(32, 32))
+    assemble(recipe, student)
+    wanted = load_checkpoint(teacher)[0].class_embeddings()
+    torch.testing.assert_close(student.class_embeddings(), wanted)

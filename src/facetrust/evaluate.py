@@ -32,6 +32,7 @@ def evaluate(
     workers: int = 0,
     baselines: bool = True,
     fit: str | Path | Manifest | None = None,
+    every_epoch: bool = False,
     progress: bool = False,
 ) -> Path:
     """Returns the scores file `out/scores-<split>.parquet` of a model on one split.
@@ -47,6 +48,8 @@ def evaluate(
         batch: faces at once, and `workers` processes that read them; for a run folder.
         fit: manifest whose train rows the baselines are fitted on; the same one if none is given.
             Where it has not both labels in train, no baselines are written.
+        every_epoch: also score each epoch's weights, in `out/epochs`, for the figures that a report
+            shows as published; the run must have kept them (`trainer.keep: all`).
         progress: show a bar.
 
     Raises:
@@ -71,6 +74,8 @@ def evaluate(
     names = whole.only(split).samples()
     _write_scores(out / f"scores-{split}.parquet", names, answers, made_by)
     _write_errors(out / f"errors-{split}.csv", names, answers)
+    if every_epoch:
+        _write_epochs(Path(model), rows, names, out / "epochs", made_by, batch=batch, workers=workers)
     if baselines:
         other = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
         _baselines(out, whole, other or whole, made_by)
@@ -97,14 +102,33 @@ def _open(model: str | Path, *, batch: int, workers: int) -> tuple[ModelCard, Sc
     return served.card, score
 
 
-def _torch_scorer(folder: Path, batch: int, workers: int) -> tuple[ModelCard, Scorer]:
+def _write_epochs(
+    run: Path, rows: list[Sample], names: list[Sample], out: Path, made_by: Provenance, **how: int
+) -> None:
+    """Writes the scores of every epoch that a run kept, the epoch in the version's place."""
+    kept = sorted((run / "checkpoints").glob("epoch-*.safetensors"))
+    if not kept:
+        raise UsageError(f"{run}: kept the best epoch only; train it with --set trainer.keep=all")
+    for weights in kept:
+        _, scorer = _torch_scorer(run, **how, weights=weights)
+        named = made_by.model_copy(update={"version": f"{made_by.version.split('+')[0]}+{weights.stem}"})
+        path = out / f"scores-{weights.stem}-{made_by.split}.parquet"
+        _write_scores(path, names, list(scorer(rows)), named)
+
+
+def _torch_scorer(
+    folder: Path, batch: int, workers: int, *, weights: Path | None = None
+) -> tuple[ModelCard, Scorer]:
     import torch
+    from safetensors.torch import load_file
     from torch.utils.data import DataLoader
 
     from facetrust.data.dataset import FaceData, collate
     from facetrust.models import load_checkpoint, mean_logits
 
     model, card = load_checkpoint(folder)
+    if weights is not None:
+        model.load_state_dict(load_file(weights))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device)
 

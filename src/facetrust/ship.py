@@ -75,6 +75,12 @@ def ship(
         raise UsageError("int8 and margins are settled on faces: give a manifest")
     model, card = load_checkpoint(run)
     card = card.model_copy(update={"name": name or card.name})
+    if hasattr(model, "fold"):
+        # A text side says the same of every face: its answers are kept, the tower is not.
+        model = model.fold()  # type: ignore[operator]
+        size = sum(value.numel() for value in model.parameters())
+        told = f"{card.architecture}, text folded"
+        card = card.model_copy(update={"architecture": told, "parameters": size})
     wholes = [Manifest.read(path) for path in paths]
     if margins:
         card = _recut(model, card, tuple(margins), wholes)
