@@ -26,7 +26,9 @@ import numpy as np
 import torch
 
 from facetrust import models, train
+from facetrust._assembly import Assembly
 from facetrust._learner import Learner
+from facetrust._loading import order_of, read_sources
 from facetrust.data.manifest import Manifest
 from facetrust.recipe import Recipe, load_recipe
 from facetrust.records import Sample
@@ -88,7 +90,7 @@ def noise(folder: Path, count: int = 1280) -> Path:
 def run_speed(recipe: Recipe, out: Path, *, clock: Clock = time.perf_counter, cached: bool = False) -> float:
     """Returns the median over epochs of images per second in `train`; `cached`: of one batch all along."""
     stamps: dict[int, list[float]] = {}
-    follow, loaders = Learner.on_train_batch_end, train._loaders
+    follow, loaders = Learner.on_train_batch_end, train.loaders
 
     def noted(self: Learner, *args: Any) -> None:
         follow(self, *args)
@@ -100,7 +102,7 @@ def run_speed(recipe: Recipe, out: Path, *, clock: Clock = time.perf_counter, ca
         training, dev = loaders(*args, **settings)
         return _Again(next(iter(training)), len(training)), dev
 
-    feed = patch.object(train, "_loaders", one_batch if cached else loaders)
+    feed = patch.object(train, "loaders", one_batch if cached else loaders)
     with patch.object(Learner, "on_train_batch_end", noted), feed:
         train.train(recipe, out=out)
     spans = [times for epoch, times in stamps.items() if epoch > 0]
@@ -123,8 +125,9 @@ class _Again:
 
 def loader_speed(recipe: Recipe) -> float:
     """Returns images per second of the workers with nobody in their way."""
-    sources = train._read(recipe.data)
-    loader, _ = train._loaders(recipe, sources, {"student": recipe.preprocessing}, shard=(0, 1))
+    sources = read_sources(recipe.data)
+    made = Assembly(torch.nn.Identity(), {"student": recipe.preprocessing}, (), 0, {})
+    loader, _ = train.loaders(recipe, sources, made, order_of(recipe, sources), None, (0, 1))
     for _ in loader:
         pass
     start, count = time.perf_counter(), 0

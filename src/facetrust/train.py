@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import csv
 import inspect
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Sampler
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from facetrust import models
-from facetrust._assembly import STUDENT, Assembly, assemble
+from facetrust._assembly import Assembly, assemble
 from facetrust._learner import Learner
+from facetrust._loading import Sources, loaders, order_of, read_sources
 from facetrust._teaching import Answers, answers_in, ask
-from facetrust.data.dataset import FaceData, absolute, collate
-from facetrust.data.manifest import Manifest
-from facetrust.data.sampler import EpochSampler, GroupSampler, balance
-from facetrust.errors import ManifestError, UnknownName, UsageError
+from facetrust.data.dataset import FaceData
+from facetrust.data.sampler import EpochSampler, GroupSampler
+from facetrust.errors import UnknownName, UsageError
 from facetrust.protocols import fit_threshold
-from facetrust.recipe import Data, Recipe, load_recipe
+from facetrust.recipe import Recipe, load_recipe
 from facetrust.records import (
     ModelCard,
     Result,
-    Sample,
     write_text,
     write_whole,
 )
@@ -81,28 +77,28 @@ def train(
     if trainer.is_global_zero:
         # The other processes may start when the first has already begun to write.
         _claim(out, recipe, resume)
-    sources = _read(recipe.data)
+    sources = read_sources(recipe.data)
     torch.manual_seed(recipe.seed)
     model = models.create_model(
         recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     made = assemble(recipe, model)
-    order = _order(recipe, sources)
+    order = order_of(recipe, sources)
     taught = _teaching(recipe, sources, made, order, out) if made.origins else None
-    loaders = _loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size))
+    faces = loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size))
     task = made.task
-    learner = _learner(recipe, task, model, out, steps=len(loaders[0]) // trainer.accumulate_grad_batches)
+    learner = _learner(recipe, task, model, out, steps=len(faces[0]) // trainer.accumulate_grad_batches)
     last = out / "checkpoints" / "last.ckpt"
     if trainer.is_global_zero:
         write_text(out / models.RECIPE, recipe.to_yaml())
     _log.info("losses: %s", ", ".join(f"{weight:g} x {name}" for name, weight in task.weights.items()))  # type: ignore[union-attr,operator]
-    with warnings.catch_warnings():
+    with _attention_for(trainer), warnings.catch_warnings():
         # Lightning's advice about workers and log intervals, which the recipe decides; that a resumed
         # run has a checkpoint; and a torch function that Lightning itself should no longer call.
         warnings.simplefilter("ignore", PossibleUserWarning)
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
         warnings.filterwarnings("ignore", ".*LeafSpec")
-        trainer.fit(learner, *loaders, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        trainer.fit(learner, *faces, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     if getattr(trainer, "interrupted", False):
         raise KeyboardInterrupt
     if trainer.is_global_zero:
@@ -113,13 +109,6 @@ def train(
             done = f"{trainer.current_epoch} of {recipe.trainer.epochs} epochs"
             _log.warning("%s: stopped after %s; resume it to go on", out, done)
     return out
-
-
-class _Sources(NamedTuple):
-    train: list[Sample]
-    dev: list[Sample]
-    manifest: str
-    described: str
 
 
 def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
@@ -136,44 +125,6 @@ def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
     before = {"trainer": begun.trainer.model_copy(update={"flags": {}, "workers": 0})}
     if begun.model_copy(update=before) != recipe.model_copy(update=loose):
         raise UsageError(f"{out}: was begun with other settings ({written}); give another folder")
-
-
-def _read(data: Data) -> _Sources:
-    train: list[Sample] = []
-    dev: list[Sample] = []
-    hashes, described = [], []
-    for path in (*data.manifests, *data.extra):
-        manifest = Manifest.read(path)
-        _warn_of_audit(path, manifest.hash)
-        rows = absolute(manifest.samples(), manifest.root)
-        mine = [row for row in rows if row.split == "train"]
-        train += mine
-        if path in data.manifests:
-            dev += [row for row in rows if row.split == "dev"]
-            hashes.append(manifest.hash)
-        described.append(f"{path.stem}: {len(mine)} training samples, manifest {manifest.hash[:16]}")
-    for split, found, simulated in (("train", train, data.augment.simulate), ("dev", dev, data.simulate_dev)):
-        labels = {row.label for row in found} | ({1} if simulated else set())
-        if labels != {0, 1}:
-            what = "no rows" if not found else "one label only"
-            raise ManifestError(f"{data.manifests[0]}: {what} in the {split} split; both labels are needed")
-    return _Sources(train, dev, "+".join(hashes), "; ".join(described))
-
-
-def _warn_of_audit(path: Path, found: str) -> None:
-    report = path.with_name(path.name + ".audit.json")
-    try:
-        audit = json.loads(report.read_text(encoding="utf-8"))
-        state = (
-            "was audited, and not found clean" if audit["manifest"] == found else "changed since its audit"
-        )
-        if audit["manifest"] == found and audit["clean"]:
-            return
-    except FileNotFoundError:
-        state = "was not audited"
-    except (ValueError, KeyError, TypeError, OSError):
-        state = f"has an audit that cannot be read ({report.name})"
-    _log.warning("%s: %s; run: facetrust audit %s", path, state, path)
 
 
 def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
@@ -207,6 +158,16 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
     )
 
 
+def _attention_for(trainer: Trainer) -> AbstractContextManager[None]:
+    """Picks plain attention on a CPU in half precision, whose fused kernel is slow backwards.
+
+    ViT-Tiny at 112 pixels trains 2.1 times as fast (`benchmarks/attention_kernel.py`).
+    """
+    if trainer.precision == "bf16-mixed" and not torch.cuda.is_available():
+        return sdpa_kernel(SDPBackend.MATH)  # type: ignore[no-any-return]
+    return nullcontext()
+
+
 def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, steps: int) -> Learner:
     steps = max(1, steps)
     return Learner(
@@ -226,18 +187,8 @@ def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, st
     )
 
 
-def _order(recipe: Recipe, sources: _Sources) -> EpochSampler | GroupSampler:
-    data = recipe.data
-    if data.per_group is not None:
-        groups = len({(row.domain, row.label) for row in sources.train})
-        steps = max(1, (data.length or len(sources.train)) // (groups * data.per_group))
-        return GroupSampler(sources.train, each=data.per_group, steps=steps, seed=recipe.seed)
-    chances = balance(sources.train, data.shares) if data.balance else None
-    return EpochSampler(len(sources.train), seed=recipe.seed, weights=chances, length=data.length)
-
-
 def _teaching(
-    recipe: Recipe, sources: _Sources, made: Assembly, order: EpochSampler | GroupSampler, out: Path
+    recipe: Recipe, sources: Sources, made: Assembly, order: EpochSampler | GroupSampler, out: Path
 ) -> Answers | None:
     """Returns what the teachers say of all that training will draw; None where it would never come again."""
     augment, task = recipe.data.augment, made.task
@@ -252,7 +203,7 @@ def _teaching(
         "data": sources.described, "samples": count, "teachers": made.origins,
         "views": {name: how.model_dump(mode="json") for name, how in made.views.items()},
         "weights": [teacher.weight for teacher in recipe.teachers], "parts": sorted(task.wanted),
-        "heads": {name: getattr(loss, "heads", "") for name, loss in task.losses.items()},
+        "heads": task.tells_heads_apart,
     }  # fmt: skip
     if not clean:
         facts |= {"seed": recipe.seed, "same": made.same, "augment": augment.model_dump(mode="json")}
@@ -281,70 +232,6 @@ def _told(title: str, *, bar: bool) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: shown.update(line, completed=done, total=total)
 
 
-def _loaders(
-    recipe: Recipe,
-    sources: _Sources,
-    made: Assembly,
-    order: EpochSampler | GroupSampler,
-    taught: Answers | None,
-    shard: tuple[int, int],
-) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    data = recipe.data
-    own = {STUDENT: recipe.preprocessing}
-    training = FaceData(
-        sources.train, views=made.views if taught is None else own, seed=recipe.seed, training=True,
-        same=made.same if taught is None else (), contrast=made.contrast, taught=taught, **dict(data.augment),
-    )  # fmt: skip
-    dev = FaceData(
-        sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev, species=data.augment.species
-    )
-    grouped = isinstance(order, GroupSampler)
-    batch = order.batch_size if isinstance(order, GroupSampler) else recipe.trainer.batch_size
-    share = _Share(order, *shard, batch=batch if grouped else 1)
-    shared = {
-        "batch_size": batch, "num_workers": recipe.trainer.workers, "collate_fn": collate,
-        "worker_init_fn": _quiet_worker, "pin_memory": torch.cuda.is_available(),
-    }  # fmt: skip
-    # A last batch of one face would give batch normalisation nothing to compare.
-    whole = len(share) >= batch
-    persistent = recipe.trainer.workers > 0
-    return (
-        DataLoader(training, sampler=share, drop_last=whole, persistent_workers=persistent, **shared),  # type: ignore[arg-type]
-        DataLoader(dev, sampler=range(shard[0], len(dev), shard[1]), **shared),  # type: ignore[arg-type]
-    )
-
-
-class _Share(Sampler[int]):
-    """Every `count`-th batch of another sampler from the `rank`-th on; all shares are equally long."""
-
-    def __init__(
-        self, order: EpochSampler | GroupSampler, rank: int = 0, count: int = 1, *, batch: int = 1
-    ) -> None:
-        self.order = order
-        self.rank = rank
-        self.count = count
-        # Whole batches where they are balanced, keys one by one where they are not.
-        self.batch = batch
-
-    def __len__(self) -> int:
-        return len(self.order) // (self.count * self.batch) * self.batch
-
-    def set_epoch(self, epoch: int) -> None:
-        self.order.set_epoch(epoch)
-
-    def __iter__(self) -> Iterator[int]:
-        keys = np.array(list(self.order)[: len(self) * self.count], np.int64)
-        return iter(keys.reshape(-1, self.batch)[self.rank :: self.count].ravel().tolist())
-
-
-def _quiet_worker(_: int) -> None:
-    import cv2
-
-    # One thread a worker; more would fight over the cores that the other workers use.
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-
-
 def _write_failed(out: Path, failed: dict[str, str]) -> None:
     if not failed:
         return
@@ -357,7 +244,7 @@ def _write_failed(out: Path, failed: dict[str, str]) -> None:
     write_whole(out / "unreadable.csv", write)
 
 
-def _finish(out: Path, recipe: Recipe, learner: Learner, sources: _Sources) -> None:
+def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> None:
     """Writes the checkpoint folder's files from the best epoch; the card last."""
     from safetensors.torch import load_file
 

@@ -50,11 +50,13 @@ def _first_row(attention: nn.MultiheadAttention, tokens: Tensor) -> Tensor:
     does not see. That is a hundredth of what an attention map costs.
     """
     heads, width = attention.num_heads, tokens.shape[-1]
-    ask, keep = cast(Tensor, attention.in_proj_weight).split(width)[:2]
+    weight = cast(Tensor, attention.in_proj_weight)
+    ask, keep = weight[:width], weight[width : 2 * width]
     query = functional.linear(tokens[:, 0], ask, attention.in_proj_bias[:width])
     asked = query.reshape(-1, heads, 1, width // heads) @ keep.reshape(heads, width // heads, width)
     likeness = tokens @ asked[:, :, 0].mT * (width // heads) ** -0.5
-    return likeness.softmax(1).mean(2)
+    share: Tensor = likeness.softmax(1).mean(2)
+    return share
 
 
 def spread(logit: Tensor, share: Tensor) -> Output:

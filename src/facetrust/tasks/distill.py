@@ -94,6 +94,11 @@ class Distill(nn.Module):
         loss = parts["loss"] + sum(self.weights[name] * term for name, term in terms.items())
         return {**parts, **terms, "loss": loss}
 
+    @property
+    def tells_heads_apart(self) -> bool:
+        """Whether any loss looks at single attention heads; else their mean is all that is kept."""
+        return any(getattr(loss, "heads", "mean") != "mean" for loss in self.losses.values())
+
     def adapt(self, batch: dict[str, Any]) -> None:
         """Makes the layers that losses learn (projections, mixed heads), for inputs like this batch.
 
@@ -160,8 +165,9 @@ class Distill(nn.Module):
                 found[name] = _over_crops(inside.output.logit, crops)
             elif name == "attention":
                 maps = attention_of(inside)
-                apart = any(getattr(loss, "heads", "mean") != "mean" for loss in self.losses.values())
-                found[name] = _over_crops(maps if apart else maps.mean(2, keepdim=True), crops)
+                found[name] = _over_crops(
+                    maps if self.tells_heads_apart else maps.mean(2, keepdim=True), crops
+                )
             elif name in _LAYERED:
                 layers = getattr(inside, name)
                 if not layers:
