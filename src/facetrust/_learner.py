@@ -31,7 +31,7 @@ class Learner(LightningModule):
         steps: optimizer steps in the whole run; `warmup` of them rise linearly.
         final: learning rate at the end over `lr`.
         ema: decay of the average, 0 for the plain weights.
-        choose: development figure that picks the best epoch.
+        choose: development figure that picks the best epoch, or `last`.
         optimizer: `adamw`, or `adam` with coupled weight decay.
         every: keep the weights of every epoch, in `epoch-<n>.safetensors` beside `best`.
     """
@@ -48,7 +48,7 @@ class Learner(LightningModule):
         final: float = 0.0,
         weight_decay: float = 0.05,
         ema: float = 0.999,
-        choose: Literal["auc", "loss"] = "auc",
+        choose: Literal["auc", "loss", "last"] = "auc",
         optimizer: Literal["adamw", "adam"] = "adamw",
         every: bool = False,
         seed: int = 0,
@@ -121,7 +121,7 @@ class Learner(LightningModule):
         self.log_dict({f"dev/{name}": value for name, value in found.items()}, prog_bar=True)
         if self.every:
             self._write(self.best_file.with_name(f"epoch-{self.current_epoch:03d}.safetensors"))
-        value = found["auc"] if self.choose == "auc" else -found["loss"]
+        value = {"auc": found["auc"], "loss": -found["loss"], "last": self.current_epoch}[self.choose]
         if self.best and value <= self.best["value"]:
             return
         self.best = {"value": value, "epoch": self.current_epoch, "auc": found["auc"]}

@@ -107,7 +107,7 @@ class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
-    choose: which development figure picks the epoch that is kept. keep: `all` keeps the weights of
+    choose: which development figure picks the epoch that is kept, or `last`. keep: `all` keeps the weights of
     every epoch, for an evaluation that chooses among them.
     """
 
@@ -117,7 +117,7 @@ class Training(Record):
     clip: float = Field(default=1.0, ge=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: str = "auto"
-    choose: Literal["auc", "loss"] = "auc"
+    choose: Literal["auc", "loss", "last"] = "auc"
     keep: Literal["best", "all"] = "best"
     flags: dict[str, Any] = Field(default_factory=dict)
 

@@ -161,7 +161,7 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
 def _attention_for(trainer: Trainer) -> AbstractContextManager[None]:
     """Picks plain attention on a CPU in half precision, whose fused kernel is slow backwards.
 
-    ViT-Tiny at 112 pixels trains 2.1 times as fast (`benchmarks/attention_kernel.py`).
+    `benchmarks/attention_kernel.py` measures both.
     """
     if trainer.precision == "bf16-mixed" and not torch.cuda.is_available():
         return sdpa_kernel(SDPBackend.MATH)  # type: ignore[no-any-return]
