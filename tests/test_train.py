@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from facetrust._assembly import assemble
 from facetrust._learner import Learner
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ManifestError, ModelError, UnknownName, UsageError
@@ -321,17 +320,3 @@ def test_flip_teaches_a_folded_student_from_the_cache_as_it_does_live(
     (kept,) = (tmp_path / "kept").iterdir()
     assert {file.name for file in kept.glob("*.npy")} == {"asked.npy", "attention.npy", "embedding.npy"}
     assert not (runs[0] / "taught").exists()
-
-
-def test_the_students_first_class_embeddings_are_its_teachers(manifest: Path, tmp_path: Path) -> None:
-    teacher = small_flip(manifest, tmp_path / "teacher")
-    recipe = recipe_of(
-        manifest,
-        model={"name": "clip-vit-t16", "settings": {"layers": 1}},
-        losses={"distillation": {"logit-distillation": {}}},
-        teachers=[{"path": str(teacher), "sees": "student", "classes": True}],
-    )
-    student = create_model("clip-vit-t16", layers=1, image_size=(32, 32))
-    assemble(recipe, student)
-    wanted = load_checkpoint(teacher)[0].class_embeddings()
-    torch.testing.assert_close(student.class_embeddings(), wanted)
