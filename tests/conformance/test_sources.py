@@ -60,6 +60,7 @@ _LIST = "path,label,subject,session,split_subject_disjoint,x,y,w,h,sha256\n" + "
 )
 _PEOPLE = "".join(f"Given Name{who}\n" for who in range(1, 31))
 _FOLDER = [f"{label}/{who}/{n}.jpg" for label in ("live", "spoof") for who in "abcdefghij" for n in range(3)]
+_FOLDER += [f"{label}/k/clip.mp4" for label in ("live", "spoof")]
 _LFW = [f"P{n}_X/P{n}_X_{i:04d}.jpg" for n in range(40) for i in (1, 2)]
 _WMCA = [
     f"{who:03d}_01_000_{kind}_01/color/{n}.jpg" for who in range(20) for kind in (0, 4) for n in range(2)
@@ -136,6 +137,33 @@ _OULU = [
     for file in range(1, 6)
 ]
 
+_FFPP_PAIRS = {"train": [("000", "003")], "val": [("720", "672")], "test": [("953", "974")]}
+_FFPP_LISTS = {f"splits/{name}.json": json.dumps(pairs) for name, pairs in _FFPP_PAIRS.items()}
+_FFPP = [
+    f"{place}/c23/videos/{name}.mp4"
+    for ((one, two),) in _FFPP_PAIRS.values()
+    for place, names in (
+        ("original_sequences/youtube", (one, two)),
+        ("manipulated_sequences/Deepfakes", (f"{one}_{two}", f"{two}_{one}")),
+    )
+    for name in names
+]
+_DFDC = {
+    f"dfdc_train_part_{part}": {
+        f"{part}a.mp4": {"label": "REAL", "split": "train"},
+        f"{part}b.mp4": {"label": "FAKE", "split": "train", "original": f"{part}a.mp4"},
+    }
+    for part in (0, 36, 49)
+}
+_DFDC_LISTS = {f"{part}/metadata.json": json.dumps(videos) for part, videos in _DFDC.items()}
+_CELEB_TEST = ["Celeb-real/id0_0001.mp4", "Celeb-synthesis/id0_id1_0001.mp4", "YouTube-real/00170.mp4"]
+_CELEB = [
+    *_CELEB_TEST,
+    *(f"Celeb-real/id{who}_0000.mp4" for who in range(2, 12)),
+    *(f"Celeb-synthesis/id{who}_id{who + 1}_0000.mp4" for who in range(2, 12, 2)),
+]
+_CELEB_LIST = "".join(f"{int('synthesis' not in name)} {name}\n" for name in _CELEB_TEST)
+
 TREES = {
     "nuaa": Tree(empty(_NUAA, manifest__csv=_LIST), "manifest.csv"),
     "folder": Tree(empty(_FOLDER), ""),
@@ -152,6 +180,12 @@ TREES = {
     "msu-mfsd": Tree({**empty(_MSU), **_MSU_PEOPLE}, "test_sub_list.txt"),
     "replay-attack": Tree(empty(_REPLAY), "devel/real/client003_session01_webcam_authenticate_adverse_2.mov"),
     "oulu-npu": Tree(empty(_OULU), "Test_files/6_3_36_4.avi"),
+    "ffpp": Tree(empty(_FFPP) | _FFPP_LISTS, "splits/val.json"),
+    "dfdc": Tree(
+        empty(f"{part}/{name}" for part, videos in _DFDC.items() for name in videos) | _DFDC_LISTS,
+        "dfdc_train_part_36/36b.mp4",
+    ),
+    "celeb-df": Tree(empty(_CELEB, List_of_testing_videos__txt=_CELEB_LIST), _CELEB_TEST[1]),
 }
 
 
@@ -184,7 +218,7 @@ def each_its_path(rows: list[Sample]) -> list[Sample]:
 
 def test_all_were_seen():
     assert {"nuaa", "folder", "lfw"} <= set(NAMES)
-    assert len(NAMES) >= 13
+    assert len(NAMES) >= 16
     assert set(TREES) == set(NAMES), "a new source needs a fake tree here"
 
 

@@ -39,6 +39,45 @@ def test_a_folder_a_split(plant: Plant) -> None:
     ]
 
 
+def test_videos_beside_pictures(plant: Plant) -> None:
+    root = plant(
+        "train/real/a/clip.mp4", "train/fake/Deepfakes/a/clip.MOV.avi", "train/fake/Deepfakes/a/crop.png",
+        "test/real/b.mkv", "test/fake/b.webm",
+    )  # fmt: skip
+    rows = folder(root, frames=(5, 2))
+    assert [
+        (row.path, row.label, row.split, row.attack, row.subject, row.media, row.frame) for row in rows
+    ] == [
+        *(("test/fake/b.webm", 1, "test", None, None, "test/fake/b.webm", n) for n in (5, 15)),
+        *(("test/real/b.mkv", 0, "test", None, None, "test/real/b.mkv", n) for n in (2, 6, 10, 14, 18)),
+        *(
+            (f"train/{clip}", 1, "train", "Deepfakes", "a", f"train/{clip}", n)
+            for clip in ("fake/Deepfakes/a/clip.MOV.avi",)
+            for n in (5, 15)
+        ),
+        ("train/fake/Deepfakes/a/crop.png", 1, "train", "Deepfakes", "a", None, None),
+        *(
+            ("train/real/a/clip.mp4", 0, "train", None, "a", "train/real/a/clip.mp4", n)
+            for n in (2, 6, 10, 14, 18)
+        ),
+    ]
+
+
+def test_videos_without_splits_are_drawn_whole(plant: Plant) -> None:
+    rows = folder(plant(*(f"{label}/{n}.mp4" for label in ("real", "fake") for n in range(20))), frames=4)
+    assert len(rows) == 160
+    assert {row.split for row in rows} == {"train", "dev", "test"}
+    assert not shared(rows)
+
+
+def test_a_list_of_videos(plant: Plant) -> None:
+    text = "path,label,split,media,frame\na.mp4,real,test,,\nb.mp4,fake,test,film,3\nc.jpg,fake,test,,\n"
+    rows = folder(plant("a.mp4", "b.mp4", "c.jpg", labels__csv=text), frames=2)
+    assert [(row.path, row.media, row.frame) for row in rows] == [
+        ("a.mp4", "a.mp4", 5), ("a.mp4", "a.mp4", 15), ("b.mp4", "film", 3), ("c.jpg", None, None),
+    ]  # fmt: skip
+
+
 def test_a_list(plant: Plant) -> None:
     names = [f"{i:02d}.jpg" for i in range(30)]
     lines = "".join(f"{name},{'live' if i % 2 else 'spoof'},s{i // 2}\n" for i, name in enumerate(names))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from facetrust.errors import ManifestError
 
@@ -36,14 +38,26 @@ def file_at(path: Path, what: str) -> Path:
     return path
 
 
+def json_at(path: Path, what: str) -> Any:
+    """Returns what a JSON file that a data set must have holds.
+
+    Raises:
+        ManifestError: it is missing or is no JSON; `what` says what it is.
+    """
+    try:
+        return json.loads(file_at(path, what).read_bytes())
+    except (ValueError, RecursionError):
+        raise ManifestError(f"{path}: is not a JSON file; unpack the data set again") from None
+
+
 def folders(root: Path) -> list[Path]:
     """Returns the folders in a folder by name, without the hidden ones."""
     return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def pictures(root: Path) -> list[Path]:
-    """Returns the picture files below a folder by path, without the hidden ones."""
-    found = (path for path in root.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
+def pictures(root: Path, *, kinds: tuple[str, ...] = PICTURES) -> list[Path]:
+    """Returns the picture files (or those with other suffixes) below a folder by path, without the hidden."""
+    found = (path for path in root.rglob("*") if path.suffix.lower() in kinds and path.is_file())
     return sorted(
         path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)
     )

@@ -1,14 +1,16 @@
-"""Your own pictures: a folder a label, or a list of them in `labels.csv`."""
+"""Your own pictures and videos: a folder a label, or a list of them in `labels.csv`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from facetrust.data.manifest import Manifest
-from facetrust.data.sources._files import folder_at, folders, pictures
+from facetrust.data.sources._files import PICTURES, folder_at, folders, pictures
+from facetrust.data.sources._videos import Frames, spread_rows
 from facetrust.data.splits import assign
 from facetrust.errors import ManifestError
 from facetrust.records import Sample, Split, label_number
+from facetrust.video import VIDEOS
 
 _HOLDS = "a folder a label (live/, attack/ …) or labels.csv"
 _SPLITS: dict[str, Split] = {
@@ -18,26 +20,41 @@ _SPLITS: dict[str, Split] = {
 }
 
 
-def folder(root: Path, *, seed: int = 0) -> list[Sample]:
-    """Returns all pictures by path, in one of three layouts.
+def folder(root: Path, *, seed: int = 0, frames: Frames = 10) -> list[Sample]:
+    """Returns all pictures and of all videos evenly spread frames by path, in one of three layouts.
 
     - `labels.csv`: columns path and label; split, subject, media, attack, box and so on if known.
     - `<label>/…`: split under the seed.
     - `<split>/<label>/…`: split as the folders say (`val` is dev).
 
-    A label is any known name (`live`, `spoof`, `0` …). Below it, an attack's first folder names
-    its species; further folders name the subject: `attack/print/anna/1.jpg`, `live/anna/1.jpg`.
+    A label is any known name (`live`, `spoof`, `real`, `fake`, `0` …). Below it, an attack's first
+    folder names its species; further folders name the subject: `attack/print/anna/1.jpg`,
+    `live/anna/1.jpg`. A fake is split with its original only if both name one subject.
+    `_videos.spread` says which frames of a video are taken; a list may name one (`frame`) instead.
+    A video is its own media.
 
     Args:
         root: the folder.
         seed: seed of the split where none is given.
+        frames: how many of each video, or (of a genuine one, of a manipulated one).
 
     Raises:
         ManifestError: the folder is missing or empty, a label is not known, a listed picture is missing.
+        UsageError: `frames` is below 1.
     """
     root = folder_at(root, _HOLDS)
-    if (root / "labels.csv").is_file():
-        return _listed(root, seed=seed)
+    samples = _listed(root, seed=seed) if (root / "labels.csv").is_file() else _laid(root, seed=seed)
+    return [row for sample in samples for row in _rows(root, sample, frames)]
+
+
+def _rows(root: Path, sample: Sample, frames: Frames) -> list[Sample]:
+    if Path(sample.path).suffix.lower() not in VIDEOS:
+        return [sample]
+    video = sample.model_copy(update={"media": sample.media or sample.path})
+    return [video] if video.frame is not None else spread_rows(root, [video], frames)
+
+
+def _laid(root: Path, *, seed: int) -> list[Sample]:
     parts = folders(root)
     by_split = bool(parts) and all(part.name.lower() in _SPLITS for part in parts)
     samples: list[Sample] = []
@@ -46,7 +63,7 @@ def folder(root: Path, *, seed: int = 0) -> list[Sample]:
         for label in folders(part) if by_split else [part]:
             samples += _below(label, root, split)
     if not samples:
-        raise ManifestError(f"{root}: holds no pictures; give a folder that holds {_HOLDS}")
+        raise ManifestError(f"{root}: holds no pictures or videos; give a folder that holds {_HOLDS}")
     samples.sort(key=lambda sample: sample.path)
     return samples if by_split else assign(samples, seed=seed)
 
@@ -57,7 +74,7 @@ def _below(folder: Path, root: Path, split: Split) -> list[Sample]:
     except ManifestError as error:
         raise ManifestError(f"{folder}: {error}") from None
     samples = []
-    for path in pictures(folder):
+    for path in pictures(folder, kinds=(*PICTURES, *VIDEOS)):
         between = path.relative_to(folder).parts[:-1]
         species = between[0] if label and between else None
         person = "/".join(between[1:] if label else between)
