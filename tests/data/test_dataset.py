@@ -57,6 +57,25 @@ def test_items_depend_on_seed_epoch_and_index_only(samples: list[Sample]) -> Non
     assert not torch.equal(first, other[key]["views"]["student"])
 
 
+def test_beside_self_blends_the_others_are_changed_as_often(samples: list[Sample]) -> None:
+    """Otherwise what is sharpened or coarse all over would be told apart by that, not by its face."""
+    plain = FaceData(samples, views=VIEWS)
+    data = FaceData(samples, views=VIEWS, simulate=0.5, species=("self-blend",), seed=3)
+    items = [data[key] for key in range(60 * len(samples))]
+    whole = [plain[index]["views"]["teacher"] for index in range(len(samples))]
+    same = {
+        faked: [
+            torch.equal(i["views"]["teacher"], whole[i["index"]]) for i in items if i["simulated"] == faked
+        ]
+        for faked in (True, False)
+    }
+    assert 0.4 < np.mean(same[False]) < 0.6
+    assert not any(same[True])
+    assert all(item["label"] == float(samples[item["index"]].label or item["simulated"]) for item in items)
+    unsimulated = FaceData(samples, views=VIEWS, species=("self-blend",), seed=3)
+    assert torch.equal(unsimulated[0]["views"]["teacher"], whole[0])
+
+
 def test_only_the_student_sees_the_degraded_face(samples: list[Sample]) -> None:
     plain = FaceData(samples, views=VIEWS)
     data = FaceData(samples, views=VIEWS, training=True, strength=1.0, tight=1.0)

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.data.simulate import SPECIES, simulate
+from facetrust.data.self_blend import self_blend
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, simulate
 from facetrust.errors import UnknownName
 
 BOX = (40.0, 40.0, 50.0, 60.0)
+GOLDEN = [152.739, 108.289]  # mean levels of a print and a replay
 
 
 @pytest.fixture
@@ -81,6 +83,21 @@ def test_a_background_shows_around_the_medium(photo: np.ndarray) -> None:
 def test_an_unknown_species_is_answered_with_the_nearest(photo: np.ndarray) -> None:
     with pytest.raises(UnknownName, match="did you mean 'print'"):
         simulate(photo, BOX, species="prints", rng=np.random.default_rng(0))
+
+
+def test_prints_and_replays_are_drawn_as_ever(photo: np.ndarray) -> None:
+    means = [simulate(photo, BOX, species=name, rng=np.random.default_rng(11)).mean() for name in SPECIES]
+    assert means == pytest.approx(GOLDEN, abs=0.5)
+
+
+def test_a_manipulation_changes_the_face_and_is_no_default(photo: np.ndarray) -> None:
+    assert SPECIES == ("print", "replay")
+    assert MANIPULATIONS == ("self-blend",)
+    for seed in range(6):
+        found = simulate(photo, BOX, species="self-blend", rng=np.random.default_rng(seed))
+        blend = self_blend(photo, BOX, np.random.default_rng(seed), joint=False)
+        assert np.array_equal(found, blend.fake)
+        assert not np.array_equal(found, blend.real)
 
 
 def test_simulating_needs_no_torch() -> None:

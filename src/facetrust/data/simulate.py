@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.data.self_blend import self_blend
 from facetrust.errors import UnknownName
 from facetrust.imaging import Pixels
 from facetrust.records import Box
@@ -19,6 +20,7 @@ from facetrust.records import Box
 Plane = NDArray[np.float32]
 
 SPECIES = ("print", "replay")
+MANIPULATIONS = ("self-blend",)  # of the face itself, for the deepfake task
 
 
 def simulate(
@@ -29,15 +31,18 @@ def simulate(
     Args:
         image: (H, W, 3) uint8 RGB with a live face.
         box: x, y, w, h of the face in pixels.
-        species: `"print"` or `"replay"`.
+        species: `"print"` or `"replay"`, or the manipulation `"self-blend"`, without its joint change.
         rng: all choices are drawn from it.
-        background: what lies around the print or screen; the picture itself, blurred, if none is given.
+        background: what lies around the print or screen; the picture itself, blurred, if none is given. A
+            manipulation has none.
 
     Raises:
         UnknownName: no such species.
     """
-    if species not in SPECIES:
-        raise UnknownName("attack species", species, SPECIES)
+    if species not in (known := (*SPECIES, *MANIPULATIONS)):
+        raise UnknownName("attack species", species, known)
+    if species == "self-blend":
+        return self_blend(image, box, rng, joint=False).fake
     shown = _reproduce(image.astype(np.float32) / 255.0, rng)
     medium = _print(shown, rng) if species == "print" else _screen(shown, rng)
     medium = _lit(medium, rng, glossy=species == "replay" or rng.random() < 0.3)

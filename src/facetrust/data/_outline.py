@@ -1,0 +1,53 @@
+"""Where a face ends, guessed from five points or from its box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.records import Box, Point
+
+Polygon = NDArray[np.float64]
+
+# Where a detector finds eyes, nose and mouth corners of an upright face, in sides of its box.
+_USUAL = np.array([(0.29, 0.42), (0.71, 0.42), (0.5, 0.62), (0.32, 0.8), (0.68, 0.8)])
+_REACH = 0.08  # no outline leaves the box by more, in sides of the box
+_CORNERS = 64
+
+
+def outline(box: Box, points: Sequence[Point] | None = None, *, forehead: bool = True) -> Polygon:
+    """Returns a convex outline of the face, (64, 2) float64 x, y in pixels.
+
+    Two half ellipses share their widest line: the jaw below it, the forehead above. Their axes are
+    multiples of the distances between the eyes and from eyes to mouth, with an adult's usual
+    proportions; a nose beside the middle shifts the outline to the other side, as a turned head does.
+
+    Args:
+        box: x, y, w, h of the face; alone it gives the points of an upright, frontal face.
+        points: eyes, nose and mouth corners, the one further left in the picture first.
+        forehead: if not, the outline ends just above the brows.
+    """
+    x, y, w, h = box
+    at = np.array([x, y]) + _USUAL * (w, h) if points is None else np.asarray(points, np.float64)
+    eyes, mouth = at[:2].mean(0), at[3:5].mean(0)
+    across, down = at[1] - at[0], mouth - eyes
+    apart, length = float(np.hypot(*across)), max(float(np.hypot(*down)), 1e-6)
+    down = down / length
+    across = np.array([down[1], -down[0]])  # a right angle, even where a turned head shears the points
+    wide = max(1.1 * apart, 0.9 * length)
+    turned = float(np.clip((at[2] - eyes) @ across, -0.4 * wide, 0.4 * wide))
+    angle = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    side, drop = wide * np.cos(angle) - turned, np.sin(angle)
+    drop = np.where(drop > 0, 1.3, 1.2) * length * drop + 0.2 * length
+    if not forehead:
+        drop = np.maximum(drop, -0.35 * length)
+    return inside(eyes + side[:, None] * across + drop[:, None] * down, box)
+
+
+def inside(corners: Polygon, box: Box) -> Polygon:
+    """Returns the corners, those far outside the box moved to it."""
+    x, y, w, h = box
+    low = (x - _REACH * w, y - _REACH * h)
+    return np.clip(corners, low, (x + (1 + _REACH) * w, y + (1 + _REACH) * h))
