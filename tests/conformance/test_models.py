@@ -17,6 +17,14 @@ NAMES = registry.names("models")
 EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
     "clip": ("clip-vit-t16", {"image_size": (48, 32), "layers": 2}),
     "clip.mean": ("clip-vit-s16", {"image_size": (32, 32), "layers": 1, "pool": "mean"}),
+    "cross-efficient-vit": (
+        "cross-efficient-vit",
+        {"image_size": (64, 64), "widths": (16, 24), "depth": 1, "depths": (1, 1, 1), "hidden": 32},
+    ),
+    "efficient-vit": (
+        "efficient-vit",
+        {"image_size": (64, 96), "width": 32, "depth": 1, "heads": 2, "hidden": 32},
+    ),
     "flip": ("flip-it", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
     "flip.v": ("flip-v", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
     "timm": ("timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
@@ -28,9 +36,11 @@ CASES = sorted({*NAMES, *EXAMPLES} - UNTRAINABLE)
 
 
 def test_all_were_seen():
-    assert {"clip", "flip", "minifasnet", "onnx", "timm"} <= set(NAMES)
-    assert len(NAMES) >= 5
-    assert len(CASES) >= 7
+    assert {"clip", "cross-efficient-vit", "efficient-vit", "flip", "minifasnet", "onnx", "timm"} <= set(
+        NAMES
+    )
+    assert len(NAMES) >= 7
+    assert len(CASES) >= 9
     assert {name.split(".")[0] for name in EXAMPLES} <= set(NAMES)
 
 
