@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facetrust._efficient_vits import cross_efficient_vit, efficient_vit
 from facetrust.errors import MissingExtra, ModelError, UnknownName
 from facetrust.records import ModelCard, Preprocessing, sha256_of, write_text, write_whole
 
@@ -68,6 +69,20 @@ def _flip(variant: str, size: tuple[int, int]) -> ModelCard:
     )
 
 
+def _efficient_vit(name: str, size: tuple[int, int]) -> ModelCard:
+    # The authors cut a box at the frame's border and pad evenly; here a face stays in the middle.
+    how = Preprocessing(margins=(1.0,), size=size, top=255.0, color="BGR", fill="zero")
+    return ModelCard(
+        name=name,
+        task="deepfake",
+        architecture=name,
+        preprocessing=how,
+        score_means="chance that the face is manipulated: swapped, reenacted or otherwise made",
+        training_data="DFDC and FaceForensics++, as its authors describe",
+        terms="MIT as published",
+    )
+
+
 def import_checkpoint(kind: str, file: str | Path, out: str | Path) -> Path:
     """Writes a published file as a model of ours and returns where: a checkpoint folder or an `.onnx`.
 
@@ -89,8 +104,7 @@ def import_checkpoint(kind: str, file: str | Path, out: str | Path) -> Path:
 
 
 def _import_silent_face(file: Path, out: Path, *, variant: str, margin: float) -> Path:
-    weights = {key.removeprefix("module."): value for key, value in _plain(file).items()}
-    return _save(file, out, _silent_face(variant, margin), weights, {})
+    return _save(file, out, _silent_face(variant, margin), _stripped(file), {})
 
 
 def _import_flip(file: Path, out: Path) -> Path:
@@ -113,6 +127,20 @@ def _towers(file: Path, weights: Mapping[str, Tensor], tower: str) -> dict[str, 
     side = patch * round((len(positions) - 1) ** 0.5)
     blocks = [key for key in weights if key.startswith(tower) and key.endswith(".attn.in_proj_weight")]
     return {"clip": _WIDTHS[width], "image_size": (side, side), "layers": len(blocks), "quick_gelu": True}
+
+
+def _import_efficient_vit(file: Path, out: Path) -> Path:
+    weights, settings = efficient_vit(file, _stripped(file))
+    return _save(file, out, _efficient_vit("efficient-vit", settings["image_size"]), weights, settings)
+
+
+def _import_cross_efficient_vit(file: Path, out: Path) -> Path:
+    weights, settings = cross_efficient_vit(file, _stripped(file))
+    return _save(file, out, _efficient_vit("cross-efficient-vit", settings["image_size"]), weights, settings)
+
+
+def _stripped(file: Path) -> dict[str, Tensor]:
+    return {key.removeprefix("module."): value for key, value in _plain(file).items()}
 
 
 def _plain(file: Path) -> dict[str, Tensor]:
@@ -203,6 +231,8 @@ def _silent(variant: str, margin: float) -> Callable[[Path, Path], Path]:
 
 
 KINDS: dict[str, Callable[[Path, Path], Path]] = {
+    "cross-efficient-vit": _import_cross_efficient_vit,
+    "efficient-vit": _import_efficient_vit,
     "facenox-v2se": _import_facenox,
     "flip": _import_flip,
     "silent-face-v1se": _silent("v1se", 4.0),
