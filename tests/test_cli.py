@@ -88,7 +88,9 @@ class TestStarting:
         said = capsys.readouterr().out
         assert [name for name in COMMANDS if f"  {name} " not in said] == []
 
-    @pytest.mark.parametrize("command", [*COMMANDS, "data prepare", "data simulate", "data split"])
+    @pytest.mark.parametrize(
+        "command", [*COMMANDS, *(f"data {name}" for name in ("contact", "prepare", "simulate", "split"))]
+    )
     def test_every_command_has_help(self, command, capsys):
         assert run(*command.split(), "--help") == 0
         assert len(capsys.readouterr().out.splitlines()) > 5

@@ -13,6 +13,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from facetrust._cli_data import DetectorFile, data
 from facetrust.errors import FacetrustError, MissingExtra, UsageError
 
 # What Typer raises for wrong usage; it has no public name for it, and its home has moved before.
@@ -26,14 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data = typer.Typer(help="Datasets become manifests.", rich_markup_mode=None)
 app.add_typer(data, name="data")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for what is written.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-DetectorFile = Annotated[
-    Path | None, typer.Option("--detector", help="YuNet's .onnx file; MTCNN without it.")
-]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,68 +118,6 @@ def _by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
             task, name = tasks[0], entry
         given[task] = name
     return given
-
-
-@data.command()
-def prepare(
-    source: Annotated[str, typer.Argument(help="The dataset's layout, such as nuaa, oulu-npu or folder.")],
-    root: Annotated[Path, typer.Argument(help="The dataset's folder.")],
-    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
-    detector: DetectorFile = None,
-    context: Annotated[float, typer.Option(help="Side of what is kept, in sides of the face.")] = 4.0,
-    longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to so many pixels.")] = 160,
-) -> None:
-    """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on."""
-    from facetrust import _cli_show
-    from facetrust.prepare import prepare as run
-    from facetrust.runtime.detector import open_detector
-
-    with _cli_show.progress("preparing") as advance:
-        opened = open_detector(detector)
-        made = run(
-            source, root, out, detector=opened, context=context, longest_face=longest_face, progress=advance
-        )
-    typer.echo(f"{made}")
-
-
-@data.command()
-def simulate(
-    manifest: Annotated[Path, typer.Argument(help="A prepared manifest with live faces.")],
-    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
-    copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Decides every attack.")] = 0,
-    keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
-) -> None:
-    """Makes print and replay attacks of the live faces of a manifest; writes them with a manifest."""
-    from facetrust import _cli_show
-    from facetrust.attacks import simulate_attacks
-
-    with _cli_show.progress("simulating") as advance:
-        made = simulate_attacks(
-            manifest, out, copies=copies, seed=seed, keep_live=keep_live, progress=advance
-        )
-    for _, reason in made.failed:
-        _cli_show.complain(reason)
-    typer.echo(f"{made.manifest}: {made.attacks} attacks")
-
-
-@data.command()
-def split(
-    protocol: Annotated[
-        str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")
-    ],
-    manifests: Annotated[list[Path], typer.Argument(help="Prepared manifests; their rows are put together.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a fold.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, such as celeba=true.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides who is drawn for dev.")] = 0,
-) -> None:
-    """Assigns train, dev and test anew by a protocol; writes one manifest a fold."""
-    from facetrust.folds import parsed, split_manifest
-
-    for written in split_manifest(protocol, manifests, out=out, seed=seed, settings=parsed(settings or [])):
-        typer.echo(written)
 
 
 @app.command()

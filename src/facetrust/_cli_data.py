@@ -1,0 +1,90 @@
+"""The commands of `data`: datasets become manifests, and manifests others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(help="Datasets become manifests.", rich_markup_mode=None)
+
+DetectorFile = Annotated[
+    Path | None, typer.Option("--detector", help="YuNet's .onnx file; MTCNN without it.")
+]
+
+
+@data.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="The dataset's layout, such as nuaa, oulu-npu or folder.")],
+    root: Annotated[Path, typer.Argument(help="The dataset's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    detector: DetectorFile = None,
+    context: Annotated[float, typer.Option(help="Side of what is kept, in sides of the face.")] = 4.0,
+    longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to so many pixels.")] = 160,
+) -> None:
+    """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on."""
+    from facetrust import _cli_show
+    from facetrust.prepare import prepare as run
+    from facetrust.runtime.detector import open_detector
+
+    with _cli_show.progress("preparing") as advance:
+        opened = open_detector(detector)
+        made = run(
+            source, root, out, detector=opened, context=context, longest_face=longest_face, progress=advance
+        )
+    typer.echo(f"{made}")
+
+
+@data.command()
+def simulate(
+    manifest: Annotated[Path, typer.Argument(help="A prepared manifest with live faces.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every attack.")] = 0,
+    keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
+) -> None:
+    """Makes print and replay attacks of the live faces of a manifest; writes them with a manifest."""
+    from facetrust import _cli_show
+    from facetrust.attacks import simulate_attacks
+
+    with _cli_show.progress("simulating") as advance:
+        made = simulate_attacks(
+            manifest, out, copies=copies, seed=seed, keep_live=keep_live, progress=advance
+        )
+    for _, reason in made.failed:
+        _cli_show.complain(reason)
+    typer.echo(f"{made.manifest}: {made.attacks} attacks")
+
+
+@data.command()
+def split(
+    protocol: Annotated[
+        str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")
+    ],
+    manifests: Annotated[list[Path], typer.Argument(help="Prepared manifests; their rows are put together.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a fold.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, such as celeba=true.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides who is drawn for dev.")] = 0,
+) -> None:
+    """Assigns train, dev and test anew by a protocol; writes one manifest a fold."""
+    from facetrust.folds import parsed, split_manifest
+
+    for written in split_manifest(protocol, manifests, out=out, seed=seed, settings=parsed(settings or [])):
+        typer.echo(written)
+
+
+@data.command()
+def contact(
+    manifest: Annotated[Path, typer.Argument(help="A prepared manifest with genuine faces.")],
+    out: Annotated[Path, typer.Option("--out", help="The sheet to write, .png.")],
+    species: Annotated[str, typer.Option(help="self-blend, print or replay.")] = "self-blend",
+    rows: Annotated[int, typer.Option(min=1, help="Faces on the sheet.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
+) -> None:
+    """Draws what is made of genuine faces beside them; of a blend the mask and the genuine picture too."""
+    from facetrust.contact import contact_sheet
+
+    typer.echo(contact_sheet(manifest, out, species=species, rows=rows, seed=seed))
