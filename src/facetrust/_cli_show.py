@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from facetrust.errors import InputError
+from facetrust.errors import InputError, UsageError
 from facetrust.records import CheckReport, ModelCard, Verdict
 
 if TYPE_CHECKING:
@@ -35,19 +35,22 @@ _ANSWERS = {True: "trusted", False: "not trusted", None: "cannot tell"}
 
 
 def pictures_in(paths: Sequence[Path]) -> list[Path]:
-    """Returns the files as they are and the folders' pictures, searched deeply, in a stable order.
+    """Returns the files as they are and the folders' pictures and videos, searched deeply, in a stable order.
 
     Raises:
-        InputError: a folder holds no picture.
+        InputError: a folder holds none.
     """
+    from facetrust.video import VIDEOS
+
     found: list[Path] = []
     for path in paths:
         inside = [path]
         if path.is_dir():
             walk = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-            inside = sorted(file for file in walk if file.suffix.lower() in PICTURES)
+            inside = sorted(file for file in walk if file.suffix.lower() in (*PICTURES, *VIDEOS))
         if not inside:
-            raise InputError(f"{path}: no picture in this folder; looked for {', '.join(PICTURES)}")
+            looked_for = ", ".join((*PICTURES, *VIDEOS))
+            raise InputError(f"{path}: no picture in this folder, nor a video; looked for {looked_for}")
         found += inside
     return found
 
@@ -76,11 +79,28 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: shown.update(shown.tasks[0].id, completed=done, total=total)
 
 
-def reports(results: Iterable[CheckReport | Failure], *, total: int, as_json: bool) -> tuple[int, int]:
+def checking(paths: Sequence[Path], *, as_json: bool) -> Progress:
+    """Returns the bar of a check; one picture, or a few, need none."""
+    from facetrust.video import VIDEOS
+
+    quick = len(paths) < _MANY and not any(path.suffix.lower() in VIDEOS for path in paths)
+    return bar("checking", total=len(paths), hidden=quick or (as_json and sys.stdout.isatty()))
+
+
+def frames_of(shown: Progress) -> Callable[[str, int, int], None]:
+    """Returns a function of (video, frames done, of how many) that shows a second bar below until all are."""
+    below = shown.add_task("", visible=False)
+
+    def move(video: str, done: int, total: int) -> None:
+        shown.update(below, description=Path(video).name, completed=done, total=total, visible=done < total)
+
+    return move
+
+
+def reports(results: Iterable[CheckReport | Failure], shown: Progress, *, as_json: bool) -> tuple[int, int]:
     """Prints reports as they come, JSON lines or tables; returns how many failed, how many are distrusted."""
     failed = distrusted = 0
     rows: list[tuple[str | Text, ...]] = []
-    shown = bar("checking", total=total, hidden=total < _MANY or (as_json and sys.stdout.isatty()))
     with shown:
         for result in results:
             shown.advance(shown.tasks[0].id)
@@ -114,6 +134,19 @@ def _paused(shown: Progress) -> Iterator[None]:
     shown.stop()
     yield
     shown.start()
+
+
+def by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
+    """Returns task → model for `--model antispoof=FILE`, or for `--model FILE` where one task is asked."""
+    given = {}
+    for entry in models:
+        task, equals, name = entry.partition("=")
+        if not equals or task not in tasks:
+            if len(tasks) > 1:
+                raise UsageError(f"--model {entry}: several tasks are asked; write --model TASK={entry}")
+            task, name = tasks[0], entry
+        given[task] = name
+    return given
 
 
 def _rows_of(report: CheckReport) -> Iterator[tuple[str | Text, ...]]:

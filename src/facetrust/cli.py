@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from facetrust._cli_data import DetectorFile, data
-from facetrust.errors import FacetrustError, MissingExtra, UsageError
+from facetrust.errors import FacetrustError, MissingExtra
 
 # What Typer raises for wrong usage; it has no public name for it, and its home has moved before.
 _WrongUsage: Any = typer.BadParameter.__mro__[2]
@@ -75,7 +75,7 @@ def root(
 
 @app.command()
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders that are searched for pictures.")],
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
     task: Annotated[list[str] | None, typer.Option("--task", help="What to ask: antispoof.")] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file.")
@@ -83,41 +83,33 @@ def check(
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
+    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, when it is ready.")] = False,
 ) -> int:
-    """Says of every face in the pictures whether it can be trusted.
+    """Says of every face in pictures and videos whether it can be trusted.
 
-    Status 2 if any picture could not be read (the others are still checked), otherwise 1 if any face
-    is not trusted, otherwise 0. A picture without a face is no failure: it says so in its reason.
+    Status 2 if any of them could not be read (the others are still checked), otherwise 1 if any is not
+    trusted, otherwise 0. A picture without a face is no failure: it says so in its reason.
     """
     from facetrust import _cli_show
     from facetrust.runtime.check import check_many
+    from facetrust.runtime.clip import Viewing
 
     tasks = task or ["antispoof"]
     pictures = _cli_show.pictures_in(paths)
+    shown = _cli_show.checking(pictures, as_json=json)
     results = check_many(
         pictures,
         tasks=cast("Any", tasks),
-        models=cast("Any", _by_task(model or [], tasks)),
+        models=cast("Any", _cli_show.by_task(model or [], tasks)),
         detector=detector,
         evidence=evidence,
         threads=threads,
+        viewing=Viewing(rule=rule),
+        progress=_cli_show.frames_of(shown),
     )
-    failed, distrusted = _cli_show.reports(results, total=len(pictures), as_json=json)
+    failed, distrusted = _cli_show.reports(results, shown, as_json=json)
     return 2 if failed else 1 if distrusted else 0
-
-
-def _by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
-    """Returns task → model for `--model antispoof=FILE`, or for `--model FILE` where one task is asked."""
-    given = {}
-    for entry in models:
-        task, equals, name = entry.partition("=")
-        if not equals or task not in tasks:
-            if len(tasks) > 1:
-                raise UsageError(f"--model {entry}: several tasks are asked; write --model TASK={entry}")
-            task, name = tasks[0], entry
-        given[task] = name
-    return given
 
 
 @app.command()

@@ -183,6 +183,21 @@ class Verdict(Record):
     model: str
 
 
+class Timeline(Record):
+    """When one face was seen in a video, in seconds from its beginning, and its scores at these times.
+
+    `telling` is the time at which a score stood highest over its threshold, the moment of the face's
+    box and points; `scored` counts the times, and `scores` has as many per task.
+    """
+
+    first: float
+    last: float
+    telling: float
+    scored: int
+    times: tuple[float, ...]
+    scores: dict[TaskName, tuple[float, ...]]
+
+
 class Face(Record):
     """A face found in a picture: box x, y, w, h and five points (eyes, nose, mouth corners) in pixels."""
 
@@ -191,10 +206,21 @@ class Face(Record):
     confidence: float
     track: int | None = None
     verdicts: tuple[Verdict, ...] = ()
+    timeline: Timeline | None = None
+
+
+class Watched(Record):
+    """How a video was looked at: its length, its frames, and the rule that made one score of many."""
+
+    seconds: float
+    per_second: float
+    frames: int
+    sampled: int
+    rule: str
 
 
 class CheckReport(Record):
-    """What `check` says of one picture; printed as one JSON line (schema `facetrust.check/1`)."""
+    """What `check` says of one picture or video; printed as one JSON line (schema `facetrust.check/1`)."""
 
     schema_name: Literal["facetrust.check/1"] = Field("facetrust.check/1", alias="schema")
     source: str
@@ -205,6 +231,7 @@ class CheckReport(Record):
     verdicts: tuple[Verdict, ...] = ()
     faces: tuple[Face, ...] = ()
     timings: dict[str, float] = Field(default_factory=dict)
+    watched: Watched | None = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

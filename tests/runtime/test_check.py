@@ -12,7 +12,7 @@ from PIL import Image
 from facetrust.errors import ImageError, ModelError, UnknownName, UsageError
 from facetrust.imaging import quarter_turn
 from facetrust.records import CheckReport
-from facetrust.runtime import check as module
+from facetrust.runtime import _asked as module
 from facetrust.runtime.check import Failure, check, check_many
 from facetrust.runtime.session import load_model
 

@@ -1,38 +1,35 @@
-"""Checks pictures: faces are found, each is judged by a model per task, and a report says what came out."""
+"""Checks pictures: faces are found, each is judged by a model per task, and a report says what came out.
+
+A video among them is handed to `clip`.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.errors import ImageError, InputError, ModelError, UnknownName, UsageError
+from facetrust.errors import ImageError, InputError, UsageError
 from facetrust.imaging import MIN_SIDE, Pixels, decode_image, read_image
 from facetrust.records import DECISIONS, Box, CheckReport, Face, TaskName, Verdict
-from facetrust.runtime.detector import (
-    Detector,
-    find_faces,
-    open_detector,
-    point_to_original,
-    upright_to_original,
-)
+from facetrust.runtime._asked import FACE_TASKS, PICTURE_TASKS, Given, detector_for, models_for
+from facetrust.runtime.clip import VIEWING, Viewing, Watcher
+from facetrust.runtime.detector import Detector, face_to_original, find_faces
 from facetrust.runtime.evidence import Heat, draw, free_name
-from facetrust.runtime.session import Model, bundled, load_model
+from facetrust.runtime.session import Model
+from facetrust.runtime.verdicts import NO_FACE, verdict
+from facetrust.video import VIDEOS
 
 Source = str | Path | bytes | Pixels
-
-BUNDLED: dict[TaskName, str] = {"antispoof": "antispoof-tiny"}
-FACE_TASKS: tuple[TaskName, ...] = ("antispoof", "deepfake")
-PICTURE_TASKS: tuple[TaskName, ...] = ("synthetic",)
-NO_FACE = "no face found"
+Progress = Callable[[str, int, int], None]
 
 
 class Failure(NamedTuple):
@@ -46,28 +43,31 @@ def check(
     source: Source,
     *,
     tasks: Sequence[TaskName] = ("antispoof",),
-    models: Mapping[TaskName, str | Path | Model] | None = None,
+    models: Given | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
+    viewing: Viewing = VIEWING,
 ) -> CheckReport:
-    """Returns what is to be said of one picture.
+    """Returns what is to be said of one picture or video; of a video, see `clip.check_clip`.
 
     `trusted` is true when every face (and the picture itself, where a task judges it) is found
     bona fide, false when one is not, and None, with a reason, when there was no face to judge.
     Boxes and points are in pixels of the picture as read, after its EXIF tag.
 
     Args:
-        source: a file, the bytes of one, or (H, W, 3) uint8 RGB.
+        source: a file, the bytes of a picture, or (H, W, 3) uint8 RGB. A file named as `video.VIDEOS`
+            are is a video.
         tasks: what is asked.
         models: per task a bundled name, an .onnx file or an open model; the bundled one without.
         detector: an open detector or the file of a YuNet; MTCNN without.
         evidence: folder for an overlay, `<name>.evidence.png`.
         threads: threads of ONNX Runtime; 0 takes every core.
+        viewing: which frames of a video are looked at, and how their scores become one.
 
     Raises:
         ImageError: the source cannot be read.
-        UsageError: a task is not known or has no model.
+        UsageError: a task is not known or has no model, or `viewing` is out of range.
         ModelError: a model's file cannot be used.
     """
     found = check_many(
@@ -77,6 +77,7 @@ def check(
         detector=detector,
         evidence=evidence,
         threads=threads,
+        viewing=viewing,
         readers=0,
     )
     result = next(found)
@@ -89,12 +90,14 @@ def check_many(
     sources: Iterable[Source],
     *,
     tasks: Sequence[TaskName] = ("antispoof",),
-    models: Mapping[TaskName, str | Path | Model] | None = None,
+    models: Given | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
+    viewing: Viewing = VIEWING,
     batch: int = 8,
     readers: int = 2,
+    progress: Progress | None = None,
 ) -> Iterator[CheckReport | Failure]:
     """Yields a report or a failure for every source, in order; few pictures are in memory at a time.
 
@@ -103,22 +106,27 @@ def check_many(
     Args:
         sources: any number of them; read as they are needed.
         batch: pictures whose faces go through a model together.
-        readers: threads that read and decode ahead; 0 reads in this thread.
+        readers: threads that read and decode pictures ahead; 0 reads in this thread.
+        progress: called with (video, frames judged, of how many) while a video is checked.
 
     Raises:
-        UsageError: a task is not known or has no model, or `sources` is a single one.
+        UsageError: as `check`, or `sources` is a single one.
         ModelError: a model's file cannot be used.
     """
     if isinstance(sources, (str, bytes, Path)):
         raise UsageError("check_many takes several sources; give a list, or call check")
-    asked = {task: _open_model(task, models or {}, threads=threads) for task in dict.fromkeys(tasks)}
-    if not asked:
-        raise UsageError("no task was asked for; give at least one, such as 'antispoof'")
-    found = None
-    if any(task in FACE_TASKS for task in asked):
-        found = _open_detector(detector, threads=threads)
-    checker = _Checker(asked, found, evidence=None if evidence is None else Path(evidence))
+    asked = models_for(tasks, models, threads=threads)
+    found = detector_for(tasks, detector, threads=threads)
+    folder = None if evidence is None else Path(evidence)
+    watcher = Watcher(asked, found, viewing, evidence=folder)
+    checker = _Checker(asked, found, watcher, evidence=folder, progress=progress)
     return checker.run(_decoded(sources, readers=readers, ahead=readers + 1), batch=max(1, batch))
+
+
+class _Film(NamedTuple):
+    """A video on its way; it is decoded when its turn comes."""
+
+    source: str
 
 
 @dataclass
@@ -141,17 +149,30 @@ class _Checker:
     """Detects, judges and reports with the models and the detector that were opened once."""
 
     def __init__(
-        self, models: Mapping[TaskName, Model], detector: Detector | None, *, evidence: Path | None
+        self,
+        models: Mapping[TaskName, Model],
+        detector: Detector | None,
+        watcher: Watcher,
+        *,
+        evidence: Path | None,
+        progress: Progress | None,
     ) -> None:
         self._models = models
         self._detector = detector
+        self._watcher = watcher
         self._evidence = evidence
+        self._progress = progress
         self._names: set[str] = set()
 
-    def run(self, jobs: Iterator[_Job | Failure], *, batch: int) -> Iterator[CheckReport | Failure]:
+    def run(self, jobs: Iterator[_Job | _Film | Failure], *, batch: int) -> Iterator[CheckReport | Failure]:
         """Yields a report per job and passes failures on, in order."""
         waiting: list[_Job | Failure] = []
         for job in jobs:
+            if isinstance(job, _Film):
+                yield from self._reports(waiting)
+                waiting = []
+                yield self._watched(job.source)
+                continue
             if isinstance(job, _Job):
                 self._look(job)
             waiting.append(job)
@@ -159,6 +180,13 @@ class _Checker:
                 yield from self._reports(waiting)
                 waiting = []
         yield from self._reports(waiting)
+
+    def _watched(self, source: str) -> CheckReport | Failure:
+        told = None if self._progress is None else partial(self._progress, source)
+        try:
+            return self._watcher.report(source, name=self._free, progress=told)
+        except InputError as error:
+            return Failure(source, error)
 
     def _look(self, job: _Job) -> None:
         """Finds the faces and cuts the crops."""
@@ -199,7 +227,7 @@ class _Checker:
             boxes = job.boxes[task]
             rows = range(first, first + len(boxes))
             first += len(boxes)
-            job.verdicts[task] = [_verdict(task, float(scores[row]), model) for row in rows]
+            job.verdicts[task] = [verdict(task, float(scores[row]), model) for row in rows]
             job.timings[task] += share * len(boxes)
             if maps is not None:
                 how = model.card.preprocessing
@@ -227,7 +255,7 @@ class _Checker:
             trusted=trusted,
             reason=NO_FACE if lacking else None,
             verdicts=of_picture,
-            faces=tuple(_turned_back(face, job.size, job.turns) for face in faces),
+            faces=tuple(face_to_original(face, job.size, job.turns) for face in faces),
             timings=job.timings,
         )
 
@@ -237,25 +265,13 @@ class _Checker:
         return name
 
 
-def _verdict(task: TaskName, score: float, model: Model) -> Verdict:
-    decision = DECISIONS[task][score >= model.threshold]
-    return Verdict(task=task, score=score, threshold=model.threshold, decision=decision, model=model.name)
-
-
-def _turned_back(face: Face, size: tuple[int, int], turns: int) -> Face:
-    """The face in pixels of the picture as it was handed in."""
-    box = upright_to_original(face.box, size, turns)
-    points = tuple(point_to_original(point, size, turns) for point in face.points)
-    return face.model_copy(update={"box": box, "points": points})
-
-
-def _decoded(sources: Iterable[Source], *, readers: int, ahead: int) -> Iterator[_Job | Failure]:
+def _decoded(sources: Iterable[Source], *, readers: int, ahead: int) -> Iterator[_Job | _Film | Failure]:
     """Jobs in order; with readers, at most `ahead` pictures are decoded before they are asked for."""
     if not readers:
         yield from map(_decode, sources)
         return
     with ThreadPoolExecutor(readers, thread_name_prefix="facetrust-read") as pool:
-        queue: deque[Future[_Job | Failure]] = deque()
+        queue: deque[Future[_Job | _Film | Failure]] = deque()
         try:
             for source in sources:
                 queue.append(pool.submit(_decode, source))
@@ -269,8 +285,10 @@ def _decoded(sources: Iterable[Source], *, readers: int, ahead: int) -> Iterator
                 waiting.cancel()
 
 
-def _decode(source: Source) -> _Job | Failure:
+def _decode(source: Source) -> _Job | _Film | Failure:
     name = str(source) if isinstance(source, (str, Path)) else f"<{type(source).__name__}>"
+    if isinstance(source, (str, Path)) and name.lower().endswith(VIDEOS):
+        return _Film(name)
     start = time.perf_counter()
     try:
         if isinstance(source, (str, Path)):
@@ -293,38 +311,3 @@ def _checked(array: Pixels, name: str) -> Pixels:
             f"{name}: {array.shape[1]}x{array.shape[0]} pixels; at least {MIN_SIDE} a side are needed"
         )
     return np.ascontiguousarray(array)
-
-
-def _open_model(task: TaskName, given: Mapping[TaskName, str | Path | Model], *, threads: int) -> Model:
-    """The model for a task, whose card must be of that task."""
-    known = (*FACE_TASKS, *PICTURE_TASKS)
-    if task not in known:
-        raise UnknownName("task that check can answer", task, known)
-    named = given.get(task, BUNDLED.get(task))
-    if named is None:
-        raise UsageError(f"no model for {task} is bundled; give one: models={{{task!r}: 'file.onnx'}}")
-    if isinstance(named, Model):
-        model = named
-    else:
-        shared = isinstance(named, str) and named in bundled()
-        model = _bundled_model(str(named), threads) if shared else load_model(named, threads=threads)
-    if model.card.task != task:
-        raise ModelError(f"{model.name}: is a model for {model.card.task}, not for {task}")
-    return model
-
-
-def _open_detector(given: Detector | str | Path | None, *, threads: int) -> Detector:
-    if given is None:
-        return _bundled_detector(threads)
-    return open_detector(given, threads=threads) if isinstance(given, (str, Path)) else given
-
-
-# What comes with the package does not change, so that calling `check` in a loop opens it once.
-@lru_cache(maxsize=8)
-def _bundled_model(name: str, threads: int) -> Model:
-    return load_model(name, threads=threads)
-
-
-@lru_cache(maxsize=4)
-def _bundled_detector(threads: int) -> Detector:
-    return open_detector(threads=threads)

@@ -113,6 +113,13 @@ def point_to_original(point: Point, size: tuple[int, int], turns: int) -> Point:
     return x, y
 
 
+def face_to_original(face: Face, size: tuple[int, int], turns: int) -> Face:
+    """Returns a face of the upright picture in pixels of the picture as it was handed in."""
+    box = upright_to_original(face.box, size, turns)
+    points = tuple(point_to_original(point, size, turns) for point in face.points)
+    return face.model_copy(update={"box": box, "points": points})
+
+
 def _detect(image: Pixels, detector: Detector, *, pad: float) -> Iterator[Face]:
     """The faces in a picture that is padded and, when tiny, enlarged before detection."""
     height, width = image.shape[:2]
