@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from facetrust import __version__, cli
-from facetrust._cli_show import PICTURES, pictures_in
+from facetrust._cli_show import PICTURES, checking, frames_of, pictures_in
 
 COMMANDS = ("audit", "check", "data", "demo", "evaluate", "explain", "export", "import-checkpoint", "models",
             "profile", "report", "train")  # fmt: skip
@@ -192,6 +192,38 @@ class TestCheck:
         assert found == ["a/b/x.webp", "a/y.png", "c.gif", "z.JPG"]
         assert pictures_in([tmp_path / "a" / "notes.txt"]) == [tmp_path / "a" / "notes.txt"]
         assert len(PICTURES) == len(set(PICTURES)) >= 9
+
+    def test_videos_are_found_and_judged_among_pictures(self, pictures, film, bright_model, capsys):
+        face, white = (np.asarray(Image.open(pictures / name)) for name in ("a.png", "b/white.png"))
+        film(pictures / "b" / "live.mp4", [face[::2, ::2]] * 10)
+        attack = film(pictures / "b" / "white.MOV", [white[::2, ::2]] * 10)
+        (pictures / "c.avi").write_bytes(attack.read_bytes()[:9000])
+        assert run("check", pictures, "--model", bright_model, "--json") == 2
+        said = capsys.readouterr()
+        found = {
+            str(Path(each["source"]).relative_to(pictures)): each
+            for each in map(json.loads, said.out.splitlines())
+        }
+        assert list(found) == ["a.png", "b/live.mp4", "b/white.MOV", "b/white.png", "wall.png"]
+        assert [each["trusted"] for each in found.values()] == [True, True, False, False, None]
+        assert found["b/white.MOV"]["faces"][0]["timeline"]["scored"] == 2
+        assert len(said.err.splitlines()) == 1
+        assert said.err.startswith(f"facetrust: {pictures / 'c.avi'}: ")
+        assert run("check", attack, "--model", bright_model) == 1
+        assert capsys.readouterr().out.count("attack") == 2
+        assert run("check", attack, "--model", bright_model, "--rule", "mode") == 2
+        assert "no rule of a video's score named 'mode'" in capsys.readouterr().err
+
+    def test_a_bar_counts_the_frames_of_a_video(self, capsys):
+        shown = checking([Path("a.png"), Path("b.MP4")], as_json=False)
+        assert shown.tasks[0].total == 2
+        move = frames_of(shown)
+        below = shown.tasks[1]
+        assert not below.visible
+        move("x/b.MP4", 3, 7)
+        assert (below.visible, below.description, below.completed, below.total) == (True, "b.MP4", 3, 7)
+        move("x/b.MP4", 7, 7)
+        assert not below.visible
 
     def test_many_pages_of_a_table_hold_every_row(self, pictures, bright_model, capsys, monkeypatch):
         monkeypatch.setattr("facetrust._cli_show._PAGE", 2)

@@ -64,7 +64,8 @@ def check_clip(
     Args:
         path: AVI, MOV, MP4, MKV or WebM, by its content.
         tasks: what is asked, as are `models`, `detector` and `threads`: see `check`.
-        evidence: folder for an overlay of each track's most telling frame, `<name>.track-<n>.evidence.png`.
+        evidence: folder for an overlay of each track's most telling frame with the track's verdicts,
+            `<name>.track-<n>.evidence.png`.
         viewing: which frames are looked at, and how many scores become one.
         progress: called with (frames judged, of how many).
 
