@@ -31,8 +31,10 @@ def manifest(tmp_path: Path) -> Path:
     return tmp_path / "faces.csv"
 
 
-def test_a_row_is_original_mask_fake_and_real(manifest: Path, tmp_path: Path) -> None:
-    sheet = read_image(contact_sheet(manifest, tmp_path / "new" / "sheet.png", rows=3, seed=1)).astype(int)
+@pytest.mark.parametrize("species", ["self-blend", "digital-spoof"])
+def test_a_row_is_original_mask_fake_and_real(manifest: Path, tmp_path: Path, species: str) -> None:
+    out = contact_sheet(manifest, tmp_path / "new" / "sheet.png", species=species, rows=3, seed=1)
+    sheet = read_image(out).astype(int)
     assert sheet.shape == (24 + 3 * 160, 4 * 160, 3)
     masks = []
     for row in range(3):

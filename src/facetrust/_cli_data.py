@@ -80,7 +80,7 @@ def split(
 def contact(
     manifest: Annotated[Path, typer.Argument(help="A prepared manifest with genuine faces.")],
     out: Annotated[Path, typer.Option("--out", help="The sheet to write, .png.")],
-    species: Annotated[str, typer.Option(help="self-blend, print or replay.")] = "self-blend",
+    species: Annotated[str, typer.Option(help="self-blend, digital-spoof, print or replay.")] = "self-blend",
     rows: Annotated[int, typer.Option(min=1, help="Faces on the sheet.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
 ) -> None:

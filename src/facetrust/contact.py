@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facetrust.data.digital_spoof import digital_spoof
 from facetrust.data.manifest import Manifest
 from facetrust.data.self_blend import self_blend
 from facetrust.data.simulate import MANIPULATIONS, SPECIES, simulate
@@ -24,8 +25,8 @@ def contact_sheet(
 ) -> Path:
     """Returns the PNG it wrote: a row per genuine face, a column for it and for what is made of it.
 
-    A blend's columns are original, mask, fake and real (the genuine picture after the same joint
-    change); those of an attack are original and attack.
+    A blend's columns are original, mask, fake and real (the genuine picture after the same
+    changes); those of an attack are original and attack.
 
     Args:
         manifest: its rows with label 0 are drawn from.
@@ -70,8 +71,9 @@ def _made(source: Manifest, sample: Sample, species: str, rng: np.random.Generat
     """Returns column name → cell."""
     image = read_image(source.path_of(sample))
     box = box_of(sample, image)
-    if species == "self-blend":
-        fake, real, mask = self_blend(image, box, rng)
+    if species in MANIPULATIONS:
+        make = self_blend if species == "self-blend" else digital_spoof
+        fake, real, mask = make(image, box, rng)
         grey = np.repeat(np.round(mask * 255).astype(np.uint8)[:, :, None], 3, axis=2)
         made = {"original": image, "mask": grey, "fake": fake, "real": real}
     else:

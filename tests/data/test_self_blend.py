@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.data._blending import Change, changed
+from facetrust.data._blending import Blend, Change, changed
 from facetrust.data._outline import outline
-from facetrust.data.self_blend import RATIOS, Blend, Draws, as_surroundings, blend, draw, self_blend
+from facetrust.data.self_blend import RATIOS, Draws, as_surroundings, blend, draw, self_blend
 
 BOX = (60.0, 50.0, 80.0, 104.0)
 DRAWS = 400

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from facetrust.data.digital_spoof import digital_spoof
 from facetrust.data.self_blend import self_blend
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, simulate
 from facetrust.errors import UnknownName
 
 BOX = (40.0, 40.0, 50.0, 60.0)
@@ -90,14 +91,41 @@ def test_prints_and_replays_are_drawn_as_ever(photo: np.ndarray) -> None:
     assert means == pytest.approx(GOLDEN, abs=0.5)
 
 
-def test_a_manipulation_changes_the_face_and_is_no_default(photo: np.ndarray) -> None:
+def test_a_manipulation_is_its_blends_fake_and_no_default(photo: np.ndarray) -> None:
     assert SPECIES == ("print", "replay")
-    assert MANIPULATIONS == ("self-blend",)
+    assert not set(SPECIES) & set(MANIPULATIONS)
     for seed in range(6):
-        found = simulate(photo, BOX, species="self-blend", rng=np.random.default_rng(seed))
         blend = self_blend(photo, BOX, np.random.default_rng(seed), joint=False)
-        assert np.array_equal(found, blend.fake)
-        assert not np.array_equal(found, blend.real)
+        spoof = digital_spoof(photo, BOX, np.random.default_rng(seed))
+        for name, wanted in (("self-blend", blend), ("digital-spoof", spoof)):
+            found = simulate(photo, BOX, species=name, rng=np.random.default_rng(seed))
+            assert np.array_equal(found, wanted.fake)
+
+
+def test_beside_prints_and_replays_nothing_is_changed_or_drawn(photo: np.ndarray) -> None:
+    rng, untouched = np.random.default_rng(0), np.random.default_rng(0)
+    assert beside(photo, BOX, species=SPECIES, rng=rng) is photo
+    assert rng.random() == untouched.random()
+
+
+def test_beside_manipulations_genuine_pictures_are_changed_as_those_around_the_face(
+    photo: np.ndarray,
+) -> None:
+    corner = np.s_[:12, :12]  # outside any mask
+    for species in MANIPULATIONS:
+        seen = {"genuine": [], "fake": []}
+        for seed in range(300):
+            rngs = (np.random.default_rng([seed, number]) for number in range(2))
+            seen["genuine"].append(beside(photo, BOX, species=(species,), rng=next(rngs)))
+            seen["fake"].append(simulate(photo, BOX, species=species, rng=next(rngs)))
+        changes = {
+            name: [np.abs(image[corner].astype(int) - photo[corner]).mean() for image in images]
+            for name, images in seen.items()
+        }
+        assert np.mean(np.array(changes["genuine"]) > 0) == pytest.approx(
+            np.mean(np.array(changes["fake"]) > 0), abs=0.16
+        )
+        assert np.mean(changes["genuine"]) == pytest.approx(np.mean(changes["fake"]), rel=0.35)
 
 
 def test_simulating_needs_no_torch() -> None:

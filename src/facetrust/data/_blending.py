@@ -16,6 +16,16 @@ from facetrust.records import Box
 Plane = NDArray[np.float32]
 Affine = NDArray[np.float64]
 
+MARGINS = (0.5, 0.4, 0.5, 0.3)  # left, top, right and bottom of a window, in sides of the face
+
+
+class Blend(NamedTuple):
+    """A manipulated picture, the genuine one to see it beside, (H, W, 3) uint8 RGB, and the mask (H, W)."""
+
+    fake: Pixels
+    real: Pixels
+    mask: Plane
+
 
 class Change(NamedTuple):
     """A change of colours and sharpness, in the order of its fields; as it stands it changes nothing.
@@ -62,9 +72,9 @@ class Window(NamedTuple):
     part: tuple[slice, slice]
 
 
-def window(size: tuple[int, int], box: Box, margins: tuple[float, float, float, float]) -> Window:
-    """Returns the window of a box in a picture (H, W); margins left, top, right, bottom in boxes."""
-    (x, y, w, h), (left, top, right, bottom) = box, margins
+def window(size: tuple[int, int], box: Box) -> Window:
+    """Returns the window of a box in a picture (H, W)."""
+    (x, y, w, h), (left, top, right, bottom) = box, MARGINS
     corner = (round(x - left * w), round(y - top * h))
     sides = (max(1, round((1 + left + right) * w)), max(1, round((1 + top + bottom) * h)))
     columns, rows = (
@@ -72,12 +82,6 @@ def window(size: tuple[int, int], box: Box, margins: tuple[float, float, float, 
         for start, side, limit in zip(corner, sides, size[::-1], strict=True)
     )
     return Window(corner, sides, (rows, columns))
-
-
-def contours(region: NDArray[np.bool_]) -> list[Polygon]:
-    """Returns the outer edges of a region (H, W), each (n, 2) x, y."""
-    found, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return [np.asarray(edge, np.float64).reshape(-1, 2) for edge in found]
 
 
 def moved(at: Window, by: tuple[float, float], scale: tuple[float, float]) -> Affine:
@@ -124,7 +128,22 @@ def shifted(source: Pixels, at: Window, move: Affine) -> Pixels:
     return np.asarray(cv2.warpAffine(source, here, size, borderMode=cv2.BORDER_REFLECT), dtype=np.uint8)
 
 
-def blended(source: Pixels, target: Pixels, mask: Plane) -> Pixels:
+def pasted(image: Pixels, at: Window, change: Change, *, mask: Plane, move: Affine, on_source: bool) -> Blend:
+    """Returns the blend of the moved source with the target, one of which is changed.
+
+    `mask` lies on a grid over the window.
+    """
+    target = image if on_source else changed(image, change)
+    fake, whole = target.copy(), np.zeros(image.shape[:2], np.float32)
+    here = np.ascontiguousarray(image[at.part])
+    if here.size:
+        whole[at.part] = laid(mask, at)
+        source = shifted(changed(here, change) if on_source else here, at, move)
+        fake[at.part] = _mixed(source, fake[at.part], whole[at.part])
+    return Blend(fake, target, whole)
+
+
+def _mixed(source: Pixels, target: Pixels, mask: Plane) -> Pixels:
     """Returns mask * source + (1 - mask) * target, rounded; (H, W, 3) uint8 RGB, mask (H, W) in [0, 1]."""
     return np.asarray(cv2.blendLinear(source, target, mask, 1 - mask), dtype=np.uint8)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,10 +44,20 @@ def outline(box: Box, points: Sequence[Point] | None = None, *, forehead: bool =
     drop = np.where(drop > 0, 1.3, 1.2) * length * drop + 0.2 * length
     if not forehead:
         drop = np.maximum(drop, -0.35 * length)
-    return inside(eyes + side[:, None] * across + drop[:, None] * down, box)
+    return _inside(eyes + side[:, None] * across + drop[:, None] * down, box)
 
 
-def inside(corners: Polygon, box: Box) -> Polygon:
+def faces(
+    box: Box, points: Sequence[Point] | None, region: NDArray[np.bool_] | None, *, forehead: bool = True
+) -> list[Polygon]:
+    """Returns the edges of what a mask shall cover: of a region (H, W), or the outline if none is given."""
+    if region is None:
+        return [outline(box, points, forehead=forehead)]
+    found, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return [_inside(np.asarray(edge, np.float64).reshape(-1, 2), box) for edge in found]
+
+
+def _inside(corners: Polygon, box: Box) -> Polygon:
     """Returns the corners, those far outside the box moved to it."""
     x, y, w, h = box
     low = (x - _REACH * w, y - _REACH * h)

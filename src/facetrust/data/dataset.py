@@ -14,8 +14,7 @@ from torch.utils.data import Dataset
 
 from facetrust.data import augment as augmentation
 from facetrust.data import contrast as contrasts
-from facetrust.data.self_blend import as_surroundings
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, simulate
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.records import Box, Preprocessing, Sample
@@ -51,8 +50,8 @@ class FaceData(Dataset[Any]):
         seed: seed of every draw.
         training: draw augmentations; otherwise items are the plain crops.
         simulate: chance that a bona fide sample is turned into a simulated attack, in training or not.
-        species: the kinds of attack to simulate. With `self-blend` among them, pictures that are not
-            simulated are changed as often and as much as the surroundings of blends are.
+        species: the kinds of attack to simulate. With manipulations among them, pictures that are not
+            simulated are changed as often and as much as the surroundings of those are.
         style: `camera` mirrors, degrades and moves the box; `flip` mirrors and changes the saturation.
         strength: how strong the degradations are, 0 to 1.5 (`camera`).
         tight: chance of a tight crop of the student's view (`camera`).
@@ -127,8 +126,8 @@ class FaceData(Dataset[Any]):
         faked = sample.label == 0 and rng.random() < self.simulate
         if faked:
             image = simulate(image, box, species=str(rng.choice(self.species)), rng=rng)
-        elif self.simulate and "self-blend" in self.species:
-            image = as_surroundings(image, box, rng)
+        elif self.simulate:
+            image = beside(image, box, species=self.species, rng=rng)
         key = draw * len(self.samples) + index
         known = {} if self.taught is None else {"taught": dict(self.taught[key])}
         return {

@@ -11,33 +11,22 @@ from numpy.typing import NDArray
 
 from facetrust.data._blending import (
     Affine,
+    Blend,
     Change,
     Plane,
     Window,
-    blended,
     changed,
-    contours,
     filled,
-    laid,
     moved,
-    shifted,
+    pasted,
     window,
 )
-from facetrust.data._outline import Polygon, inside, outline
+from facetrust.data._outline import Polygon, faces
 from facetrust.imaging import Pixels
 from facetrust.records import Box, Point
 
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
-_MARGINS = (0.5, 0.4, 0.5, 0.3)  # left, top, right and bottom of the window, in sides of the face
 _FEWEST = 32  # pixels across that shrinking leaves a face
-
-
-class Blend(NamedTuple):
-    """A manipulated picture, the genuine one to see it beside, (H, W, 3) uint8 RGB, and the mask (H, W)."""
-
-    fake: Pixels
-    real: Pixels
-    mask: Plane
 
 
 class Draws(NamedTuple):
@@ -136,25 +125,17 @@ def blend(
     region: NDArray[np.bool_] | None = None,
 ) -> Blend:
     """Returns the blend that the choices make; see `self_blend`."""
+    at = window(image.shape[:2], box)
+    move = moved(at, draws.move, (draws.scale, draws.scale))
+    mask = _soft(faces(box, points, region, forehead=draws.forehead), at, move, draws)
     change = _bearable(draws.change, box)
-    target = image if draws.on_source else changed(image, change)
-    fake, mask = target.copy(), np.zeros(image.shape[:2], np.float32)
-    at = window(image.shape[:2], box, _MARGINS)
-    here = np.ascontiguousarray(image[at.part])
-    if here.size:
-        move = moved(at, draws.move, (draws.scale, draws.scale))
-        faces = [outline(box, points, forehead=draws.forehead)]
-        if region is not None:
-            faces = [inside(edge, box) for edge in contours(region)]
-        mask[at.part] = laid(_soft(faces, at, move, draws), at)
-        source = changed(here, change) if draws.on_source else here
-        fake[at.part] = blended(shifted(source, at, move), fake[at.part], mask[at.part])
-    return Blend(changed(fake, draws.joint), changed(target, draws.joint), mask)
+    fake, real, laid = pasted(image, at, change, mask=mask, move=move, on_source=draws.on_source)
+    return Blend(changed(fake, draws.joint), changed(real, draws.joint), laid)
 
 
-def _soft(faces: Sequence[Polygon], at: Window, move: Affine, draws: Draws) -> Plane:
+def _soft(edges: Sequence[Polygon], at: Window, move: Affine, draws: Draws) -> Plane:
     """Returns the mask on its grid: filled, eroded by a kernel, blurred, brought to `ratio` at most."""
-    hard = filled(faces, at, draws.grid, move, draws.bend)
+    hard = filled(edges, at, draws.grid, move, draws.bend)
     eroded = cv2.erode(hard, np.ones(draws.erosion[::-1], np.uint8))
     if not eroded.any():  # the face is smaller than the kernel
         eroded = hard

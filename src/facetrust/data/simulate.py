@@ -8,11 +8,13 @@ Moire and colour facts: He et al., arXiv 2404.08450 (SPSC); the rest is this mod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.data.self_blend import self_blend
+from facetrust.data import digital_spoof, self_blend
 from facetrust.errors import UnknownName
 from facetrust.imaging import Pixels
 from facetrust.records import Box
@@ -20,7 +22,7 @@ from facetrust.records import Box
 Plane = NDArray[np.float32]
 
 SPECIES = ("print", "replay")
-MANIPULATIONS = ("self-blend",)  # of the face itself, for the deepfake task
+MANIPULATIONS = ("self-blend", "digital-spoof")  # of the face itself, for the deepfake task
 
 
 def simulate(
@@ -31,7 +33,8 @@ def simulate(
     Args:
         image: (H, W, 3) uint8 RGB with a live face.
         box: x, y, w, h of the face in pixels.
-        species: `"print"` or `"replay"`, or the manipulation `"self-blend"`, without its joint change.
+        species: `"print"` or `"replay"`, or a manipulation: `"self-blend"` (without its joint change) or
+            `"digital-spoof"`.
         rng: all choices are drawn from it.
         background: what lies around the print or screen; the picture itself, blurred, if none is given. A
             manipulation has none.
@@ -42,12 +45,28 @@ def simulate(
     if species not in (known := (*SPECIES, *MANIPULATIONS)):
         raise UnknownName("attack species", species, known)
     if species == "self-blend":
-        return self_blend(image, box, rng, joint=False).fake
+        return self_blend.self_blend(image, box, rng, joint=False).fake
+    if species == "digital-spoof":
+        return digital_spoof.digital_spoof(image, box, rng).fake
     shown = _reproduce(image.astype(np.float32) / 255.0, rng)
     medium = _print(shown, rng) if species == "print" else _screen(shown, rng)
     medium = _lit(medium, rng, glossy=species == "replay" or rng.random() < 0.3)
     scene = _place(medium, image, box, rng, bezel=species == "replay", background=background)
     return np.asarray(np.clip(scene * 255.0 + 0.5, 0, 255), dtype=np.uint8)
+
+
+def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Generator) -> Pixels:
+    """Returns a genuine picture as it is seen beside simulated ones of these kinds.
+
+    A manipulated picture may be changed around the face too. Genuine pictures are then changed as often
+    and as much, so that only the face tells. Prints and replays ask for nothing, and nothing is drawn.
+    """
+    if not set(species) & set(MANIPULATIONS):
+        return image
+    kind = str(rng.choice(list(species)))
+    if kind == "self-blend":
+        return self_blend.as_surroundings(image, box, rng)
+    return digital_spoof.as_surroundings(image, rng) if kind == "digital-spoof" else image
 
 
 def _reproduce(image: Plane, rng: np.random.Generator) -> Plane:
