@@ -165,7 +165,7 @@ def filmed(root: Path, film: Callable[..., Path], monkeypatch: pytest.MonkeyPatc
     wanted = [("a.avi", 9), ("a.avi", 11), ("a.avi", 3), ("1.png", 5)]
     wanted += [("b.mov", 0), ("b.mov", 7), ("c.mp4", 6), ("c.mp4", 8)]
     rows = [Sample(path=f"live/{name}", label=0, split="train", frame=frame) for name, frame in wanted]
-    monkeypatch.setattr("facetrust.prepare.build", lambda *_, **__: rows)
+    monkeypatch.setattr("facetrust.prepare.call_as_said", lambda *_, **__: rows)
     return root
 
 
@@ -198,7 +198,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
 def test_frames_of_videos(filmed: Path, tmp_path: Path, opened: list[tuple[str, list[int]]]) -> None:
     steps: list[tuple[int, int]] = []
     out = tmp_path / "m.csv"
-    made = prepare("any", filmed, out, detector=Reddish(), progress=lambda *step: steps.append(step))
+    made = prepare("folder", filmed, out, detector=Reddish(), progress=lambda *step: steps.append(step))
     assert (made.faces, made.failed) == (4, 4)
     assert opened == [("a.avi", [9, 11, 3]), ("b.mov", [0, 7]), ("c.mp4", [6, 8])]
     assert steps == [(n, 8) for n in range(1, 9)]
@@ -213,7 +213,7 @@ def test_frames_of_videos(filmed: Path, tmp_path: Path, opened: list[tuple[str, 
 
 
 def test_frames_that_cannot_be_read_are_told_of(filmed: Path, tmp_path: Path) -> None:
-    prepare("any", filmed, tmp_path / "m.csv", detector=Reddish())
+    prepare("folder", filmed, tmp_path / "m.csv", detector=Reddish())
     with (tmp_path / "m.csv.errors.csv").open(newline="") as file:
         told = [(row["path"], row["error"]) for row in csv.DictReader(file)]
     assert [path for path, _ in told] == ["live/a.avi", "live/b.mov", "live/c.mp4", "live/c.mp4"]
@@ -226,11 +226,11 @@ def test_only_frames_without_a_crop_are_read_again(
     filmed: Path, tmp_path: Path, opened: list[tuple[str, list[int]]]
 ) -> None:
     out, detector = tmp_path / "m.csv", Reddish()
-    prepare("any", filmed, out, detector=detector)
+    prepare("folder", filmed, out, detector=detector)
     before = out.read_bytes()
     (tmp_path / "m-faces/live/a.avi/000009.png").unlink()
     opened.clear()
-    prepare("any", filmed, out, detector=detector)
+    prepare("folder", filmed, out, detector=detector)
     assert out.read_bytes() == before
     assert opened == [("a.avi", [9, 11]), ("b.mov", [7]), ("c.mp4", [6, 8])]
 
@@ -357,3 +357,12 @@ def test_real_faces_upright_and_sideways(real_data: Path, tmp_path: Path) -> Non
     assert (made.faces, made.failed) == (4, 0)
     for row in Manifest.read(made.manifest).samples():
         assert (row.h or 0) > (row.w or 0)  # Faces are taller than wide, once upright.
+
+
+def test_a_layouts_own_settings_are_handed_on(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"frames.*should be a valid integer"):
+        prepare("folder", root, tmp_path / "m.csv", detector=Red(), settings={"frames": "some"})
+    with pytest.raises(UsageError, match="compression"):
+        prepare("folder", root, tmp_path / "m.csv", detector=Red(), settings={"compression": "c40"})
+    made = prepare("folder", root, tmp_path / "m.csv", detector=Red(), settings={"frames": "3"})
+    assert made.faces == prepare("folder", root, tmp_path / "n.csv", detector=Red()).faces

@@ -22,16 +22,28 @@ def prepare(
     detector: DetectorFile = None,
     context: Annotated[float, typer.Option(help="Side of what is kept, in sides of the face.")] = 4.0,
     longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to so many pixels.")] = 160,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the split where the dataset does not.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the layout, such as frames=30.")
+    ] = None,
 ) -> None:
     """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on."""
     from facetrust import _cli_show
+    from facetrust.folds import parsed
     from facetrust.prepare import prepare as run
     from facetrust.runtime.detector import open_detector
 
     with _cli_show.progress("preparing") as advance:
-        opened = open_detector(detector)
         made = run(
-            source, root, out, detector=opened, context=context, longest_face=longest_face, progress=advance
+            source,
+            root,
+            out,
+            detector=open_detector(detector),
+            context=context,
+            longest_face=longest_face,
+            seed=seed,
+            settings=parsed(settings or []),
+            progress=advance,
         )
     typer.echo(f"{made}")
 

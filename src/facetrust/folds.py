@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError, validate_call
-
 from facetrust import registry
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ProtocolError, UsageError
@@ -48,12 +46,7 @@ def split_manifest(
     rows = [row for path in manifests for row in _rebased(Manifest.read(path), out)]
     whole = Manifest.of(rows, out, source=", ".join(map(str, manifests)))
     given = {"seed": seed, **(settings or {})}
-    try:
-        # The signature says of what kind each setting is.
-        folds: list[Fold] = registry.call(validate_call(build), protocol, whole.samples(), **given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{protocol}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    folds: list[Fold] = registry.call_as_said(build, protocol, whole.samples(), **given)
     files = [out / f"{fold.name}.parquet" for fold in folds]
     if len(set(files)) < len(files):
         raise ProtocolError(f"{protocol}: two folds would have the same name; rename a domain")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging import Pixels, read_image
 from facetrust.records import Box, Sample, write_text, write_whole
-from facetrust.registry import build
+from facetrust.registry import call_as_said, find
 from facetrust.runtime.detector import Detector, Finding, find_faces
 from facetrust.video import VIDEOS, iter_frames
 
@@ -49,6 +49,7 @@ def prepare(
     context: float = 4.0,
     longest_face: int = 160,
     seed: int = 0,
+    settings: Mapping[str, object] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Writes a crop of each picture's face as PNG, and a manifest with the faces' boxes in the crops.
@@ -69,6 +70,7 @@ def prepare(
         context: side of the crop over the longer side of the face.
         longest_face: pixels; crops with larger faces are shrunk to it.
         seed: of the split, where the source does not fix it.
+        settings: the source's own, such as `frames`; values may be text.
         progress: called with (pictures done, pictures in all).
 
     Raises:
@@ -80,10 +82,12 @@ def prepare(
     check_suffix(out)
     if not context >= 1 or longest_face < 16:
         raise UsageError(f"context must be at least 1 and longest_face 16; got {context} and {longest_face}")
-    samples: list[Sample] = build("data.sources", source, root, seed=seed)
+    samples: list[Sample] = call_as_said(
+        find("data.sources", source), source, root, **{"seed": seed, **(settings or {})}
+    )
     folder = out.with_name(f"{out.stem}-faces")
-    settings = {"source": source, "root": str(root.resolve()), "detector": detector.name}
-    _settle(folder, {**settings, "context": float(context), "longest_face": longest_face})
+    made_by = {"source": source, "root": str(root.resolve()), "detector": detector.name}
+    _settle(folder, {**made_by, "context": float(context), "longest_face": longest_face})
     cutter = _Cutter(root, folder, detector, context, longest_face)
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from importlib import import_module
 from importlib.resources import files
 from typing import Any
+
+from pydantic import ValidationError, validate_call
 
 from facetrust.errors import UnknownName, UsageError
 
@@ -57,3 +60,26 @@ def call(builder: Callable[..., Any], name: str, /, *args: Any, **settings: Any)
     except TypeError as error:
         raise UsageError(f"{name}: {error}; it takes {signature}") from None
     return builder(*args, **settings)
+
+
+def call_as_said(builder: Callable[..., Any], name: str, /, *args: Any, **settings: Any) -> Any:
+    """Returns `builder(*args, **settings)`, where settings may be text; the signature says of what kind.
+
+    `[30, 9]`, `true` or `0.5` are read as JSON where they can be.
+
+    Raises:
+        UsageError: a setting is unknown, or not of its kind.
+    """
+    known = {key: _said(value) for key, value in settings.items()}
+    try:
+        return call(validate_call(builder), name, *args, **known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _said(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
