@@ -2,7 +2,7 @@
 
     python benchmarks/teacher_cache.py [--recipe NAME] [--epochs 3] [--set KEY=VALUE]
 
-Two runs of one recipe, one after the other: `cache: off`, and `cache: run`, whose asking is timed apart. An
+Two runs of one recipe, one after the other: `cache: none`, and `cache: run`, whose asking is timed apart. An
 epoch's time is that of its steps, the first epoch left out. Then both students score the dev faces: the
 largest and mean difference of a score tells whether they are the same student, beside the difference
 that another seed makes if `--other-seed` is given.
@@ -43,14 +43,14 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        live, live_time, _ = timed(given.recipe, [*shared, "cache=off"], root / "live")
+        live, live_time, _ = timed(given.recipe, [*shared, "cache=none"], root / "live")
         kept, kept_time, asked = timed(given.recipe, [*shared, "cache=run"], root / "kept")
         print(f"teacher asked at every step: {live_time:.1f} s per epoch")
         print(f"answers replayed: {kept_time:.1f} s per epoch, {kept_time / live_time:.2f} of that")
         print(f"asking once: {asked:.1f} s in all")
         apart("replayed against asked", live, kept)
         if given.other_seed:
-            other, _, _ = timed(given.recipe, [*shared, "cache=off", "seed=1"], root / "other")
+            other, _, _ = timed(given.recipe, [*shared, "cache=none", "seed=1"], root / "other")
             apart("another seed against asked", live, other)
 
 

@@ -308,7 +308,7 @@ def test_flip_teaches_a_folded_student_from_the_cache_as_it_does_live(
     runs = [
         train(recipe_of(manifest, **taught, cache=cache), out=tmp_path / name)
         for name, cache in (
-            ("live", "off"),
+            ("live", "none"),
             ("first", str(tmp_path / "kept")),
             ("again", str(tmp_path / "kept")),
         )

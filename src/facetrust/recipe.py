@@ -125,7 +125,7 @@ class Training(Record):
 class Recipe(Record):
     """All that decides a training run. `name` and `terms` go into the card.
 
-    cache: where teachers' answers are kept, if they come again: `run`, in the run's folder; `off`, they
+    cache: where teachers' answers are kept, if they come again: `run`, in the run's folder; `none`, they
     are asked at every step; or a folder that runs share.
     """
 

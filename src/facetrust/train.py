@@ -192,7 +192,7 @@ def _teaching(
 ) -> Answers | None:
     """Returns what the teachers say of all that training will draw; None where it would never come again."""
     augment, task = recipe.data.augment, made.task
-    if recipe.cache == "off" or not isinstance(task, Distill):
+    if recipe.cache == "none" or not isinstance(task, Distill):
         return None
     clean = not made.same and not augment.simulate
     if not clean and not augment.draws:
