@@ -249,7 +249,7 @@ def explain(
         typer.Option(help="cam; of a run folder gradcam too, of a ViT attention and rollout."),
     ] = None,
     against: Annotated[list[Path] | None, typer.Option(help="A student's run folder; repeatable.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Test rows taken of a manifest.")] = 6,
+    rows: Annotated[int, typer.Option(min=1, help="Test rows taken of a manifest, evenly spread.")] = 6,
     detector: DetectorFile = None,
 ) -> None:
     """Draws where in pictures a model's answer comes from, or where students look beside their teacher."""

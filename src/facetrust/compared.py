@@ -90,7 +90,7 @@ def compare(
         teacher: run folder of a network with attention, and so are those of `against`, the students.
         pictures: images, of which the largest face is taken, or manifests.
         method: an explanation by attention: `rollout`, or `attention` for the last layer.
-        rows: how many rows of a manifest's test split are taken, the first ones.
+        rows: how many rows of a manifest's test split are taken, evenly spread over it.
         detector: YuNet's .onnx file; MTCNN without it.
 
     Raises:
@@ -204,7 +204,10 @@ def _faces(
 
 
 def _faces_in(manifest: Manifest, rows: int, card: ModelCard) -> Iterator[_Face]:
-    for sample in manifest.only("test").samples()[:rows]:
+    samples = manifest.only("test").samples()
+    count = min(rows, len(samples))
+    # The middles of equal parts: the first rows would be one person's.
+    for sample in (samples[(2 * n + 1) * len(samples) // (2 * count)] for n in range(count)):
         image = read_image(manifest.path_of(sample))
         title = f"{Path(sample.path).stem}\n{DECISIONS[card.task][sample.label]}"
         yield _Face(sample.path, title, image, box_of(sample, image))
