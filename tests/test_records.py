@@ -116,10 +116,10 @@ def test_a_report_is_one_json_line_with_the_published_fields():
     said = json.loads(line)
     assert "\n" not in line
     assert list(said) == [
-        "schema", "source", "kind", "size", "trusted", "reason", "verdicts", "faces", "timings"
+        "schema", "source", "kind", "size", "trusted", "reason", "verdicts", "faces", "timings", "watched"
     ]  # fmt: skip
     assert said["schema"] == "facetrust.check/1"
-    assert set(said["faces"][0]) == {"box", "points", "confidence", "track", "verdicts"}
+    assert set(said["faces"][0]) == {"box", "points", "confidence", "track", "verdicts", "timeline"}
     assert set(said["faces"][0]["verdicts"][0]) == {"task", "score", "threshold", "decision", "model"}
 
 
