@@ -110,9 +110,11 @@ def loaders(
     dev = FaceData(
         sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev, species=data.augment.species
     )
-    grouped = isinstance(order, GroupSampler)
-    batch = order.batch_size if isinstance(order, GroupSampler) else recipe.trainer.batch_size
-    share = _Share(order, *shard, batch=batch if grouped else 1)
+    if isinstance(order, GroupSampler):
+        batch = together = order.batch_size
+    else:
+        batch, together = recipe.trainer.batch_size, 1
+    share = _Share(order, *shard, batch=together)
     shared = {
         "batch_size": batch, "num_workers": recipe.trainer.workers, "collate_fn": collate,
         "worker_init_fn": _quiet_worker, "pin_memory": torch.cuda.is_available(),

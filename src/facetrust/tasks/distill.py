@@ -78,6 +78,10 @@ class Distill(nn.Module):
             weights[name] = float(settings.pop("weight", 1.0))
             modules[name] = registry.call(registry.find_type("losses", name), name, **settings)
         self.losses = nn.ModuleDict(modules)
+        # Looked up once: the step is no place to read signatures.
+        self._takes = {name: _arguments(name) for name in losses}
+        self._of_student = _wanted(losses, _STUDENT)
+        self._classes: Tensor | None = None
         self.weights: dict[str, float] = {**task.weights, **weights}  # type: ignore[dict-item]
 
     def forward(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -146,16 +150,18 @@ class Distill(nn.Module):
         """Returns each loss's arguments, in the order of its signature."""
         known: dict[str, Any] = {"labels": labels, "student_logits": parts["logits"].float()}
         if inside := parts.get("inside"):
-            names = {name for loss in self.losses for name in _names(loss, _STUDENT)}
-            seen = self._seen(inside, names, len(inside.output.logit) // len(labels))
+            seen = self._seen(inside, self._of_student, len(inside.output.logit) // len(labels))
             known |= {_STUDENT + name: value for name, value in seen.items()}
         for name, value in taught.items():
             known[_TEACHER + name] = list(value.unbind(1)) if name in _LAYERED else value
         if "text" in self.wanted:
-            (teacher,) = self.teachers.values()
-            known["teacher_text"] = _class_of(teacher.model, labels).detach()
-            known["student_text"] = _class_of(self.task.model, labels)  # type: ignore[arg-type]
-        return {loss: [known[argument] for argument in _arguments(loss)] for loss in self.losses}
+            if self._classes is None:  # a frozen teacher's never change; its text tower runs once
+                (teacher,) = self.teachers.values()
+                self._classes = _classes_of(teacher.model).detach()
+            self._classes = self._classes.to(labels.device)
+            student = _classes_of(self.task.model)  # type: ignore[arg-type]
+            known |= {"teacher_text": _own(self._classes, labels), "student_text": _own(student, labels)}
+        return {loss: [known[argument] for argument in takes] for loss, takes in self._takes.items()}
 
     def _seen(self, inside: Inside, wanted: set[str], crops: int) -> dict[str, Any]:
         """Returns the parts of an inside by name, float32, averaged over the crops of a face."""
@@ -182,14 +188,17 @@ def _over_crops(value: Tensor, crops: int) -> Tensor:
     return value.float().reshape(-1, crops, *value.shape[1:]).mean(1)
 
 
-def _class_of(model: nn.Module, labels: Tensor) -> Tensor:
-    """Returns each sample's own class embedding (B, d); the classes are in the order attack, bona fide."""
+def _own(classes: Tensor, labels: Tensor) -> Tensor:
+    """Returns each sample's own class embedding (B, d) of the two, in the order attack, bona fide."""
+    return classes[1 - labels.long()]
+
+
+def _classes_of(model: nn.Module) -> Tensor:
     if not hasattr(model, "class_embeddings"):
         raise UsageError(
             f"{type(model).__name__} has no class embeddings, which a loss wants; take clip or flip"
         )
-    classes: Tensor = model.class_embeddings()  # type: ignore[operator]
-    return classes.float()[1 - labels.long()]
+    return model.class_embeddings().float()  # type: ignore[operator,no-any-return]
 
 
 def _arguments(loss: str) -> list[str]:
@@ -197,9 +206,7 @@ def _arguments(loss: str) -> list[str]:
     return [each.name for each in parameters if each.default is each.empty]
 
 
-def _names(loss: str, side: str) -> set[str]:
-    return {name.removeprefix(side) for name in _arguments(loss) if name.startswith(side)}
-
-
 def _wanted(losses: Mapping[str, Any], side: str) -> set[str]:
-    return {name for loss in losses for name in _names(loss, side)}
+    """Returns what losses are given of one side, by their arguments' names without it."""
+    names = {name for loss in losses for name in _arguments(loss)}
+    return {name.removeprefix(side) for name in names if name.startswith(side)}
