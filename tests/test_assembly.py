@@ -12,7 +12,7 @@ from facetrust.errors import ModelError, UsageError
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
 from facetrust.recipe import Recipe, check_recipe
 from facetrust.records import ModelCard, Preprocessing
-from facetrust.tasks.antispoof import Antispoof
+from facetrust.tasks._binary import Binary
 from facetrust.tasks.distill import Distill
 from facetrust.tasks.flip import Flip
 
@@ -51,7 +51,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_without_teachers_it_is_the_plain_task() -> None:
     made = assemble(recipe_of(losses={"supervised": 0.7}), student())
-    assert isinstance(made.task, Antispoof)
+    assert isinstance(made.task, Binary)
     assert made.task.weights == {"supervised": 0.7}
     assert (made.same, made.contrast, made.origins, list(made.views)) == ((), 0, {}, ["student"])
 

@@ -51,6 +51,27 @@ def test_a_split_with_one_label_is_an_error_unless_attacks_are_simulated(tmp_pat
     assert len(read_sources(data.model_copy(update={"simulate_dev": 0.5})).dev) == 4
 
 
+def test_genuine_rows_alone_where_attacks_are_simulated(manifests: tuple[Path, Path]) -> None:
+    augment = {"simulate": 0.5, "species": ["self-blend"]}
+    data = Data(manifests=manifests, genuine_only=True, simulate_dev=0.5, augment=augment)  # type: ignore[arg-type]
+    found = read_sources(data)
+    assert {row.label for row in found.train + found.dev} == {0}
+    assert (len(found.train), len(found.dev)) == (3 + 4, 2 + 1)
+
+
+def test_nobody_is_trained_on_by_one_manifest_and_developed_on_by_another(tmp_path: Path) -> None:
+    def named(rows: list[Sample], *people: str) -> list[Sample]:
+        return [row.model_copy(update={"subject": person}) for row, person in zip(rows, people, strict=True)]
+
+    a = [*named(rows("train", 2), "ann", "ben"), *named(rows("dev", 4), "eva", "eva", "kim", "kim")]
+    b = [*named(rows("train", 2, domain="e"), "kim", "lou"), *rows("dev", 2, domain="e")]
+    Manifest.write(a, tmp_path / "a.csv")
+    Manifest.write(b, tmp_path / "b.csv")
+    found = read_sources(Data(manifests=(tmp_path / "a.csv", tmp_path / "b.csv")))
+    assert [row.subject for row in found.dev] == ["eva", "eva", None, None]
+    assert [row.subject for row in found.train] == ["ann", "ben", "kim", "lou"]
+
+
 def test_the_order_is_the_recipes(manifests: tuple[Path, Path]) -> None:
     content = {"model": {"name": "any"}, "data": {"manifests": [str(manifests[0])]}, "seed": 3}
     sources = read_sources(check_recipe(content, "here").data)

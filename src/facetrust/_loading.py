@@ -46,18 +46,30 @@ def read_sources(data: Data) -> Sources:
         manifest = Manifest.read(path)
         _warn_of_audit(path, manifest.hash)
         rows = absolute(manifest.samples(), manifest.root)
+        if data.genuine_only:
+            rows = [row for row in rows if row.label == 0]
         mine = [row for row in rows if row.split == "train"]
         train += mine
         if path in data.manifests:
             dev += [row for row in rows if row.split == "dev"]
             hashes.append(manifest.hash)
         described.append(f"{path.stem}: {len(mine)} training samples, manifest {manifest.hash[:16]}")
+    dev = _of_others(dev, train)
     for split, found, simulated in (("train", train, data.augment.simulate), ("dev", dev, data.simulate_dev)):
         labels = {row.label for row in found} | ({1} if simulated else set())
         if labels != {0, 1}:
             what = "no rows" if not found else "one label only"
             raise ManifestError(f"{data.manifests[0]}: {what} in the {split} split; both labels are needed")
     return Sources(train, dev, "+".join(hashes), "; ".join(described))
+
+
+def _of_others(dev: list[Sample], train: list[Sample]) -> list[Sample]:
+    """Leaves out development rows of people whom another manifest has among its training rows."""
+    people = {row.subject for row in train if row.subject is not None}
+    kept = [row for row in dev if row.subject not in people]
+    if len(kept) < len(dev):
+        _log.info("%d development rows left out: their people are trained on", len(dev) - len(kept))
+    return kept
 
 
 def _warn_of_audit(path: Path, found: str) -> None:

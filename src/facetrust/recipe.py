@@ -46,6 +46,7 @@ class Data(Record):
     (the others by size). length: draws per epoch. per_group: so many of each (domain, label) in
     every batch, whose size follows; balance and shares are then not used. simulate_dev: chance
     that a bona fide development sample is turned into an attack, for domains that have none.
+    genuine_only: leave out the rows that are not bona fide; all that is learnt then comes from simulation.
     """
 
     manifests: tuple[Path, ...] = Field(min_length=1)
@@ -54,6 +55,7 @@ class Data(Record):
     shares: dict[str, float] = Field(default_factory=dict)
     length: int | None = Field(default=None, ge=1)
     per_group: int | None = Field(default=None, ge=1)
+    genuine_only: bool = False
     augment: Augment = Augment()
     simulate_dev: float = Field(default=0.0, ge=0, le=1)
 

@@ -35,6 +35,13 @@ DECISIONS: dict[str, tuple[str, str]] = {
     "synthetic": ("real", "generated"),
     "recognition": ("different", "same"),
 }
+# What a higher score speaks for, in a sentence.
+SUSPECTS: dict[str, str] = {
+    "antispoof": "an attack",
+    "deepfake": "manipulated",
+    "synthetic": "generated",
+    "recognition": "the same person",
+}
 _LABELS = {
     **dict.fromkeys(("0", "bona fide", "bonafide", "live", "real", "genuine", "different"), 0),
     **dict.fromkeys(("1", "attack", "spoof", "fake", "manipulated", "generated", "same"), 1),

@@ -24,12 +24,7 @@ from facetrust.data.sampler import EpochSampler, GroupSampler
 from facetrust.errors import UnknownName, UsageError
 from facetrust.protocols import fit_threshold
 from facetrust.recipe import Recipe, load_recipe
-from facetrust.records import (
-    ModelCard,
-    Result,
-    write_text,
-    write_whole,
-)
+from facetrust.records import SUSPECTS, ModelCard, Result, write_text, write_whole
 from facetrust.tasks.distill import Distill
 
 # isort: split
@@ -261,7 +256,7 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
         task=recipe.task,
         architecture=recipe.model.name,
         preprocessing=recipe.preprocessing,
-        score_means="sigmoid of the logit, in [0, 1]; higher means more likely an attack",
+        score_means=f"sigmoid of the logit, in [0, 1]; higher means more likely {SUSPECTS[recipe.task]}",
         evidence_means=meaning,
         thresholds=(threshold,),
         training_data=sources.described,

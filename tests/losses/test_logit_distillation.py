@@ -90,3 +90,25 @@ def test_module_is_the_function() -> None:
 def test_a_temperature_of_zero_is_refused() -> None:
     with pytest.raises(UsageError, match="temperature: 0 is not above 0"):
         logit_distillation(torch.zeros(1), torch.zeros(1), temperature=0)
+
+
+class TestTheSoftmaxAcrossTheBatch:
+    """The form that a batch of single logits invites, `softmax(dim=0)`, and why it is not taken."""
+
+    @staticmethod
+    def across(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        q, p = torch.log_softmax(student / 3, dim=0), torch.softmax(teacher / 3, dim=0)
+        return 9 * torch.nn.functional.kl_div(q, p, reduction="batchmean")
+
+    def test_it_learns_nothing_from_a_face_alone(self) -> None:
+        student, teacher = torch.tensor([-4.0], requires_grad=True), torch.tensor([5.0])
+        loss = self.across(student, teacher)
+        (wrong,) = torch.autograd.grad(loss, student)
+        (right,) = torch.autograd.grad(logit_distillation(student, teacher, temperature=3), student)
+        assert (loss.item(), wrong.item()) == (0, 0)
+        assert right.item() < -1
+
+    def test_it_does_not_see_a_student_that_calls_every_face_genuine(self) -> None:
+        teacher = torch.tensor([-2.0, 1.0, 3.0], dtype=torch.float64)
+        assert self.across(teacher - 50, teacher).item() == pytest.approx(0, abs=1e-12)
+        assert logit_distillation(teacher - 50, teacher, temperature=3).item() > 10

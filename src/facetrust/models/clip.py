@@ -97,7 +97,7 @@ class Clip(nn.Module):
     def evidence_means(self) -> str:
         """What a cell of the evidence is, for the card."""
         if self.pool == "mean":
-            return "what each patch token adds to the logit, which is their mean (higher: attack)"
+            return "what each patch token adds to the logit, which is their mean"
         return LOOKS
 
     def _embedded(self, tokens: Tensor) -> Tensor:

@@ -111,8 +111,8 @@ class Mapped(nn.Module):
         """What a cell of the evidence is, for the card."""
         cell = "patch token" if self.features.tokens else "cell of the last feature map"
         if isinstance(self.head, Cosine):
-            return f"what each {cell} adds to the logit, which is their mean (higher: attack)"
-        return f"the classifier applied to each {cell}; the mean over all is the logit (higher: attack)"
+            return f"what each {cell} adds to the logit, which is their mean"
+        return f"the classifier applied to each {cell}; the mean over all is the logit"
 
     def _cosine(self) -> Cosine:
         if not isinstance(self.head, Cosine):

@@ -7,14 +7,24 @@ import pytest
 import torch
 from torch import nn
 
+from facetrust.tasks._binary import Binary
 from facetrust.tasks.antispoof import antispoof
+from facetrust.tasks.deepfake import deepfake
 
 Net = Callable[[float], nn.Module]
 Batch = Callable[..., dict[str, Any]]
 
 
+@pytest.mark.parametrize("task", [antispoof, deepfake])
+def test_a_task_hands_its_settings_on(task: Callable[..., Binary], brightness: Net, batch: Batch) -> None:
+    made = task(brightness(2.0), weight=0.3, smoothing=0.1, inside=True)
+    assert isinstance(made, Binary)
+    assert (made.weights, made.smoothing) == ({"supervised": 0.3}, 0.1)
+    assert made(batch(student=0.5))["inside"].output.logit.tolist() == pytest.approx([1.0, 1.0, 3.0, 3.0])
+
+
 def test_loss_is_the_weighted_cross_entropy_of_the_mean_logits(brightness: Net, batch: Batch) -> None:
-    parts = antispoof(brightness(2.0), weight=0.3)(batch(student=0.5))
+    parts = Binary(brightness(2.0), weight=0.3)(batch(student=0.5))
     assert parts["logits"].tolist() == pytest.approx([1.0, 3.0])
     expected = (torch.log1p(torch.exp(torch.tensor(1.0))) + torch.log1p(torch.exp(torch.tensor(-3.0)))) / 2
     assert parts["supervised"].item() == pytest.approx(expected.item())
@@ -24,20 +34,20 @@ def test_loss_is_the_weighted_cross_entropy_of_the_mean_logits(brightness: Net, 
 def test_crops_of_a_face_are_averaged_before_the_loss(brightness: Net, batch: Batch) -> None:
     faces = batch(student=0.5)
     faces["views"]["student"][0, 1] = -0.5  # type: ignore[index]
-    assert antispoof(brightness(2.0))(faces)["logits"].tolist() == pytest.approx([0.0, 3.0])
+    assert Binary(brightness(2.0))(faces)["logits"].tolist() == pytest.approx([0.0, 3.0])
 
 
 def test_smoothing_moves_the_optimum_to_a_finite_logit(brightness: Net, batch: Batch) -> None:
     far = batch(student=20.0)
     far["label"] = torch.ones(2)
-    plain = antispoof(brightness(1.0))(far)["loss"].item()
+    plain = Binary(brightness(1.0))(far)["loss"].item()
     assert plain == pytest.approx(0, abs=1e-6)
-    assert antispoof(brightness(1.0), smoothing=0.1)(far)["loss"].item() == pytest.approx(0.05 * 40, rel=1e-3)
+    assert Binary(brightness(1.0), smoothing=0.1)(far)["loss"].item() == pytest.approx(0.05 * 40, rel=1e-3)
 
 
 def test_gradient_reaches_the_model(brightness: Net, batch: Batch) -> None:
     model = brightness(0.0)
-    antispoof(model)(batch(student=1.0))["loss"].backward()
+    Binary(model)(batch(student=1.0))["loss"].backward()
     # d/df of [softplus(f) + softplus(-3f)] / 2 at 0.
     assert model.factor.grad is not None
     assert model.factor.grad.item() == pytest.approx((0.5 - 1.5) / 2)
