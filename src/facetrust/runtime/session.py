@@ -95,7 +95,7 @@ class Model:
         return made
 
     def score(self, image: Pixels, boxes: Sequence[Box]) -> NDArray[np.float64]:
-        """Returns the scores (N,) of the faces in `boxes`, in [0, 1]; in the direction that the card states."""
+        """Returns the scores (N,) of the faces in `boxes`, in [0, 1]; the card says what higher means."""
         return self.score_crops(self.crops(image, boxes)).scores
 
     def score_with_evidence(self, image: Pixels, boxes: Sequence[Box]) -> Scored:
