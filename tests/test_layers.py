@@ -17,7 +17,7 @@ import facetrust
 HOME = Path(facetrust.__file__).parent
 FILES = sorted(HOME.rglob("*.py"))
 
-NOUNS = {"errors", "records", "registry", "imaging", "video"}
+NOUNS = {"errors", "records", "registry", "imaging", "video", "rules"}
 PARTS = {"data", "models", "losses", "metrics", "explain"}
 MIDDLE = {"protocols", "export", "runtime", "tasks", "prepare"}
 COMMANDS = {
@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry": {"errors"},
     "imaging": {"errors", "records"},
     "video": {"errors", "records", "imaging"},
+    "rules": {"errors"},
     **dict.fromkeys(PARTS, NOUNS),
     "protocols": NOUNS | {"metrics"},
     "export": NOUNS,
@@ -80,6 +81,7 @@ TORCH_FREE = [
         "runtime",
         "imaging",
         "video",
+        "rules",
         "records",
         "registry",
         "prepare",

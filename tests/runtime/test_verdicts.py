@@ -1,50 +1,5 @@
-import numpy as np
-import pytest
-
-from facetrust.errors import UnknownName
 from facetrust.runtime.session import load_model
-from facetrust.runtime.verdicts import ROBUST, first_sure, mean, rule_named, trimmed_mean, verdict
-
-
-@pytest.mark.parametrize("count", [1, 4, 5, 9, 10, 31])
-def test_the_trimmed_mean_is_scipys(count):
-    stats = pytest.importorskip("scipy.stats")
-    scores = np.random.default_rng(count).random(count).tolist()
-    assert trimmed_mean(scores) == pytest.approx(stats.trim_mean(scores, 0.2))
-
-
-def test_an_outlier_does_not_move_the_trimmed_mean():
-    assert trimmed_mean([0.1, 1.0, 0.1, 0.1, 0.1]) == pytest.approx(0.1)
-    assert mean([0.1, 1.0, 0.1, 0.1, 0.1]) == pytest.approx(0.28)
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        ([0.2], 0.2),
-        ([0.9], 0.9),
-        ([0.2, 0.4], 0.3),
-        ([0.55, 0.1], 0.325),  # Not above 0.55.
-        ([0.1, 0.56, 0.99], 0.56),  # The first, not the highest.
-        ([0.1, 0.2, 0.3, 0.99], 0.2),  # Up to three faces.
-    ],
-)
-def test_the_published_rule(scores, expected):
-    assert first_sure(scores) == pytest.approx(expected)
-
-
-def test_rules_by_name():
-    tracks = [[0.1, 0.2], [0.6, 0.7]]
-    said = {}
-    for name in (ROBUST, "mean", "efficient-vit"):
-        rule = rule_named(name)
-        said[name] = rule.of_video([rule.of_track(scores) for scores in tracks])
-    assert said == pytest.approx({"trimmed-mean": 0.65, "mean": 0.65, "efficient-vit": 0.65})
-    worst, first = ([0.6, 0.9], [0.3, 0.2]), rule_named("efficient-vit").of_video
-    assert rule_named(ROBUST).of_video(worst[0]) == 0.9
-    assert [first(scores) for scores in worst] == pytest.approx([0.6, 0.25])
-    with pytest.raises(UnknownName, match="did you mean 'trimmed-mean'"):
-        rule_named("trimmed")
+from facetrust.runtime.verdicts import verdict
 
 
 def test_a_score_at_the_threshold_is_an_attack(write_model):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from facetrust.errors import ImageError, UsageError
 from facetrust.imaging import MIN_SIDE, Pixels, quarter_turn
 from facetrust.records import DECISIONS, CheckReport, Face, TaskName, Timeline, Verdict, Watched
+from facetrust.rules import ROBUST, rule_named
 from facetrust.runtime._asked import FACE_TASKS, Given, detector_for, models_for
 from facetrust.runtime._header import frames_a_second
 from facetrust.runtime._seen import Seen, Track
@@ -18,7 +19,7 @@ from facetrust.runtime.detector import Detector
 from facetrust.runtime.evidence import Heat, draw, free_name
 from facetrust.runtime.session import Model
 from facetrust.runtime.tracks import GAP
-from facetrust.runtime.verdicts import NO_FACE, ROBUST, rule_named, verdict
+from facetrust.runtime.verdicts import NO_FACE, verdict
 from facetrust.video import frame_count, iter_frames
 
 _DIGITS = 3  # Of a time in seconds, as it is reported.
@@ -30,7 +31,7 @@ class Viewing(NamedTuple):
     """How a video is looked at: frames a second, the most frames in all, and the rule of its score.
 
     A video too long for `most` is looked at more thinly; the frames stay evenly spaced. The rules are
-    those of `facetrust.runtime.verdicts.rule_named`.
+    those of `facetrust.rules.rule_named`.
     """
 
     per_second: float = 4.0
