@@ -4,7 +4,8 @@ A protocol takes scores (never a model) and returns a `Judgement`, which `report
 """
 
 from facetrust.protocols._as_published import CHOSEN, AsPublished, as_published
-from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, by_media, clusters_of
+from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, clusters_of
+from facetrust.protocols._media import RuleFigures, VideoRule, by_media, choose_rule
 from facetrust.protocols._over_seeds import OverSeeds, Spread, over_seeds
 from facetrust.protocols._published import Published, published_for
 from facetrust.protocols._threshold import check_apart, fit_threshold
@@ -17,11 +18,14 @@ __all__ = [
     "Level",
     "OverSeeds",
     "Published",
+    "RuleFigures",
     "SpeciesFigures",
     "Spread",
+    "VideoRule",
     "as_published",
     "by_media",
     "check_apart",
+    "choose_rule",
     "clusters_of",
     "fit_threshold",
     "over_seeds",

@@ -1,4 +1,4 @@
-"""What a protocol returns, and how rows are put together for it."""
+"""What a protocol returns, and by what its rows are clustered."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.protocols._media import VideoRule
 from facetrust.records import Provenance, Record, Scores, Threshold
 
 Unit = Literal["row", "medium"]
@@ -31,7 +32,7 @@ class SpeciesFigures(Record):
 
 
 class Level(Record):
-    """The figures for single rows (images, frames) or for media (videos: mean score of the frames)."""
+    """The figures for single rows (images, frames) or for media (videos: one score by `video_rule`)."""
 
     unit: Unit
     bona_fide: int
@@ -41,6 +42,7 @@ class Level(Record):
     threshold: Threshold
     figures: tuple[Figure, ...]
     species: tuple[SpeciesFigures, ...]
+    video_rule: VideoRule | None = None
 
     def figure(self, metric: str) -> Figure:
         """Returns the figure of a metric; one without a value where it was not measured."""
@@ -60,22 +62,6 @@ class Judgement(Record):
     rounds: int
     levels: tuple[Level, ...]
     notes: tuple[str, ...] = ()
-
-
-def by_media(scores: Scores) -> Scores:
-    """Returns one row a medium, its score the mean over the medium's rows, in the order of first sight.
-
-    An attack made from a photo may carry the photo's name as its medium, so rows are put together
-    by medium, label and attack. A row without a medium stays alone. `sample` is the first row's.
-    """
-    import polars as pl
-
-    rows = scores.rows.with_columns(pl.coalesce("media", "sample").alias("_medium"))
-    first = [pl.col(name).first() for name in ("sample", "media", "subject", "domain")]
-    table = rows.group_by("_medium", "label", "attack", maintain_order=True).agg(
-        *first, pl.col("score").mean()
-    )
-    return Scores(table, scores.made_by)
 
 
 def clusters_of(scores: Scores) -> tuple[NDArray[np.object_], str]:

@@ -19,33 +19,44 @@ from facetrust.metrics.ece import ece
 from facetrust.metrics.eer import eer
 from facetrust.metrics.hter import hter
 from facetrust.metrics.tpr_at_fpr import tpr_at_fpr
-from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, by_media, clusters_of
+from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, clusters_of
+from facetrust.protocols._media import ON_DEV, VideoRule, by_media, check_rule, choose_rule
 from facetrust.protocols._threshold import check_apart, check_rows_apart, fit_threshold
-from facetrust.records import Scores, Threshold
+from facetrust.records import DECISIONS, Scores, TaskName, Threshold
 
 _FEW = 10
 
 
 def dev_threshold(
-    test: Scores, dev: Scores, *, rule: str = "eer", seed: int = 0, rounds: int = 1000
+    test: Scores,
+    dev: Scores,
+    *,
+    rule: str = "eer",
+    video_rule: str = ON_DEV,
+    seed: int = 0,
+    rounds: int = 1000,
 ) -> Judgement:
     """Returns what a model does on test at the threshold that `rule` chooses on dev.
 
-    Measured per row and, where rows share a medium, per medium (mean score, with a threshold
-    fitted on dev media). Intervals are 95 % bootstraps of `rounds` draws, clustered by subject,
-    else by medium. EER, TPR@FPR and BPCER@APCER describe the test curve and use no threshold;
-    ECE is None where scores are no probabilities.
+    Measured per row and, where rows share a medium, per medium: one score by the rule `video_rule`, or
+    by the rule that `choose_rule` chooses on dev, with a threshold fitted on dev media. Intervals are
+    95 % bootstraps of `rounds` draws, clustered by subject, else by medium. EER, TPR@FPR and
+    BPCER@APCER describe the test curve and use no threshold; ECE is None where scores are no
+    probabilities.
 
     Raises:
         ProtocolError: dev and test come from different models; dev is the reported split or
             shares rows with it; or the task's labels are no attacks.
         MetricError: dev or test lacks a class, or has NaN scores.
-        UsageError: the rule is not known.
+        UsageError: a rule is not known.
     """
+    check_rule(video_rule)
     _check_pair(test, dev)
     levels = [_level("row", test, dev, rule, seed, rounds)]
-    if len(media := by_media(test)) < len(test):
-        levels.append(_level("medium", media, by_media(dev), rule, seed, rounds))
+    if len(by_media(test)) < len(test):
+        chosen = choose_rule(test, dev, wanted=video_rule)
+        media = _level("medium", by_media(test, chosen.name), by_media(dev, chosen.name), rule, seed, rounds)
+        levels.append(media.model_copy(update={"video_rule": chosen}))
     return Judgement(
         protocol="dev-threshold",
         rule=rule,
@@ -54,7 +65,7 @@ def dev_threshold(
         seed=seed,
         rounds=rounds,
         levels=tuple(levels),
-        notes=_notes(test, dev, levels[0]),
+        notes=(*_notes(test, dev, levels[0]), *_too_few(levels[-1].video_rule, test.made_by.task)),
     )
 
 
@@ -182,3 +193,13 @@ def _notes(test: Scores, dev: Scores, level: Level) -> tuple[str, ...]:
         if shared:
             notes.append(f"Dev and test share {len(shared)} subject(s): the threshold has seen these people.")
     return tuple(notes)
+
+
+def _too_few(rule: VideoRule | None, task: TaskName) -> tuple[str, ...]:
+    if rule is None or rule.chosen != "by default":
+        return ()
+    bona_fide, attack = DECISIONS[task]
+    return (
+        f"Dev has {rule.bona_fide} {bona_fide} and {rule.attacks} {attack} media, too few to choose the rule "
+        f"of a video's score there: it is {rule.name}, the robust default.",
+    )
