@@ -52,21 +52,47 @@ def prepare(
 def simulate(
     manifest: Annotated[Path, typer.Argument(help="A prepared manifest with live faces.")],
     out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    species: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--species",
+            help="print, replay, self-blend or digital-spoof; repeatable; print and replay without it.",
+        ),
+    ] = None,
     copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides every attack.")] = 0,
     keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
+    splits: Annotated[
+        list[str] | None, typer.Option("--split", help="Use rows of this split only; repeatable.")
+    ] = None,
+    apart_from: Annotated[
+        list[Path] | None,
+        typer.Option("--apart-from", help="Leave out the people of this manifest's train split; repeatable."),
+    ] = None,
+    people: Annotated[
+        int | None, typer.Option(min=1, help="Use so many people only, drawn by the seed.")
+    ] = None,
 ) -> None:
-    """Makes print and replay attacks of the live faces of a manifest; writes them with a manifest."""
+    """Makes attacks or manipulations of the live faces of a manifest; writes them with a manifest."""
     from facetrust import _cli_show
     from facetrust.attacks import simulate_attacks
+    from facetrust.data.selection import Selection
+    from facetrust.data.simulate import SPECIES
 
     with _cli_show.progress("simulating") as advance:
         made = simulate_attacks(
-            manifest, out, copies=copies, seed=seed, keep_live=keep_live, progress=advance
+            manifest,
+            out,
+            copies=copies,
+            seed=seed,
+            species=species or SPECIES,
+            wanted=Selection(splits or (), apart_from or (), people),
+            keep_live=keep_live,
+            progress=advance,
         )
     for _, reason in made.failed:
         _cli_show.complain(reason)
-    typer.echo(f"{made.manifest}: {made.attacks} attacks")
+    typer.echo(f"{made}")
 
 
 @data.command()

@@ -12,20 +12,33 @@ import cv2
 import numpy as np
 
 from facetrust.data.manifest import Manifest, check_suffix
-from facetrust.data.simulate import SPECIES, simulate
+from facetrust.data.selection import ALL, Selected, Selection, select
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, simulate
 from facetrust.errors import ImageError, ManifestError, UnknownName
 from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
 
 _ELSEWHERE = 0.4  # chance that the scene around the medium is another picture of the same split
+_GENUINE = 2**31  # stands for the copy's number where a genuine picture is changed
 
 
 class Simulated(NamedTuple):
-    """What was written: the manifest, the number of attacks, and (path, reason) of unreadable pictures."""
+    """What was written: the manifest, the number of attacks, and (path, reason) of unreadable pictures.
+
+    `left_out` tells how many rows of how many people were not used, for these people are trained on
+    elsewhere; None where no manifest was named to stay apart from.
+    """
 
     manifest: Path
     attacks: int
     failed: tuple[tuple[str, str], ...]
+    left_out: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        told = ""
+        if self.left_out:
+            told = "; left out: {} rows of {} people who train elsewhere".format(*self.left_out)
+        return f"{self.manifest}: {self.attacks} attacks{told}"
 
 
 def simulate_attacks(
@@ -35,6 +48,7 @@ def simulate_attacks(
     copies: int = 1,
     seed: int = 0,
     species: Sequence[str] = SPECIES,
+    wanted: Selection = ALL,
     longest_face: int = 112,
     keep_live: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -49,45 +63,69 @@ def simulate_attacks(
         manifest: rows with boxes, as `data prepare` writes them.
         out: the new manifest; the pictures go into the folder of the same name beside it.
         copies: attacks per face.
-        seed: with the row and the copy's number it decides the attack.
-        species: the kinds to choose from.
+        seed: with the row and the copy's number it decides the attack; it also decides who is drawn where
+            `wanted` asks for some people only.
+        species: the kinds to choose from, attacks or manipulations that `simulate` knows.
+        wanted: which rows to use.
         longest_face: a picture is shrunk until the face's longer side has at most so many pixels.
-        keep_live: also write the live faces, shrunk the same way, so that both labels are there.
+        keep_live: also write the live faces, shrunk the same way, so that both labels are there. Beside
+            manipulations they are changed as the surroundings of those are (`beside`).
         progress: called with rows done and rows in all.
 
     Raises:
-        ManifestError: the manifest cannot be used or has no bona fide rows.
-        UnknownName: a species is not known.
+        ManifestError: a manifest cannot be used, or no bona fide row is there or left.
+        UnknownName: a species or a split is not known.
+        UsageError: fewer than one person is wanted.
     """
     for name in species:
-        if name not in SPECIES:
-            raise UnknownName("attack species", name, SPECIES)
+        if name not in (known := (*SPECIES, *MANIPULATIONS)):
+            raise UnknownName("attack species", name, known)
     source, out = Manifest.read(manifest), Path(out)
     check_suffix(out)
-    live = [sample for sample in source.samples() if sample.label == 0]
-    if not live:
-        raise ManifestError(f"{manifest}: no bona fide rows to make attacks from")
-    scenes = _by_split(live)
+    chosen = _live(source, wanted, seed)
+    scenes = _by_split(chosen.samples)
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []
-    for number, sample in enumerate(live):
+    for number, sample in enumerate(chosen.samples):
         if progress:
-            progress(number, len(live))
+            progress(number, len(chosen.samples))
         try:
             image, box = _shrunk(source, sample, longest_face)
         except ImageError as error:
             failed.append((sample.path, str(error)))
             continue
         if keep_live:
-            rows.append(_written(out, sample, None, box, partial(np.asarray, image)))
+            genuine = partial(beside, image, box, species=species, rng=_draws(seed, sample, _GENUINE))
+            rows.append(_written(out, sample, None, box, genuine))
         for copy in range(copies):
-            rng = np.random.default_rng([seed, *hashlib.sha256(sample.path.encode()).digest()[:8], copy])
+            rng = _draws(seed, sample, copy)
             kind = str(rng.choice(list(species)))
-            scene = scenes[sample.split][int(rng.integers(len(scenes[sample.split])))]
-            picture = partial(_attack, image, box, kind, source, scene, rng)
+            picture = partial(_attack, image, box, kind, source, scenes[sample.split], rng)
             rows.append(_written(out, sample, (kind, copy), box, picture))
     Manifest.write(rows, out)
-    return Simulated(out, len(rows) - keep_live * (len(live) - len(failed)), tuple(failed))
+    left_out = (chosen.rows_left_out, chosen.people_left_out) if wanted.apart_from else None
+    return Simulated(out, sum(row.label for row in rows), tuple(failed), left_out)
+
+
+def _live(source: Manifest, wanted: Selection, seed: int) -> Selected:
+    live = [sample for sample in source.samples() if sample.label == 0]
+    if not live:
+        raise ManifestError(f"{source.source}: no bona fide rows to make attacks from")
+    chosen = select(live, wanted, seed=seed)
+    if chosen.samples:
+        return chosen
+    where = f"in the split {' or '.join(wanted.splits)}" if wanted.splits else "here"
+    if not chosen.rows_left_out:
+        raise ManifestError(f"{source.source}: no bona fide rows {where}; name another split")
+    others = ", ".join(map(str, wanted.apart_from))
+    raise ManifestError(
+        f"{source.source}: no bona fide rows left: all {chosen.people_left_out} people {where} are in the "
+        f"train split of {others}"
+    )
+
+
+def _draws(seed: int, sample: Sample, number: int) -> np.random.Generator:
+    return np.random.default_rng([seed, *hashlib.sha256(sample.path.encode()).digest()[:8], number])
 
 
 def _written(
@@ -99,7 +137,8 @@ def _written(
     if not path.is_file():
         pixels = np.ascontiguousarray(picture()[:, :, ::-1])
         write_whole(path, lambda part: cv2.imwrite(str(part), pixels))
-    changes = {"path": f"{out.stem}/{name}", **dict(zip("xywh", box, strict=True))}
+    # A mask of the row's would have another size, and lie elsewhere.
+    changes = {"path": f"{out.stem}/{name}", "mask": None, **dict(zip("xywh", box, strict=True))}
     if made is not None:
         medium = f"{sample.media or sample.path}#{made[0]}-{made[1]}"
         domain = f"{sample.domain or 'faces'}-simulated"
@@ -123,12 +162,17 @@ def _by_split(samples: Sequence[Sample]) -> dict[Split, list[Sample]]:
 
 
 def _attack(
-    image: Pixels, box: Box, kind: str, source: Manifest, scene: Sample, rng: np.random.Generator
+    image: Pixels, box: Box, kind: str, source: Manifest, scenes: Sequence[Sample], rng: np.random.Generator
 ) -> Pixels:
     background = None
-    if rng.random() < _ELSEWHERE:
-        try:
-            background = read_image(source.path_of(scene))
-        except ImageError:  # the picture's own surroundings serve as well; its row reports the fault
-            background = None
+    if kind in SPECIES:  # a manipulation has no scene around it
+        scene = scenes[int(rng.integers(len(scenes)))]
+        background = _scene(source, scene) if rng.random() < _ELSEWHERE else None
     return simulate(image, box, species=kind, rng=rng, background=background)
+
+
+def _scene(source: Manifest, sample: Sample) -> Pixels | None:
+    try:
+        return read_image(source.path_of(sample))
+    except ImageError:  # the picture's own surroundings serve as well; its row reports the fault
+        return None
