@@ -101,6 +101,7 @@ TORCH_FREE = [
         "data.audit",
         "data.probes",
         "data.simulate",
+        "data.disturb",
     ),
     "data.sources",
 ]
