@@ -194,6 +194,70 @@ def test_frames_of_a_medium_get_a_second_section(write, tmp_path):
     ] == ["row", "medium"]
 
 
+def _flash(path, label):
+    """Lets every tenth row of a label's media stand at 1: their means move, their trimmed means do not."""
+    scores = Scores.read(path)
+    rows = scores.rows.with_row_index("row").with_columns(
+        score=pl.when((pl.col("row") % 10 < 1) & (pl.col("label") == label)).then(1.0).otherwise("score")
+    )
+    Scores(rows, scores.made_by).write(path)
+
+
+def test_the_rule_of_a_medium_is_chosen_on_dev_and_shown_with_all_others(write, tmp_path):
+    names, how = ("tiny", "baseline:laplacian"), {"frames": 10, "rows": 160, "power": 0.3}
+    tests, devs = ([write(name, split, **how) for name in names] for split in ("test", "dev"))
+    _flash(devs[0], 0)
+    page = report(tests, dev=devs, out=tmp_path / "out", rounds=20)
+    models = json.loads(page.with_suffix(".json").read_text())["models"]
+    text = page.read_text()
+    rows = _Page(text[text.index("The rule of a medium") :]).rows[1:3]
+    for model, row, files in zip(models, rows, zip(tests, devs, strict=True), strict=True):
+        expected = dev_threshold(*map(Scores.read, files), rounds=20).levels
+        assert model["levels"][0]["video_rule"] is None
+        rule = expected[1].video_rule
+        assert model["levels"][1]["video_rule"] == rule.model_dump(mode="json")
+        best = max(rule.tried, key=lambda each: each.dev_auc)
+        assert best.rule == rule.name
+        shown = [f"{area:.4f}" for each in rule.tried for area in (each.dev_auc, each.test_auc)]
+        assert row.split()[-9:] == [rule.name, "on", "dev", *shown]
+    assert len({each["dev_auc"] for each in models[0]["levels"][1]["video_rule"]["tried"]}) == 2
+
+
+def test_a_named_rule_and_rows_that_are_left_alone(write, tmp_path):
+    test, dev = write(frames=10, power=0.3), write(split="dev", frames=10, power=0.3)
+    said = {}
+    for name in ("dev", "mean", "trimmed-mean"):
+        page = report([test], dev=[dev], out=tmp_path / name, rounds=20, video_rule=name)
+        (said[name],) = json.loads(page.with_suffix(".json").read_text())["models"]
+    one, other = (said[name]["levels"] for name in ("mean", "trimmed-mean"))
+    assert one[0] == other[0] == said["dev"]["levels"][0]
+    assert one[1]["threshold"]["value"] != other[1]["threshold"]["value"]
+    assert [levels[1]["video_rule"]["chosen"] for levels in (one, other)] == ["by name"] * 2
+    assert one[1]["video_rule"]["tried"] == said["dev"]["levels"][1]["video_rule"]["tried"]
+    assert said["mean"]["as_published"] == said["trimmed-mean"]["as_published"]
+    _refused(UsageError, "did you mean 'mean'", [test], [dev], tmp_path / "no", video_rule="means")
+
+
+def test_too_few_dev_media_are_warned_about(write, tmp_path):
+    made = {"frames": 4, "task": "deepfake"}
+    page = report([write(**made)], dev=[write(split="dev", rows=12, **made)], out=tmp_path, rounds=20)
+    facts = json.loads(page.with_suffix(".json").read_text())
+    assert facts["models"][0]["levels"][1]["video_rule"]["name"] == "trimmed-mean"
+    note = "Dev has 2 genuine and 1 manipulated media, too few to choose the rule of a video's score there"
+    assert any(warning.startswith(note) for warning in facts["warnings"])
+
+
+def test_rows_and_media_both_show_an_area_with_its_interval(write, tmp_path):
+    test, dev = write(frames=4, power=0.7), write(split="dev", frames=4, power=0.7)
+    page = report([test], dev=[dev], out=tmp_path, rounds=50)
+    (model,) = json.loads(page.with_suffix(".json").read_text())["models"]
+    text = page.read_text()
+    for level, heading in zip(model["levels"], ("<h2>By image", "<h2>By medium"), strict=True):
+        area = level["figures"][0]
+        row = _Page(text[text.index(heading) :]).rows[1].split()
+        assert row[1:3] == [f"{area['value']:.4f}", f"{area['low']:.4f}–{area['high']:.4f}"]
+
+
 def test_is_the_same_text_again(write, tmp_path):
     test, dev = [write()], [write(split="dev")]
     first = report(test, dev=dev, out=tmp_path / "1", rounds=20).read_bytes()
@@ -300,6 +364,18 @@ def test_the_command_takes_checkpoints(write, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(out)
     (model,) = json.loads(out.with_suffix(".json").read_text())["models"]
     assert model["as_published"]["checkpoints"] == 2
+
+
+def test_the_command_takes_a_rule_of_videos(write, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    command = ["report", write(frames=4), "--dev", write(split="dev", frames=4), "--out", out]
+    assert cli.main([*map(str, command), "--video-rule", "mean"]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    (model,) = json.loads(out.with_suffix(".json").read_text())["models"]
+    assert (model["levels"][1]["video_rule"]["name"], model["levels"][1]["video_rule"]["chosen"]) == (
+        "mean",
+        "by name",
+    )
 
 
 def test_a_lone_model_is_warned_about(write, tmp_path):

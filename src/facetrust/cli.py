@@ -187,6 +187,9 @@ def report(
     out: Out,
     protocol: Annotated[str, typer.Option(help="Who fits the threshold, who is reported.")] = "dev-threshold",
     rule: Annotated[str, typer.Option(help="How the threshold is chosen: eer, apcer@1%, bpcer@1%.")] = "eer",
+    video_rule: Annotated[
+        str, typer.Option(help="A video's score: trimmed-mean, mean, efficient-vit; dev: the best there.")
+    ] = "dev",
     seed: Annotated[int, typer.Option(min=0, help="Decides the bootstrap's draws.")] = 0,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "",
     epochs: Annotated[
@@ -203,6 +206,7 @@ def report(
             out=out,
             protocol=protocol,
             rule=rule,
+            video_rule=video_rule,
             seed=seed,
             title=title,
             epochs=_scores(epochs or [], "test"),

@@ -72,6 +72,7 @@ def report(
     out: str | Path,
     protocol: str = "dev-threshold",
     rule: str = "eer",
+    video_rule: str = "dev",
     seed: int = 0,
     rounds: int = 1000,
     title: str = "",
@@ -88,17 +89,21 @@ def report(
     checkpoints of the models' runs, and serve nothing else. Test files of one model that differ in
     the seed are also put together: mean, standard deviation and number of each figure.
 
+    Where rows share a medium, each medium is scored by `video_rule` (see `facetrust.rules`), or by the
+    rule that is best on each model's own dev; all rules' dev and test AUC are shown.
+
     Raises:
         ScoresError: a file cannot be read, the test files do not hold the same rows, or a file of
             `epochs` belongs to none of the models.
         ProtocolError: a dev file is missing, or a threshold was fitted on the reported rows.
         MetricError: a file lacks a class or has NaN scores.
-        UsageError: no file given, or the rule is not known.
+        UsageError: no file given, or a rule is not known.
         MissingExtra: matplotlib or Jinja is not installed.
     """
     _check_extras()
     page = Path(out) if Path(out).suffix == ".html" else Path(out) / "report.html"
-    entries = _entries(test, dev, {"rule": rule, "seed": seed, "rounds": rounds}, protocol)
+    how = {"rule": rule, "video_rule": video_rule, "seed": seed, "rounds": rounds}
+    entries = _entries(test, dev, how, protocol)
     entries = _beside_published(entries, epochs)
     judgements, published = [each.judgement for each in entries], [each.published for each in entries]
     facts = {
@@ -314,7 +319,7 @@ def _section(entries: list[Entry], index: int) -> dict[str, Any]:
             entry.color,
             entry.is_baseline,
             level.threshold.value,
-            entry.test if index == 0 else by_media(entry.test),
+            by_media(entry.test, level.video_rule.name) if level.video_rule else entry.test,
         )
         for entry, level in zip(entries, levels, strict=True)
     ]
