@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from facetrust.data.disturb import KINDS, Disturbed, Kind
 from facetrust.data.manifest import Manifest
 from facetrust.data.probes import PROBES, laplacian
-from facetrust.errors import FacetrustError, ManifestError, ModelError, UsageError
+from facetrust.errors import FacetrustError, ManifestError, MissingExtra, ModelError, UsageError
 from facetrust.evaluate import evaluate
 from facetrust.imaging import crop_face, read_image, to_tensor
 from facetrust.metrics.auc import auc
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
-from facetrust.records import ModelCard, Preprocessing, Sample, Scores
+from facetrust.records import Disturbance, ModelCard, Preprocessing, Sample, Scores
 
 HOW = Preprocessing(size=(32, 32), margins=(1.0, 1.6), mean=(0.5,) * 3, std=(0.5,) * 3)  # type: ignore[arg-type]
 
@@ -193,3 +195,96 @@ def test_every_epoch_is_scored_with_its_own_weights(manifest: Path, run: Path, t
 def test_a_run_that_kept_no_epochs_says_so(manifest: Path, run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train it with --set trainer\.keep=all"):
         evaluate(run, manifest, out=tmp_path, baselines=False, every_epoch=True)
+
+
+@pytest.fixture
+def two_kinds(monkeypatch: pytest.MonkeyPatch) -> dict[str, Kind]:
+    kinds = {name: KINDS[name]._replace(strengths=KINDS[name].strengths[-2:]) for name in ("noise", "jpeg")}
+    monkeypatch.setattr("facetrust.evaluate.KINDS", kinds)
+    return kinds
+
+
+def test_disturbed_pictures_are_scored_beside(
+    manifest: Path, run: Path, tmp_path: Path, two_kinds: dict[str, Kind]
+) -> None:
+    whole = Scores.read(evaluate(run, manifest, out=tmp_path, batch=5, robustness=True))
+    folder = tmp_path / "robustness"
+    stems = ["scores", *(f"baseline-{probe}" for probe in PROBES)]
+    wanted = {
+        f"{stem}-{how}-test.parquet"
+        for stem in stems
+        for how in ("noise-20", "noise-40", "jpeg-50", "jpeg-30")
+    }
+    assert {path.name for path in folder.iterdir()} == wanted
+    model, _ = load_checkpoint(run)
+    for kind, strength in (("noise", 40.0), ("jpeg", 50.0)):
+        found = Scores.read(folder / f"scores-{kind}-{strength:g}-test.parquet")
+        how = Disturbance(kind=kind, strength=strength)
+        assert found.made_by == whole.made_by.model_copy(update={"disturbance": how})
+        assert found.rows.drop("score").equals(whole.rows.drop("score"))
+        read = Disturbed(kind, strength, manifest.parent)
+        for row, score in zip(Manifest.read(manifest).only("test").samples(), found.scores, strict=True):
+            image = read(manifest.parent / row.path)
+            box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
+            crops = [crop_face(image, box, HOW, margin=each) for each in HOW.margins]  # type: ignore[arg-type]
+            stacked = torch.from_numpy(np.stack([to_tensor(crop, HOW) for crop in crops]))
+            assert score == pytest.approx(model(stacked).logit.mean().sigmoid().item(), abs=1e-5)
+    assert np.abs(found.scores - whole.scores).max() > 1e-3
+
+
+def test_a_sweep_disturbs_what_is_judged_and_not_what_baselines_learn_from(
+    manifest: Path, run: Path, tmp_path: Path, two_kinds: dict[str, Kind]
+) -> None:
+    evaluate(run, manifest, split="dev", out=tmp_path, robustness=True)
+    clean = Scores.read(tmp_path / "baseline-laplacian-dev.parquet")
+    noisy = Scores.read(tmp_path / "robustness" / "baseline-laplacian-noise-40-dev.parquet")
+    assert noisy.made_by.model == "baseline:laplacian"
+    assert noisy.made_by.version == clean.made_by.version
+    # Blur marks the attacks, and noise makes every one of them look sharper.
+    attacks = clean.labels == 1
+    assert np.all(noisy.scores[attacks] < clean.scores[attacks])
+
+
+def test_a_sweep_goes_on_where_it_stopped(
+    manifest: Path, run: Path, tmp_path: Path, two_kinds: dict[str, Kind]
+) -> None:
+    def sweep() -> dict[str, int]:
+        evaluate(run, manifest, out=tmp_path, robustness=True)
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "robustness").iterdir()}
+
+    before = sweep()
+    names = ("scores-jpeg-30", "baseline-spectrum-noise-20", "scores-noise-40", "scores-noise-20")
+    gone, broken, foreign, other = (tmp_path / "robustness" / f"{name}-test.parquet" for name in names)
+    gone.unlink()
+    broken.write_bytes(b"cut off")
+    for path, change in ((foreign, {"manifest": "feed"}), (other, {"version": "2"})):
+        scores = Scores.read(path)
+        Scores(scores.rows, scores.made_by.model_copy(update=change)).write(path)
+    after = sweep()
+    assert {name for name in before if before[name] != after[name]} == {
+        path.name for path in (gone, broken, foreign, other)
+    }
+    assert Scores.read(foreign).made_by.manifest == Manifest.read(manifest).hash
+
+
+def test_an_onnx_file_is_swept_too(
+    bright_model: Path, manifest: Path, tmp_path: Path, two_kinds: dict[str, Kind]
+) -> None:
+    evaluate(bright_model, manifest, out=tmp_path, baselines=False, robustness=True)
+    assert len(list((tmp_path / "robustness").iterdir())) == 4
+    found = Scores.read(tmp_path / "robustness" / "scores-noise-40-test.parquet")
+    assert found.made_by.model == "bright"
+    for row, score in zip(Manifest.read(manifest).only("test").samples(), found.scores, strict=True):
+        image = Disturbed("noise", 40, manifest.parent)(manifest.parent / row.path)
+        box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
+        grey = to_tensor(crop_face(image, box, Preprocessing(size=(64, 64))), Preprocessing()).mean()  # type: ignore[arg-type]
+        assert score == pytest.approx(1 / (1 + np.exp(-20 * (grey - 0.65))), abs=1e-4)
+
+
+def test_without_pyav_no_sweep_begins(
+    manifest: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingExtra, match="av is not installed"):
+        evaluate(run, manifest, out=tmp_path / "out", robustness=True)
+    assert not (tmp_path / "out").exists()

@@ -7,19 +7,21 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
+from facetrust.data.disturb import KINDS, Disturbed, check_kinds
 from facetrust.data.manifest import Manifest
-from facetrust.data.probes import PROBES, fit_logistic
-from facetrust.errors import ImageError, ManifestError, UsageError
-from facetrust.imaging import box_of, cut_out, read_image
-from facetrust.records import ModelCard, Provenance, Sample, Scores, Split, write_whole
+from facetrust.data.probes import PROBES, Logistic, fit_logistic
+from facetrust.errors import ImageError, ManifestError, ScoresError, UsageError
+from facetrust.imaging import Pixels, box_of, cut_out, read_image
+from facetrust.records import Disturbance, ModelCard, Provenance, Sample, Scores, Split, write_whole
 
 _log = logging.getLogger("facetrust")
 Answer = float | ImageError
-Scorer = Callable[[list[Sample]], Iterator[Answer]]
+Reader = Callable[[str], Pixels]
+Scorer = Callable[[list[Sample], Reader], Iterator[Answer]]
 
 
 def evaluate(
@@ -33,6 +35,7 @@ def evaluate(
     baselines: bool = True,
     fit: str | Path | Manifest | None = None,
     every_epoch: bool = False,
+    robustness: bool = False,
     progress: bool = False,
 ) -> Path:
     """Returns the scores file `out/scores-<split>.parquet` of a model on one split.
@@ -50,18 +53,23 @@ def evaluate(
             Where it has not both labels in train, no baselines are written.
         every_epoch: also score each epoch's weights, in `out/epochs`, for the figures that a report
             shows as published; the run must have kept them (`trainer.keep: all`).
+        robustness: also score the same pictures disturbed, each kind of `facetrust.data.disturb` at each
+            strength, in `out/robustness`; the baselines too, fitted on undisturbed pictures. Files of the
+            same model and manifest that lie there are kept, so that a sweep goes on where it stopped.
         progress: show a bar.
 
     Raises:
+        MissingExtra: `robustness` without PyAV.
         ModelError: the model is missing, altered or unfinished.
         ManifestError: the split has no rows, or none of its pictures can be read.
     """
     if split not in get_args(Split):
         raise UsageError(f"split {split!r}: use one of {', '.join(get_args(Split))}")
+    check_kinds(KINDS if robustness else ())
     whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
     rows = _absolute(whole.only(split))
     card, scorer = _open(model, batch=batch, workers=workers)
-    answers = list(_shown(scorer(rows), len(rows), progress, f"{card.name} on {split}"))
+    answers = list(_shown(scorer(rows, read_image), len(rows), progress, f"{card.name} on {split}"))
     out = Path(out)
     made_by = Provenance(
         model=card.name,
@@ -72,13 +80,17 @@ def evaluate(
         seed=card.seed,
     )
     names = whole.only(split).samples()
-    _write_scores(out / f"scores-{split}.parquet", names, answers, made_by)
+    _write_scores(_path(out, "scores", made_by), names, answers, made_by)
     _write_errors(out / f"errors-{split}.csv", names, answers)
     if every_epoch:
         _write_epochs(Path(model), rows, names, out / "epochs", made_by, batch=batch, workers=workers)
-    if baselines:
-        other = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
-        _baselines(out, whole, other or whole, made_by)
+    learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
+    fitted = _fitted(learning or whole) if baselines else {}
+    part = whole.only(split)
+    _write_baselines(out, part, fitted=fitted, made_by=made_by)
+    if robustness:
+        where = out / "robustness"
+        _write_disturbed(where, part, scorer=scorer, fitted=fitted, made_by=made_by, progress=progress)
     return out / f"scores-{split}.parquet"
 
 
@@ -90,10 +102,10 @@ def _open(model: str | Path, *, batch: int, workers: int) -> tuple[ModelCard, Sc
 
     served = load_model(str(model))
 
-    def score(rows: list[Sample]) -> Iterator[Answer]:
+    def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
         for row in rows:
             try:
-                image = read_image(row.path)
+                image = read(row.path)
             except ImageError as error:
                 yield error
             else:
@@ -113,7 +125,7 @@ def _write_epochs(
         _, scorer = _torch_scorer(run, **how, weights=weights)
         named = made_by.model_copy(update={"version": f"{made_by.version.split('+')[0]}+{weights.stem}"})
         path = out / f"scores-{weights.stem}-{made_by.split}.parquet"
-        _write_scores(path, names, list(scorer(rows)), named)
+        _write_scores(path, names, list(scorer(rows, read_image)), named)
 
 
 def _torch_scorer(
@@ -132,8 +144,8 @@ def _torch_scorer(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device)
 
-    def score(rows: list[Sample]) -> Iterator[Answer]:
-        data = FaceData(rows, views={"student": card.preprocessing})
+    def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
+        data = FaceData(rows, views={"student": card.preprocessing}, read=read)
         waiting = iter(rows)
         for faces in DataLoader(data, batch, num_workers=workers, collate_fn=collate):
             failed = {entry.path: entry.reason for entry in faces["failed"]}
@@ -149,31 +161,98 @@ def _torch_scorer(
     return card, score
 
 
-def _baselines(out: Path, whole: Manifest, fit: Manifest, made_by: Provenance) -> None:
-    """Writes the scores of a logistic regression on each probe, fitted on the train rows of `fit`."""
+class _Baseline(NamedTuple):
+    """A logistic regression on one probe, and the manifest that it was fitted on."""
+
+    model: Logistic
+    manifest: str
+
+
+def _fitted(fit: Manifest) -> dict[str, _Baseline]:
+    """Returns a baseline per probe, fitted on the train rows; none where these have one label only."""
     if {row.label for row in fit.samples() if row.split == "train"} != {0, 1}:
         _log.warning("no baselines: %s has not both labels in train; name another to fit them on", fit.source)
-        return
-    learning, rows = fit.only("train").samples(), whole.only(made_by.split).samples()
-    learnt = _measured(_absolute(fit.only("train")))
-    judged = _measured(_absolute(whole.only(made_by.split)))
-    labels = np.array([row.label for row, values in zip(learning, learnt, strict=True) if values])
-    for probe in PROBES:
-        model = fit_logistic(np.stack([values[probe] for values in learnt if values]), labels)
+        return {}
+    rows = _absolute(fit.only("train"))
+    learnt = _measured(rows, read_image)
+    labels = np.array([row.label for row, values in zip(rows, learnt, strict=True) if values])
+    return {
+        probe: _Baseline(
+            fit_logistic(np.stack([values[probe] for values in learnt if values]), labels), fit.hash
+        )
+        for probe in PROBES
+    }
+
+
+def _write_baselines(
+    out: Path,
+    part: Manifest,
+    *,
+    fitted: dict[str, _Baseline],
+    made_by: Provenance,
+    read: Reader = read_image,
+) -> None:
+    """Writes the scores of each baseline, but for those that lie there for disturbed pictures."""
+    made = {
+        probe: made_by.model_copy(
+            update={"model": f"baseline:{probe}", "version": baseline.manifest, "seed": None}
+        )
+        for probe, baseline in fitted.items()
+    }
+    paths = {probe: _path(out, f"baseline-{probe}", named) for probe, named in made.items()}
+    lacking = [probe for probe in fitted if not _is_kept(paths[probe], made[probe])]
+    judged = _measured(_absolute(part), read) if lacking else []
+    for probe in lacking:
         answers: list[Answer] = []
         for values in judged:
-            odds = float(model.score(values[probe][None])[0]) if values else 0.0
+            odds = float(fitted[probe].model.score(values[probe][None])[0]) if values else 0.0
             answers.append(0.5 * (1 + math.tanh(0.5 * odds)) if values else ImageError("unreadable"))
-        named = made_by.model_copy(update={"model": f"baseline:{probe}", "version": fit.hash, "seed": None})
-        _write_scores(out / f"baseline-{probe}-{made_by.split}.parquet", rows, answers, named)
+        _write_scores(paths[probe], part.samples(), answers, made[probe])
 
 
-def _measured(rows: list[Sample]) -> list[dict[str, np.ndarray]]:
+def _write_disturbed(
+    out: Path,
+    part: Manifest,
+    *,
+    scorer: Scorer,
+    fitted: dict[str, _Baseline],
+    made_by: Provenance,
+    progress: bool,
+) -> None:
+    """Writes the scores of the pictures under every disturbance, the baselines' beside the model's."""
+    for kind, strength in ((kind, each) for kind, about in KINDS.items() for each in about.strengths):
+        noted = made_by.model_copy(update={"disturbance": Disturbance(kind=kind, strength=strength)})
+        read, path = Disturbed(kind, strength, part.root), _path(out, "scores", noted)
+        if not _is_kept(path, noted):
+            title = f"{made_by.model} on {made_by.split}, {kind} {strength:g}"
+            answers = list(_shown(scorer(_absolute(part), read), len(part), progress, title))
+            _write_scores(path, part.samples(), answers, noted)
+        _write_baselines(out, part, fitted=fitted, made_by=noted, read=read)
+
+
+def _path(out: Path, stem: str, made_by: Provenance) -> Path:
+    """Returns where scores lie: what they are, the disturbance if there is one, the split."""
+    how = made_by.disturbance
+    told = [stem, *([how.kind, f"{how.strength:g}"] if how else []), made_by.split]
+    return out / f"{'-'.join(told)}.parquet"
+
+
+def _is_kept(path: Path, made_by: Provenance) -> bool:
+    """Whether scores of disturbed pictures need not be made again."""
+    if made_by.disturbance is None or not path.is_file():
+        return False
+    try:
+        return Scores.read(path).made_by == made_by
+    except ScoresError:
+        return False
+
+
+def _measured(rows: list[Sample], read: Reader) -> list[dict[str, np.ndarray]]:
     """Returns every probe's (d,) values of each row's face, empty for an unreadable picture."""
     found: list[dict[str, np.ndarray]] = []
     for row in rows:
         try:
-            image = read_image(row.path)
+            image = read(row.path)
         except ImageError:
             found.append({})
             continue

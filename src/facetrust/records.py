@@ -247,8 +247,15 @@ class CheckReport(Record):
         return self.model_dump_json(by_alias=True)
 
 
+class Disturbance(Record):
+    """What was done to pictures before they were scored, and how strongly (`data.disturb`)."""
+
+    kind: str
+    strength: float
+
+
 class Provenance(Record):
-    """What made a scores file: the model, the manifest, the split and the seed."""
+    """What made a scores file: the model, the manifest, the split, the seed, and what pictures underwent."""
 
     model: str
     version: str
@@ -256,6 +263,7 @@ class Provenance(Record):
     manifest: str
     split: Split
     seed: int | None = None
+    disturbance: Disturbance | None = None
 
 
 class Scores:

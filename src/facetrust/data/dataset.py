@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -61,6 +61,7 @@ class FaceData(Dataset[Any]):
         draws: number of different augmentations of a picture, epoch e showing number e mod `draws`;
             0 for a new one every epoch.
         same: the views that see the student's pixels, box and margin through their own preprocessing.
+        read: how a path becomes pixels.
         taught: what the teachers said of each key, if they were asked before; then `taught`, name to
             array, stands in the item.
 
@@ -84,6 +85,7 @@ class FaceData(Dataset[Any]):
         contrast: int = 0,
         draws: int = 0,
         same: Collection[str] = (),
+        read: Callable[[str], Pixels] = read_image,
         taught: Answers | None = None,
     ) -> None:
         if not samples:
@@ -108,6 +110,7 @@ class FaceData(Dataset[Any]):
         self.contrast = contrast
         self.draws = draws
         self.same = frozenset(same) | {"student"}
+        self.read = read
         self.taught = taught
 
     def __len__(self) -> int:
@@ -119,7 +122,7 @@ class FaceData(Dataset[Any]):
         rng = np.random.default_rng([self.seed, draw, index])
         sample = self.samples[index]
         try:
-            image = read_image(sample.path)
+            image = self.read(sample.path)
         except ImageError as error:
             return Failed(sample.path, str(error))
         box = box_of(sample, image)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,7 +76,8 @@ def check_kinds(kinds: Iterable[str]) -> None:
             _av()
 
 
-class Disturbed(NamedTuple):
+@dataclass(frozen=True)
+class Disturbed:
     """Reads pictures and disturbs them; what is drawn depends on the seed and a picture's name alone.
 
     The name is the path from `root`. Kind and strength have no part in it, so that the noise of a
@@ -88,7 +91,7 @@ class Disturbed(NamedTuple):
 
     def __call__(self, path: str | Path) -> Pixels:
         """Returns the disturbed picture in a file; raises what `read_image` and `disturb` raise."""
-        name = Path(path).relative_to(self.root).as_posix()
+        name = Path(os.path.relpath(path, self.root)).as_posix()
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
         rng = np.random.default_rng([self.seed, number])
         return disturb(read_image(path), self.kind, strength=self.strength, rng=rng)
