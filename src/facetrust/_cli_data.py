@@ -119,10 +119,22 @@ def contact(
     manifest: Annotated[Path, typer.Argument(help="A prepared manifest with genuine faces.")],
     out: Annotated[Path, typer.Option("--out", help="The sheet to write, .png.")],
     species: Annotated[str, typer.Option(help="self-blend, digital-spoof, print or replay.")] = "self-blend",
-    rows: Annotated[int, typer.Option(min=1, help="Faces on the sheet.")] = 8,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the sheet.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
+    statistics: Annotated[
+        int | None, typer.Option(min=1, help="Also print statistics of so many blends.")
+    ] = None,
 ) -> None:
     """Draws what is made of genuine faces beside them; of a blend the mask and the genuine picture too."""
-    from facetrust.contact import contact_sheet
+    from facetrust import contact as body
+    from facetrust._cli_show import print_table
+    from facetrust.data.traces import MEANINGS
 
-    typer.echo(contact_sheet(manifest, out, species=species, rows=rows, seed=seed))
+    found = body.statistics(manifest, species=species, count=statistics, seed=seed) if statistics else {}
+    typer.echo(body.contact_sheet(manifest, out, species=species, rows=rows, seed=seed))
+    if found:
+        header = (f"{statistics} of {species}", "median", "5 %", "95 %", "")
+        lines = [
+            (name, *(f"{value:.2f}" for value in range_), MEANINGS[name]) for name, range_ in found.items()
+        ]
+        print_table(header, lines)

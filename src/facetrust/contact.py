@@ -1,23 +1,33 @@
-"""A contact sheet: what simulation makes of a manifest's genuine faces, to be looked at."""
+"""What simulation makes of a manifest's genuine faces: a contact sheet to be looked at, and statistics."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from facetrust.data.digital_spoof import digital_spoof
 from facetrust.data.manifest import Manifest
-from facetrust.data.self_blend import self_blend
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, manipulate, simulate
+from facetrust.data.traces import Traces, traces
 from facetrust.errors import ManifestError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image
-from facetrust.records import Box, Preprocessing, Sample, write_whole
+from facetrust.records import Box, Preprocessing, write_whole
 
 _CELL = 160
 _HEAD = 24  # pixels above the first row, for the columns' names
 _HOW = Preprocessing(margins=(1.6,), size=(_CELL, _CELL))
+
+
+class Range(NamedTuple):
+    """The median of a statistic, and its 5 and 95 % points."""
+
+    median: float
+    low: float
+    high: float
 
 
 def contact_sheet(
@@ -25,14 +35,14 @@ def contact_sheet(
 ) -> Path:
     """Returns the PNG it wrote: a row per genuine face, a column for it and for what is made of it.
 
-    A blend's columns are original, mask, fake and real (the genuine picture after the same
-    changes); those of an attack are original and attack.
+    A blend's columns are original, mask, fake and real (the genuine picture, changed as the fake is
+    around the face); those of an attack are original and attack.
 
     Args:
         manifest: its rows with label 0 are drawn from.
         out: the sheet, a .png file.
         species: a kind of attack or manipulation that `simulate` knows.
-        rows: faces on the sheet; all there are, if there are fewer.
+        rows: of the sheet; where there are fewer faces, they come again and other things are made of them.
         seed: decides which faces, and with their number everything about an attack.
 
     Raises:
@@ -48,32 +58,62 @@ def contact_sheet(
         raise UsageError(f"{out}: a contact sheet is a picture; its name must end in .png")
     if rows < 1:
         raise UsageError(f"rows={rows}: a contact sheet has one at least")
-    source = Manifest.read(manifest)
     lines = [
-        _made(source, sample, species, np.random.default_rng([seed, number]))
-        for number, sample in enumerate(_drawn(source, rows, seed))
+        _made(image, box, species, rng) for image, box, rng in _drawn(Manifest.read(manifest), rows, seed)
     ]
     cells = [np.hstack(list(line.values())) for line in lines]
     sheet = np.vstack([_head(list(lines[0])), *cells])
-    write_whole(out, lambda part: cv2.imwrite(str(part), np.ascontiguousarray(sheet[:, :, ::-1])))
+    write_whole(out, lambda part: Image.fromarray(sheet).save(part, optimize=True))
     return out
 
 
-def _drawn(source: Manifest, rows: int, seed: int) -> list[Sample]:
+def statistics(
+    manifest: str | Path, *, species: str = "self-blend", count: int = 200, seed: int = 0
+) -> dict[str, Range]:
+    """Returns what blends of a manifest's genuine faces leave to be found, statistic → range over them.
+
+    Args:
+        manifest: its rows with label 0 are drawn from; they come again where there are fewer than `count`.
+        species: a kind of manipulation that `simulate` knows.
+        count: how many blends are made.
+        seed: decides which faces, and with their number everything about a blend.
+
+    Raises:
+        ManifestError: the manifest cannot be used or has no genuine rows.
+        ImageError: a picture cannot be read.
+        UnknownName: no such species.
+        UsageError: the species leaves no mask, or there shall be no blend.
+    """
+    if species in SPECIES:
+        raise UsageError(f"{species}: has no mask; statistics are of {' or '.join(MANIPULATIONS)}")
+    if count < 1:
+        raise UsageError(f"count={count}: statistics need one blend at least")
+    found = [
+        traces(image, box, manipulate(image, box, species=species, rng=rng))
+        for image, box, rng in _drawn(Manifest.read(manifest), count, seed)
+    ]
+    low, median, high = np.percentile(np.array(found), (5, 50, 95), axis=0)
+    return {
+        name: Range(float(median[number]), float(low[number]), float(high[number]))
+        for number, name in enumerate(Traces._fields)
+    }
+
+
+def _drawn(source: Manifest, count: int, seed: int) -> Iterator[tuple[Pixels, Box, np.random.Generator]]:
+    """Yields pictures, the faces' boxes in them, and what decides all that is made of them."""
     genuine = [sample for sample in source.samples() if sample.label == 0]
     if not genuine:
         raise ManifestError(f"{source.source}: no genuine rows to make anything from")
-    chosen = np.random.default_rng(seed).permutation(len(genuine))[:rows]
-    return [genuine[number] for number in sorted(chosen)]
+    chosen = np.resize(np.random.default_rng(seed).permutation(len(genuine)), count)
+    for number, row in enumerate(sorted(chosen)):
+        image = read_image(source.path_of(genuine[row]))
+        yield image, box_of(genuine[row], image), np.random.default_rng([seed, number])
 
 
-def _made(source: Manifest, sample: Sample, species: str, rng: np.random.Generator) -> dict[str, Pixels]:
+def _made(image: Pixels, box: Box, species: str, rng: np.random.Generator) -> dict[str, Pixels]:
     """Returns column name → cell."""
-    image = read_image(source.path_of(sample))
-    box = box_of(sample, image)
     if species in MANIPULATIONS:
-        make = self_blend if species == "self-blend" else digital_spoof
-        fake, real, mask = make(image, box, rng)
+        fake, real, mask = manipulate(image, box, species=species, rng=rng)
         grey = np.repeat(np.round(mask * 255).astype(np.uint8)[:, :, None], 3, axis=2)
         made = {"original": image, "mask": grey, "fake": fake, "real": real}
     else:

@@ -9,7 +9,7 @@ import pytest
 
 from facetrust.data.digital_spoof import digital_spoof
 from facetrust.data.self_blend import self_blend
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, manipulate, simulate
 from facetrust.errors import UnknownName
 
 BOX = (40.0, 40.0, 50.0, 60.0)
@@ -100,6 +100,16 @@ def test_a_manipulation_is_its_blends_fake_and_no_default(photo: np.ndarray) -> 
         for name, wanted in (("self-blend", blend), ("digital-spoof", spoof)):
             found = simulate(photo, BOX, species=name, rng=np.random.default_rng(seed))
             assert np.array_equal(found, wanted.fake)
+
+
+@pytest.mark.parametrize("species", MANIPULATIONS)
+def test_a_manipulation_comes_with_its_genuine_picture_and_mask(photo: np.ndarray, species: str) -> None:
+    made = manipulate(photo, BOX, species=species, rng=np.random.default_rng(3))
+    fake = simulate(photo, BOX, species=species, rng=np.random.default_rng(3))
+    assert np.array_equal(made.fake, fake)
+    assert np.array_equal(made.fake[made.mask == 0], made.real[made.mask == 0])
+    with pytest.raises(UnknownName, match="no manipulation named 'print'"):
+        manipulate(photo, BOX, species="print", rng=np.random.default_rng(3))
 
 
 def test_beside_prints_and_replays_nothing_is_changed_or_drawn(photo: np.ndarray) -> None:

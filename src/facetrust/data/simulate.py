@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.data import digital_spoof, self_blend
+from facetrust.data._blending import Blend
 from facetrust.errors import UnknownName
 from facetrust.imaging import Pixels
 from facetrust.records import Box
@@ -44,15 +45,26 @@ def simulate(
     """
     if species not in (known := (*SPECIES, *MANIPULATIONS)):
         raise UnknownName("attack species", species, known)
-    if species == "self-blend":
-        return self_blend.self_blend(image, box, rng, joint=False).fake
-    if species == "digital-spoof":
-        return digital_spoof.digital_spoof(image, box, rng).fake
+    if species in MANIPULATIONS:
+        return manipulate(image, box, species=species, rng=rng).fake
     shown = _reproduce(image.astype(np.float32) / 255.0, rng)
     medium = _print(shown, rng) if species == "print" else _screen(shown, rng)
     medium = _lit(medium, rng, glossy=species == "replay" or rng.random() < 0.3)
     scene = _place(medium, image, box, rng, bezel=species == "replay", background=background)
     return np.asarray(np.clip(scene * 255.0 + 0.5, 0, 255), dtype=np.uint8)
+
+
+def manipulate(image: Pixels, box: Box, *, species: str, rng: np.random.Generator) -> Blend:
+    """Returns a manipulation as `simulate` makes it, with the genuine picture to see it beside and the mask.
+
+    Raises:
+        UnknownName: no such species.
+    """
+    if species == "self-blend":
+        return self_blend.self_blend(image, box, rng, joint=False)
+    if species == "digital-spoof":
+        return digital_spoof.digital_spoof(image, box, rng)
+    raise UnknownName("manipulation", species, MANIPULATIONS)
 
 
 def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Generator) -> Pixels:
