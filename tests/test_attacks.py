@@ -14,7 +14,7 @@ from facetrust.attacks import simulate_attacks
 from facetrust.data.manifest import Manifest
 from facetrust.data.selection import Selection
 from facetrust.data.simulate import beside, simulate
-from facetrust.errors import ManifestError, UnknownName
+from facetrust.errors import ManifestError, UnknownName, UsageError
 from facetrust.imaging import Pixels, read_image
 from facetrust.records import Sample
 
@@ -61,6 +61,16 @@ def test_what_is_written_is_not_made_again(manifest: Path, tmp_path: Path) -> No
     kept.write_bytes(kept.read_bytes() + b"mark")
     simulate_attacks(manifest, tmp_path / "sim.parquet")
     assert kept.read_bytes().endswith(b"mark")
+
+
+def test_pictures_of_another_call_are_not_mixed_in(manifest: Path, tmp_path: Path) -> None:
+    """More copies may be added; another seed, kind or choice of rows would make other pictures."""
+    simulate_attacks(manifest, tmp_path / "s.csv", seed=1, keep_live=True)
+    assert simulate_attacks(manifest, tmp_path / "s.csv", seed=1, copies=2).attacks == 6
+    for other in ({"seed": 2}, {"seed": 1, "species": ["print"]}, {"seed": 1, "wanted": Selection(["dev"])}):
+        with pytest.raises(UsageError, match=r"holds pictures made with .*; remove it or give another --out"):
+            simulate_attacks(manifest, tmp_path / "s.csv", **other)
+    assert len(Manifest.read(tmp_path / "s.csv")) == 6
 
 
 def test_live_faces_can_be_kept_beside_their_attacks(manifest: Path, tmp_path: Path) -> None:
@@ -150,13 +160,13 @@ def test_people_who_are_trained_on_elsewhere_are_left_out(manifest: Path, tmp_pa
 
 
 def test_some_splits_and_some_people(manifest: Path, tmp_path: Path, capsys) -> None:
-    out = tmp_path / "some.parquet"
-    given = ["data", "simulate", str(manifest), "--out", str(out)]
-    assert cli.main([*given, "--split", "dev", "--split", "test"]) == 0
-    assert {row.split for row in Manifest.read(out).samples()} == {"dev", "test"}
-    assert cli.main([*given, "--people", "1"]) == 0
-    assert len(Manifest.read(out)) == 1
-    assert capsys.readouterr().out.splitlines() == [f"{out}: 2 attacks", f"{out}: 1 attacks"]
+    two, one = tmp_path / "two.parquet", tmp_path / "one.csv"
+    given = ["data", "simulate", str(manifest), "--out"]
+    assert cli.main([*given, str(two), "--split", "dev", "--split", "test"]) == 0
+    assert {row.split for row in Manifest.read(two).samples()} == {"dev", "test"}
+    assert cli.main([*given, str(one), "--people", "1"]) == 0
+    assert len(Manifest.read(one)) == 1
+    assert capsys.readouterr().out.splitlines() == [f"{two}: 2 attacks", f"{one}: 1 attacks"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
+from facetrust.data.settings import settle
 from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, simulate
 from facetrust.errors import ImageError, ManifestError, UnknownName
 from facetrust.imaging import Pixels, box_of, fit_within, read_image
@@ -75,7 +76,7 @@ def simulate_attacks(
     Raises:
         ManifestError: a manifest cannot be used, or no bona fide row is there or left.
         UnknownName: a species or a split is not known.
-        UsageError: fewer than one person is wanted.
+        UsageError: fewer than one person is wanted, or pictures made by another call lie there.
     """
     for name in species:
         if name not in (known := (*SPECIES, *MANIPULATIONS)):
@@ -83,6 +84,11 @@ def simulate_attacks(
     source, out = Manifest.read(manifest), Path(out)
     check_suffix(out)
     chosen = _live(source, wanted, seed)
+    used = Manifest.of(chosen.samples, source.root).hash
+    settle(
+        out.parent / out.stem / "simulate.json",
+        {"rows": used, "seed": seed, "species": list(species), "longest_face": longest_face},
+    )
     scenes = _by_split(chosen.samples)
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
 from facetrust.data.manifest import Manifest, check_suffix
+from facetrust.data.settings import settle
 from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging import Pixels, read_image
 from facetrust.records import Box, Sample, write_text, write_whole
@@ -87,7 +87,7 @@ def prepare(
     )
     folder = out.with_name(f"{out.stem}-faces")
     made_by = {"source": source, "root": str(root.resolve()), "detector": detector.name}
-    _settle(folder, {**made_by, "context": float(context), "longest_face": longest_face})
+    settle(folder / "prepare.json", {**made_by, "context": float(context), "longest_face": longest_face})
     cutter = _Cutter(root, folder, detector, context, longest_face)
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []
@@ -103,25 +103,6 @@ def prepare(
         raise ManifestError(f"{root}: no face in any of {len(samples)} pictures; reasons: {errors}")
     Manifest.write(rows, out)
     return Prepared(out, len(rows), len(failed), errors)
-
-
-def _settle(folder: Path, settings: dict[str, Any]) -> None:
-    """Records the settings of the crops in a folder, or refuses to mix them with others."""
-    path = folder / "prepare.json"
-    if not path.exists():
-        write_text(path, json.dumps(settings, indent=2) + "\n")
-        return
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        changed = [key for key in settings if known.get(key) != settings[key]]
-    except (ValueError, AttributeError):
-        raise UsageError(f"{path}: is damaged; remove {folder} or give another --out") from None
-    if changed:
-        key = changed[0]
-        raise UsageError(
-            f"{folder}: holds crops made with {key} {known.get(key)!r}, not {settings[key]!r}; "
-            "remove it or give another --out"
-        )
 
 
 def _frame(sample: Sample) -> int | None:

@@ -1,0 +1,33 @@
+"""Made pictures remember the settings they were made with, so that others are not mixed in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from facetrust.errors import UsageError
+from facetrust.records import write_text
+
+
+def settle(file: Path, settings: Mapping[str, object]) -> None:
+    """Writes the settings into a JSON file among the pictures, or checks that those in it are the same.
+
+    Raises:
+        UsageError: pictures made with other settings lie there, or the file is damaged.
+    """
+    if not file.exists():
+        write_text(file, json.dumps(settings, indent=2) + "\n")
+        return
+    folder = file.parent
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        changed = [key for key in settings if known.get(key) != settings[key]]
+    except (ValueError, AttributeError):
+        raise UsageError(f"{file}: is damaged; remove {folder} or give another --out") from None
+    if changed:
+        key = changed[0]
+        raise UsageError(
+            f"{folder}: holds pictures made with {key} {known.get(key)!r}, not {settings[key]!r}; "
+            "remove it or give another --out"
+        )
