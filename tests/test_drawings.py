@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from facetrust._drawings import Line, curves, histogram
+from facetrust._drawings import Decline, Line, curves, declines, histogram
 from facetrust.records import Provenance, Scores
 
 
@@ -65,6 +65,25 @@ def test_every_name_is_in_the_legend_and_baselines_are_dashed(line):
 def test_a_histogram_names_both_classes_and_its_model(line):
     svg = histogram(line(threshold=0.3))
     assert all(f">{word}<" in svg for word in ("bona fide", "attack", "tiny"))
+
+
+def test_a_decline_falls_as_its_figures_do_and_says_its_strengths():
+    points = [(0, 0.9, 0.8, 0.95), (1, 0.7, 0.6, 0.8), (3, 0.6, 0.5, 0.7)]  # The third strength is missing.
+    lines = [Decline("#0072B2", False, points), Decline("#6b7280", True, points[:1])]
+    svg = declines(lines, ["none", "90", "70", "50"], unit="JPEG quality", floor=0.5)
+    assert all(f">{word}<" in svg for word in ("none", "90", "70", "50", "JPEG quality", "AUC"))
+    x, y = drawn(svg, "#0072B2").T
+    assert np.diff(x)[1] == pytest.approx(2 * np.diff(x)[0])
+    # SVG counts downwards.
+    assert np.diff(y)[0] == pytest.approx(2 * np.diff(y)[1])
+    assert np.all(np.diff(y) > 0)
+
+
+def test_a_decline_without_intervals_is_still_a_line():
+    points = [(0, 0.9, None, None), (1, 0.3, None, None)]
+    svg = declines([Decline("#0072B2", False, points)], ["none", "2"], unit="px", floor=0.3)
+    assert len(drawn(svg, "#0072B2")) == 2
+    assert "nan" not in svg.lower()
 
 
 def test_drawings_can_be_put_into_a_page(line):

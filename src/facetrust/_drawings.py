@@ -1,4 +1,4 @@
-"""The report's drawings, as SVG text: ROC and DET curves, histograms of scores."""
+"""The report's drawings, as SVG text: ROC and DET curves, histograms of scores, AUC under disturbances."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ class Line(NamedTuple):
     is_baseline: bool
     threshold: float
     scores: Scores
+
+
+class Decline(NamedTuple):
+    """What is drawn of one model under one disturbance: (place, AUC, low, high) of each strength."""
+
+    color: str
+    is_baseline: bool
+    points: Sequence[tuple[int, float, float | None, float | None]]
 
 
 def curves(lines: Sequence[Line], *, det: bool) -> str:
@@ -79,6 +87,28 @@ def histogram(line: Line) -> str:
     axes.set(xlabel="score", ylabel="% of class", xlim=(low, high))
     axes.set_title(line.name, fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderpad=0)
+    return _svg(canvas)
+
+
+def declines(lines: Sequence[Decline], ticks: Sequence[str], *, unit: str, floor: float) -> str:
+    """Returns AUC against strength with interval bands, of all models as SVG.
+
+    Args:
+        ticks: what stands below each place.
+        unit: what the strength counts.
+        floor: the lowest value to show, so that several drawings have one scale.
+    """
+    canvas, axes = _canvas(4.2, 2.9)
+    for line in lines:
+        place, value, low, high = (np.array(part, dtype=float) for part in zip(*line.points, strict=True))
+        style = {"color": line.color, "zorder": 2 if line.is_baseline else 3}
+        dashes = "--" if line.is_baseline else "-"
+        axes.plot(place, value, dashes, marker="o", markersize=4, linewidth=1.7, **style)
+        axes.fill_between(place, low, high, alpha=0.15, linewidth=0, **style)
+    axes.axhline(0.5, color="#d1d5db", linewidth=1, zorder=1)
+    axes.set_xticks(range(len(ticks)), ticks)
+    # Guessing is always in sight, and so is all that lies below it.
+    axes.set(xlabel=unit, ylabel="AUC", ylim=(min(0.45, floor - 0.02), 1.01), xlim=(-0.2, len(ticks) - 0.8))
     return _svg(canvas)
 
 

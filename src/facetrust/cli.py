@@ -159,6 +159,9 @@ def evaluate(
     every_epoch: Annotated[
         bool, typer.Option("--every-epoch", help="Also score each epoch that a run kept; in OUT/epochs.")
     ] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also score disturbed pictures; in OUT/robustness.")
+    ] = False,
 ) -> None:
     """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
     from facetrust.evaluate import evaluate as run
@@ -173,6 +176,7 @@ def evaluate(
         batch=batch,
         workers=workers,
         every_epoch=every_epoch,
+        robustness=robustness,
         progress=sys.stderr.isatty(),
     )
     typer.echo(written)
@@ -195,6 +199,9 @@ def report(
     epochs: Annotated[
         list[Path] | None, typer.Option(help="Test scores of other checkpoints; as-published figures only.")
     ] = None,
+    robustness: Annotated[
+        list[Path] | None, typer.Option(help="Test scores of disturbed pictures; a folder is its test files.")
+    ] = None,
 ) -> None:
     """Writes one HTML page and one JSON file: metrics with intervals, curves, baselines."""
     from facetrust.report import report as run
@@ -210,6 +217,7 @@ def report(
             seed=seed,
             title=title,
             epochs=_scores(epochs or [], "test"),
+            robustness=_scores(robustness or [], "test"),
         )
     )
 

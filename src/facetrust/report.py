@@ -26,6 +26,7 @@ from facetrust.protocols import (
     published_for,
 )
 from facetrust.records import DECISIONS, Scores, sha256_of, write_text
+from facetrust.robustness import check_undisturbed, drawn, sweeps
 
 _BASELINE = "baseline:"
 # Okabe and Ito's colours, told apart by colour-blind readers; baselines are grey and dashed.
@@ -77,6 +78,7 @@ def report(
     rounds: int = 1000,
     title: str = "",
     epochs: Sequence[str | Path] = (),
+    robustness: Sequence[str | Path] = (),
 ) -> Path:
     """Returns the path of the HTML page written from scores files; a JSON file lies beside it.
 
@@ -92,9 +94,12 @@ def report(
     Where rows share a medium, each medium is scored by `video_rule` (see `facetrust.rules`), or by the
     rule that is best on each model's own dev; all rules' dev and test AUC are shown.
 
+    `robustness` are scores files of the same rows with disturbed pictures (`evaluate --robustness`);
+    the page then shows how each model's AUC falls with the strength.
+
     Raises:
         ScoresError: a file cannot be read, the test files do not hold the same rows, or a file of
-            `epochs` belongs to none of the models.
+            `epochs` or `robustness` belongs to none of the models.
         ProtocolError: a dev file is missing, or a threshold was fitted on the reported rows.
         MetricError: a file lacks a class or has NaN scores.
         UsageError: no file given, or a rule is not known.
@@ -105,6 +110,8 @@ def report(
     how = {"rule": rule, "video_rule": video_rule, "seed": seed, "rounds": rounds}
     entries = _entries(test, dev, how, protocol)
     entries = _beside_published(entries, epochs)
+    tests = {entry.name: entry.test for entry in entries}
+    swept = sweeps(tests, robustness, seed=seed, rounds=rounds)
     judgements, published = [each.judgement for each in entries], [each.published for each in entries]
     facts = {
         "schema": "facetrust.report/1",
@@ -113,10 +120,13 @@ def report(
         "models": [_as_json(entry) for entry in entries],
         "differences": _differences(entries, seed=seed, rounds=rounds),
         "over_seeds": [each.model_dump(mode="json") for each in over_seeds(judgements, published=published)],
+        "robustness": [each.model_dump(mode="json") for each in swept],
         "published": [each.model_dump() for each in published_for(entries[0].test.column("domain"))],
         "warnings": _warnings(entries),
     }
-    html = _page(entries, facts)
+    html = _page(
+        entries, facts, drawn(swept, {each.name: (each.color, each.is_baseline) for each in entries})
+    )
     write_text(page.with_suffix(".json"), json.dumps(facts, indent=2, allow_nan=False) + "\n")
     write_text(page, html)
     return page
@@ -138,6 +148,8 @@ def _entries(
         raise UsageError("a report needs at least one test and one dev scores file")
     tests = [(Path(path), Scores.read(path)) for path in test]
     devs = [(Path(path), Scores.read(path)) for path in dev]
+    for path, scores in (*tests, *devs):
+        check_undisturbed(scores, path)
     _check_same_rows(tests)
     tests.sort(key=lambda pair: pair[1].made_by.model.startswith(_BASELINE))
     entries: list[Entry] = []
@@ -290,7 +302,7 @@ def _auc_of(entry: Entry) -> float:
     return entry.judgement.levels[0].figure("auc").value or 0.0
 
 
-def _page(entries: list[Entry], facts: dict[str, Any]) -> str:
+def _page(entries: list[Entry], facts: dict[str, Any], falls: list[str]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -303,6 +315,7 @@ def _page(entries: list[Entry], facts: dict[str, Any]) -> str:
     return template.render(
         facts=facts,
         entries=entries,
+        falls=falls,
         columns=_COLUMNS,
         titles=dict(_COLUMNS) | _TITLES,
         chosen=CHOSEN,
