@@ -104,7 +104,8 @@ def declines(lines: Sequence[Decline], ticks: Sequence[str], *, unit: str, floor
         style = {"color": line.color, "zorder": 2 if line.is_baseline else 3}
         dashes = "--" if line.is_baseline else "-"
         axes.plot(place, value, dashes, marker="o", markersize=4, linewidth=1.7, **style)
-        axes.fill_between(place, low, high, alpha=0.15, linewidth=0, **style)
+        shade = 0.06 if line.is_baseline else 0.15
+        axes.fill_between(place, low, high, alpha=shade, linewidth=0, **style)
     axes.axhline(0.5, color="#d1d5db", linewidth=1, zorder=1)
     axes.set_xticks(range(len(ticks)), ticks)
     # Guessing is always in sight, and so is all that lies below it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -205,8 +204,8 @@ def _write_baselines(
     for probe in lacking:
         answers: list[Answer] = []
         for values in judged:
-            odds = float(fitted[probe].model.score(values[probe][None])[0]) if values else 0.0
-            answers.append(0.5 * (1 + math.tanh(0.5 * odds)) if values else ImageError("unreadable"))
+            found = fitted[probe].model.probability(values[probe][None]) if values else None
+            answers.append(ImageError("unreadable") if found is None else float(found[0]))
         _write_scores(paths[probe], part.samples(), answers, made[probe])
 
 

@@ -3,7 +3,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facetrust.data.probes import BINS, PROBES, fit_logistic, laplacian, saturation, separation, spectrum
+from facetrust.data.probes import (
+    BINS,
+    PROBES,
+    Logistic,
+    fit_logistic,
+    laplacian,
+    saturation,
+    separation,
+    spectrum,
+)
 from facetrust.data.sources.nuaa import nuaa
 from facetrust.imaging import read_image
 
@@ -95,6 +104,17 @@ def test_the_fit_survives_separated_classes_and_dead_features() -> None:
     fitted = fit_logistic(features, labels)
     assert separation(labels, fitted.score(features)) == 1.0
     assert np.isfinite(fitted.weights).all()
+
+
+def test_a_chance_is_the_logistic_function_and_stays_telling_where_that_would_round() -> None:
+    fitted = Logistic(np.zeros(1), np.ones(1), np.ones(1), 0.5)
+    usual = np.linspace(-20, 19, 40)[:, None]
+    assert np.allclose(fitted.probability(usual), 1 / (1 + np.exp(-usual[:, 0] - 0.5)), rtol=1e-6)
+    far = np.array([-5000.0, -400, -60, -40, -20, 0, 20, 40, 60, 400, 5000])[:, None]
+    found = fitted.probability(far)
+    assert np.all(np.diff(found) > 0)
+    assert found.min() > 0
+    assert found.max() < 1
 
 
 @pytest.mark.real

@@ -14,6 +14,7 @@ from facetrust.imaging import Pixels
 Values = NDArray[np.float64]
 
 BINS = 16
+_SURE = 20  # Log odds: 1 in 500 million.
 _WINDOW = 256  # Pixels: a larger crop is looked at through its middle, for speed.
 
 
@@ -82,6 +83,17 @@ class Logistic(NamedTuple):
     def score(self, features: Values) -> Values:
         """Returns the (N,) log odds of attack for features (N, d)."""
         return np.asarray((features - self.mean) / self.scale @ self.weights + self.bias)
+
+    def probability(self, features: Values) -> Values:
+        """Returns the (N,) chance of attack for features (N, d).
+
+        Log odds beyond 20 grow as their logarithm from there. Values far from those fitted on would
+        otherwise all round to one chance, and rows that the measure tells apart would be ties.
+        """
+        odds = self.score(features)
+        size = np.abs(odds)
+        flattened = np.minimum(size, _SURE) + np.log1p(np.maximum(size - _SURE, 0))
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * np.copysign(flattened, odds))))
 
 
 def fit_logistic(features: Values, labels: NDArray[np.int64], *, ridge: float = 1.0) -> Logistic:
