@@ -211,6 +211,7 @@ def test_an_unreadable_picture_is_a_row_in_the_log(manifest: Path, tmp_path: Pat
     [
         ({"trainer": {"flags": {"max_epochs": 3}}}, UsageError, "max_epochs: is decided"),
         ({"trainer": {"flags": {"strategy": "ddp_spawn"}}}, UsageError, "use ddp"),
+        ({"trainer": {"flags": {"check_val_every_n_epoch": 99}}}, UsageError, "99 of .* epochs choose none"),
         ({"trainer": {"flags": {"devises": 2}}}, UnknownName, "did you mean 'devices'"),
         ({"teachers": [{"path": "nowhere"}]}, UsageError, "go together"),
         ({"teachers": [{"path": "nowhere"}], "losses": LOGITS}, ModelError, "no such folder"),

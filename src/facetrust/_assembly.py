@@ -47,6 +47,7 @@ def assemble(recipe: Recipe, model: nn.Module) -> Assembly:
         model,
         weight=losses.supervised,
         smoothing=losses.smoothing,
+        evidence=losses.evidence,
         inside=looks_inside(losses.distillation),
     )
     contrast = 2 if losses.contrastive or losses.consistency else 0
@@ -112,4 +113,8 @@ def _example(views: dict[str, Preprocessing], contrast: int) -> dict[str, Any]:
     seen = {name: torch.randn(2, count[name], 3, *how.size, generator=draw) for name, how in views.items()}
     for number in range(contrast):
         seen[f"contrast-{number}"] = seen[STUDENT]
-    return {"views": seen, "label": torch.tensor([0.0, 1.0])}
+    return {
+        "views": seen,
+        "label": torch.tensor([0.0, 1.0]),
+        "mask": torch.zeros_like(seen[STUDENT][:, :, 0]),
+    }

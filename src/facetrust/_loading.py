@@ -55,7 +55,10 @@ def read_sources(data: Data) -> Sources:
             hashes.append(manifest.hash)
         described.append(f"{path.stem}: {len(mine)} training samples, manifest {manifest.hash[:16]}")
     dev = _of_others(dev, train)
-    for split, found, simulated in (("train", train, data.augment.simulate), ("dev", dev, data.simulate_dev)):
+    for split, found, simulated in (
+        ("train", train, data.augment.simulate or data.augment.pairs),
+        ("dev", dev, data.simulate_dev),
+    ):
         labels = {row.label for row in found} | ({1} if simulated else set())
         if labels != {0, 1}:
             what = "no rows" if not found else "one label only"
@@ -96,7 +99,9 @@ def order_of(recipe: Recipe, sources: Sources) -> EpochSampler | GroupSampler:
         steps = max(1, (data.length or len(sources.train)) // (groups * data.per_group))
         return GroupSampler(sources.train, each=data.per_group, steps=steps, seed=recipe.seed)
     chances = balance(sources.train, data.shares) if data.balance else None
-    return EpochSampler(len(sources.train), seed=recipe.seed, weights=chances, length=data.length)
+    return EpochSampler(
+        len(sources.train), seed=recipe.seed, weights=chances, length=data.length, pairs=data.augment.pairs
+    )
 
 
 def loaders(
@@ -117,7 +122,8 @@ def loaders(
     own = {STUDENT: recipe.preprocessing}
     training = FaceData(
         sources.train, views=made.views if taught is None else own, seed=recipe.seed, training=True,
-        same=made.same if taught is None else (), contrast=made.contrast, taught=taught, **dict(data.augment),
+        same=made.same if taught is None else (), contrast=made.contrast, taught=taught,
+        masks=bool(recipe.losses.evidence), **dict(data.augment),
     )  # fmt: skip
     dev = FaceData(
         sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev, species=data.augment.species
@@ -125,7 +131,7 @@ def loaders(
     if isinstance(order, GroupSampler):
         batch = together = order.batch_size
     else:
-        batch, together = recipe.trainer.batch_size, 1
+        batch, together = recipe.trainer.batch_size, 1 + data.augment.pairs
     share = _Share(order, *shard, batch=together)
     shared = {
         "batch_size": batch, "num_workers": recipe.trainer.workers, "collate_fn": collate,

@@ -25,6 +25,8 @@ class ModelSettings(Record):
 class Augment(Record):
     """What `FaceData` is told for training; chances in [0, 1].
 
+    pairs: every picture drawn comes as it is and manipulated, side by side in the batch; `simulate` is
+    then not used.
     draws: number of different augmentations of a picture, 0 for a new one every epoch. Where it is
     set, teachers that see what the student sees are asked once about each.
     """
@@ -36,6 +38,7 @@ class Augment(Record):
     margins: tuple[float, float] | None = None
     style: Literal["camera", "flip"] = "camera"
     draws: int = Field(default=0, ge=0)
+    pairs: bool = False
 
 
 class Data(Record):
@@ -63,12 +66,14 @@ class Data(Record):
 class Losses(Record):
     """Weights of the losses, and their settings.
 
+    evidence: of the evidence map's cross-entropy with the mask of what is not genuine.
     contrastive, consistency: FLIP-MCL's two, over two more views. distillation: by the name of a file
     in `losses/`, its `weight` and settings, as in `{feature-distillation: {weight: 2000}}`.
     """
 
     supervised: float = Field(default=1.0, ge=0)
     smoothing: float = Field(default=0.0, ge=0, le=1)
+    evidence: float = Field(default=0.0, ge=0)
     contrastive: float = Field(default=0.0, ge=0)
     consistency: float = Field(default=0.0, ge=0)
     subsets: Literal["split", "with-replacement"] = "split"

@@ -132,6 +132,10 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
             raise UnknownName("Trainer flag", name, known - _OURS)
     if str(flags.get("strategy", "")).endswith(("spawn", "fork", "notebook")):
         raise UsageError("trainer.flags.strategy: its processes cannot hand back what they learnt; use ddp")
+    if (every := flags.get("check_val_every_n_epoch") or 1) > settings.epochs:
+        raise UsageError(
+            f"trainer.flags.check_val_every_n_epoch: {every} of {settings.epochs} epochs choose none"
+        )
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     keep = ModelCheckpoint(
         out / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
@@ -189,7 +193,7 @@ def _teaching(
     augment, task = recipe.data.augment, made.task
     if recipe.cache == "none" or not isinstance(task, Distill):
         return None
-    clean = not made.same and not augment.simulate
+    clean = not (made.same or augment.simulate or augment.pairs)
     if not clean and not augment.draws:
         _log.info("teachers are asked at every step: set data.augment.draws to ask them once a draw")
         return None

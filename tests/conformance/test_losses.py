@@ -21,6 +21,8 @@ SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("labels", "logits"), ()),
     **dict.fromkeys(("first", "second", "embedding", "text"), (4,)),
     "attention": (2, 3, 3, 3),
+    "evidence": (3, 2),
+    "masks": (6, 4),
     "hidden": (3, 4),
     **dict.fromkeys(("queries", "keys", "values"), (2, 3, 6)),
 }
@@ -38,7 +40,7 @@ COMPARE_SAMPLES = {
 
 
 def test_all_were_seen():
-    assert len(NAMES) >= 13
+    assert len(NAMES) >= 14
     assert {"attention-distillation", "binary-cross-entropy", "logit-distillation"} <= set(NAMES)
     assert set(NAMES) >= COMPARE_SAMPLES
 
@@ -54,12 +56,12 @@ def arguments_of(loss: Callable[..., torch.Tensor]) -> list[str]:
 def inputs_of(
     loss: Callable[..., torch.Tensor], *, scale: float = 1, dtype: torch.dtype = torch.float64
 ) -> list[Input]:
-    """Returns random inputs as a loss's arguments ask; labels are 0 and 1, attention rows sum to one."""
+    """Returns random inputs as a loss asks: labels and masks of 0 and 1, attention that sums to one."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(kind: str) -> torch.Tensor:
         values = torch.randn(BATCH, *SHAPES[kind], generator=generator, dtype=torch.float64) * scale
-        values = (values > 0).double() if kind == "labels" else values
+        values = (values > 0).double() if kind in ("labels", "masks") else values
         return (values.softmax(-1) if kind == "attention" else values).to(dtype)
 
     kinds = [name.rsplit("_", 1)[-1] for name in arguments_of(loss)]

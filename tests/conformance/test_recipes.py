@@ -24,7 +24,8 @@ LENGTH = 8  # Draws per epoch; in batches of four they make two steps.
 def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
-    assert len(NAMES) >= 20
+    assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
+    assert len(NAMES) >= 26
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
@@ -40,13 +41,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(root / f"{n}.png")
         rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", x=15, y=15, w=30, h=30))
     Manifest.write(rows, root / "m.parquet")
-    for folder, name, settings in (
-        ("teacher", "timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
-        ("sentences", "flip-it", {"clip": "vit-t16", "layers": 1, "image_size": SIZE}),
+    backbone = ("timm/mobilenetv3_small_050", {"image_size": (64, 64)})
+    for folder, task, name, settings in (
+        ("antispoof", "antispoof", *backbone),
+        ("deepfake", "deepfake", *backbone),
+        ("sentences", "antispoof", "flip-it", {"clip": "vit-t16", "layers": 1, "image_size": SIZE}),
     ):
         card = ModelCard(
             name="t",
-            task="antispoof",
+            task=task,
             architecture=name,
             preprocessing=Preprocessing(size=settings["image_size"]),
             score_means="any",
@@ -67,7 +70,7 @@ def small(name: str, tiny: Path) -> Recipe:
     taught = tuple(
         teacher.model_copy(
             update={
-                "path": str(tiny / ("sentences" if teacher.classes else "teacher")),
+                "path": str(tiny / ("sentences" if teacher.classes else recipe.task)),
                 "settings": {},
                 "preprocessing": None,
             }
@@ -79,6 +82,12 @@ def small(name: str, tiny: Path) -> Recipe:
     if recipe.model.name.startswith(("clip-", "flip-")):
         # One block a tower, few patches: the losses are the recipe's, the size is not.
         settings |= {"layers": 1, **({"clip": "vit-t16"} if recipe.model.name.startswith("flip-") else {})}
+        how = how.model_copy(update={"size": SIZE})
+    if recipe.model.name == "cross-efficient-vit":
+        settings |= {"depth": 1, "depths": (1, 1, 1), "hidden": 64}
+        how = how.model_copy(update={"size": SIZE})
+    if recipe.model.name == "efficient-vit":
+        settings |= {"depth": 1, "hidden": 64}
         how = how.model_copy(update={"size": SIZE})
     model = recipe.model.model_copy(update={"settings": settings})
     changed = {"data": data, "trainer": trainer, "teachers": taught, "model": model, "preprocessing": how}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from facetrust.data import augment, contrast
 from facetrust.data.dataset import FaceData, Failed, absolute, box_of, collate
 from facetrust.data.sampler import EpochSampler
-from facetrust.data.simulate import SPECIES, simulate
+from facetrust.data.simulate import SPECIES, manipulate, simulate
 from facetrust.errors import UsageError
 from facetrust.imaging import crop_face, read_image, to_tensor
 from facetrust.records import Preprocessing, Sample
@@ -163,6 +163,59 @@ def test_a_picture_has_as_many_augmentations_as_draws(samples: list[Sample]) -> 
     assert len({view.numpy().tobytes() for view in batch["views"]["student"]}) == 3
 
 
+class TestPairs:
+    SETTINGS: ClassVar[dict[str, Any]] = {
+        "species": ("self-blend", "digital-spoof"),
+        "pairs": True,
+        "masks": True,
+    }
+
+    def test_a_genuine_face_comes_with_its_manipulation_and_differs_only_under_the_mask(
+        self, samples: list[Sample]
+    ) -> None:
+        data = FaceData(samples, views=VIEWS, training=True, strength=0.0, tight=1.0, **self.SETTINGS)
+        count, changed = len(samples), []
+        for number in range(0, 20, 2):
+            real, fake = data[number * count], data[(number + 1) * count]
+            assert (real["label"], fake["label"]) == (0.0, 1.0)
+            assert not real["mask"].any()
+            difference = (real["views"]["student"] - fake["views"]["student"]).abs().amax(1)
+            assert difference.shape == fake["mask"].shape == (1, 24, 24)
+            assert difference[fake["mask"] == 0].max() < 1.5 / 255  # a mask under half a level is none
+            changed.append(float(difference.max()))
+        assert np.mean(np.array(changed) > 0.02) > 0.8
+
+    def test_degraded_and_mirrored_alike(self, samples: list[Sample]) -> None:
+        data = FaceData(samples, views=VIEWS, training=True, strength=1.0, **self.SETTINGS)
+        outside = []
+        for number in range(0, 20, 2):
+            real, fake = data[number * len(samples)], data[(number + 1) * len(samples)]
+            difference = (real["views"]["student"] - fake["views"]["student"]).abs().amax(1)
+            outside.append(float(difference[fake["mask"] == 0].mean()))
+        # Blur and JPEG carry a little of the face outside; another mirror or noise would carry all.
+        assert np.median(outside) < 0.1
+
+    def test_attacks_stay_what_they_are_and_are_covered_whole(self, samples: list[Sample]) -> None:
+        data = FaceData(samples, views=VIEWS, training=True, **self.SETTINGS)
+        item = data[1]
+        assert (item["label"], item["simulated"], float(item["mask"].min())) == (1.0, False, 1.0)
+
+    def test_the_mask_lies_where_the_blend_does(self, samples: list[Sample]) -> None:
+        """Planted: what is drawn by hand with the item's own generator, cropped as the picture is."""
+        data = FaceData(samples, views=VIEWS, simulate=1.0, species=("self-blend",), masks=True, seed=4)
+        rng = np.random.default_rng([4, 0, 2])
+        rng.random()
+        rng.choice(["self-blend"])
+        image, box = read_image(samples[2].path), (10, 12, 20, 24)
+        blend = manipulate(image, box, species="self-blend", rng=rng)
+        levels = np.round(blend.mask * 255).astype(np.uint8)
+        crops = [crop_face(np.dstack([levels] * 3), box, SMALL, margin=margin)[:, :, 0] for margin in (1, 2)]
+        item = data[2]
+        assert torch.equal(item["mask"], torch.from_numpy(np.stack(crops).astype(np.float32) / 255))
+        assert collate([item, item])["mask"].shape == (2, 2, 24, 24)
+        assert "mask" not in FaceData(samples, views=VIEWS)[2]
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_a_view_of_the_same_sees_what_the_student_sees(samples: list[Sample], training: bool) -> None:
     bgr = SMALL.model_copy(update={"margins": (3.0,), "color": "BGR"})
@@ -234,6 +287,9 @@ def test_no_samples_is_an_error() -> None:
         ({"same": ["techer"]}, "no view named 'techer'; did you mean 'teacher'"),
         ({"species": ["prnt"]}, "no attack species named 'prnt'"),
         ({"draws": -1}, "draws=-1"),
+        ({"pairs": True, "draws": 3, "species": ("self-blend",)}, "even number"),
+        ({"pairs": True}, "has no genuine picture beside it"),
+        ({"views": {}, "masks": True}, "add a view named 'student'"),
         ({"contrast": 1, "views": {"teacher": SMALL}}, "add a view named 'student'"),
     ],
 )

@@ -38,6 +38,18 @@ def test_the_sampler_visits_every_row_once_and_reshuffles() -> None:
     assert first != [key - 50 for key in second]
 
 
+def test_pairs_come_side_by_side_as_two_passes_of_one_row() -> None:
+    sampler = EpochSampler(5, seed=1, pairs=True)
+    sampler.set_epoch(3)
+    keys = np.array(list(sampler)).reshape(-1, 2)
+    assert len(sampler) == keys.size == 10
+    assert sorted(keys[:, 0] % 5) == list(range(5))
+    assert (keys // 5 == (6, 7)).all()
+    assert (keys[:, 0] % 5 == keys[:, 1] % 5).all()
+    weighted = EpochSampler(5, weights=[1, 0, 0, 0, 0], length=3, pairs=True)
+    assert list(weighted) == [0, 5] * 3
+
+
 def test_weights_are_the_chances() -> None:
     sampler = EpochSampler(3, seed=0, weights=[1.0, 3.0, 0.0], length=4000)
     count = Counter(sampler)

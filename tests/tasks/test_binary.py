@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,19 @@ def test_smoothing_moves_the_optimum_to_a_finite_logit(brightness: Net, batch: B
     plain = Binary(brightness(1.0))(far)["loss"].item()
     assert plain == pytest.approx(0, abs=1e-6)
     assert Binary(brightness(1.0), smoothing=0.1)(far)["loss"].item() == pytest.approx(0.05 * 40, rel=1e-3)
+
+
+def test_the_map_learns_where(brightness: Net, batch: Batch) -> None:
+    faces = batch(student=0.5)
+    faces["mask"] = torch.zeros(2, 2, 4, 4)
+    faces["mask"][1, :, :2] = 1
+    task = Binary(brightness(2.0), evidence=0.5)
+    parts = task(faces)
+    # Maps of 1 and 3 everywhere; called manipulated at 2; the second face is so in half of its cells.
+    soft = [math.log1p(math.exp(z)) for z in (-1.0, 1.0)]
+    assert parts["evidence"].item() == pytest.approx((soft[0] + soft[1] - 0.5) / 2)
+    assert parts["loss"].item() == pytest.approx(parts["supervised"].item() + 0.5 * parts["evidence"].item())
+    assert task.weights == {"supervised": 1.0, "evidence": 0.5}
 
 
 def test_gradient_reaches_the_model(brightness: Net, batch: Batch) -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from facetrust.data import augment as augmentation
 from facetrust.data import contrast as contrasts
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, manipulate, simulate
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.records import Box, Preprocessing, Sample
@@ -42,7 +42,8 @@ class FaceData(Dataset[Any]):
     Item: `key` and `index` (int), `label` (float, 1 = attack), `simulated` (bool), `views`: name to
     (M, 3, h, w) float32, M the number of margins. The view named `student` is seen augmented when
     `training`; the other views (teachers) see the same face clean and whole, but for those in `same`.
-    An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`.
+    An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`. With masks, `mask`
+    (M, h, w) float32 in [0, 1] lies over the student's crops: where they are not genuine.
 
     Args:
         samples: rows with absolute paths; a row without a box is a picture that the face fills.
@@ -60,13 +61,17 @@ class FaceData(Dataset[Any]):
             added in training (`data.contrast.view`).
         draws: number of different augmentations of a picture, epoch e showing number e mod `draws`;
             0 for a new one every epoch.
+        pairs: epochs 2n and 2n + 1 show a bona fide picture as it is and manipulated, otherwise alike;
+            `simulate` is not used. `EpochSampler(pairs=True)` draws both side by side.
+        masks: add `mask` to the items; all 1 for an attack that is no manipulation.
         same: the views that see the student's pixels, box and margin through their own preprocessing.
         read: how a path becomes pixels.
         taught: what the teachers said of each key, if they were asked before; then `taught`, name to
             array, stands in the item.
 
     Raises:
-        UsageError: no samples, an unknown name, a negative number, or no student to look along with.
+        UsageError: no samples, an unknown name, a negative number, no student to look along with, or
+            pairs of attacks that have no genuine picture beside them.
     """
 
     def __init__(
@@ -84,6 +89,8 @@ class FaceData(Dataset[Any]):
         margins: tuple[float, float] | None = None,
         contrast: int = 0,
         draws: int = 0,
+        pairs: bool = False,
+        masks: bool = False,
         same: Collection[str] = (),
         read: Callable[[str], Pixels] = read_image,
         taught: Answers | None = None,
@@ -92,8 +99,12 @@ class FaceData(Dataset[Any]):
             raise UsageError("no samples; check the manifest and its split column")
         if min(contrast, draws) < 0:
             raise UsageError(f"contrast={contrast}, draws={draws}: neither can be negative")
-        if (contrast or same) and "student" not in views:
-            raise UsageError("contrast and same follow the student's view; add a view named 'student'")
+        if (contrast or same or masks) and "student" not in views:
+            raise UsageError("contrast, same and masks follow the student's view; add a view named 'student'")
+        if pairs and (alone := set(species) - set(MANIPULATIONS)):
+            raise UsageError(f"pairs: {min(alone)} has no genuine picture beside it; take {MANIPULATIONS}")
+        if pairs and draws % 2:
+            raise UsageError(f"draws={draws}: pairs need an even number")
         _known("attack species", species, (*SPECIES, *MANIPULATIONS))
         _known("style", (style,), STYLES)
         _known("view", same, views)
@@ -109,6 +120,8 @@ class FaceData(Dataset[Any]):
         self.margins = margins
         self.contrast = contrast
         self.draws = draws
+        self.pairs = pairs
+        self.masks = masks
         self.same = frozenset(same) | {"student"}
         self.read = read
         self.taught = taught
@@ -119,18 +132,14 @@ class FaceData(Dataset[Any]):
     def __getitem__(self, key: int) -> dict[str, Any] | Failed:
         epoch, index = divmod(int(key), len(self.samples))
         draw = epoch % self.draws if self.draws else epoch
-        rng = np.random.default_rng([self.seed, draw, index])
+        rng = np.random.default_rng([self.seed, draw // 2 if self.pairs else draw, index])
         sample = self.samples[index]
         try:
             image = self.read(sample.path)
         except ImageError as error:
             return Failed(sample.path, str(error))
         box = box_of(sample, image)
-        faked = sample.label == 0 and rng.random() < self.simulate
-        if faked:
-            image = simulate(image, box, species=str(rng.choice(self.species)), rng=rng)
-        elif self.simulate:
-            image = beside(image, box, species=self.species, rng=rng)
+        image, faked, mask = self._shown(image, box, sample, rng, odd=bool(draw % 2))
         key = draw * len(self.samples) + index
         known = {} if self.taught is None else {"taught": dict(self.taught[key])}
         return {
@@ -138,12 +147,34 @@ class FaceData(Dataset[Any]):
             "index": index,
             "label": float(sample.label or faked),
             "simulated": faked,
-            "views": self._views(image, box, rng),
+            **self._views(image, box, mask, rng),
             **known,
         }
 
-    def _views(self, image: Pixels, box: Box, rng: np.random.Generator) -> dict[str, Tensor]:
-        seen, seen_box, margins = self._augmented(image, box, rng)
+    def _shown(
+        self, image: Pixels, box: Box, sample: Sample, rng: np.random.Generator, *, odd: bool
+    ) -> tuple[Pixels, bool, Pixels]:
+        """Returns the picture, whether it was faked, and its mask (H, W, 1), 255 where it is not genuine."""
+        whole = np.full((*image.shape[:2], 1), 255, np.uint8)
+        if sample.label:
+            return (image if self.pairs else self._beside(image, box, rng)), False, whole
+        if self.pairs:
+            blend = manipulate(image, box, species=str(rng.choice(self.species)), rng=rng)
+            return (blend.fake, True, _levels(blend.mask)) if odd else (blend.real, False, 0 * whole)
+        if rng.random() >= self.simulate:
+            return self._beside(image, box, rng), False, 0 * whole
+        species = str(rng.choice(self.species))
+        if species in MANIPULATIONS:
+            blend = manipulate(image, box, species=species, rng=rng)
+            return blend.fake, True, _levels(blend.mask)
+        return simulate(image, box, species=species, rng=rng), True, whole
+
+    def _beside(self, image: Pixels, box: Box, rng: np.random.Generator) -> Pixels:
+        return beside(image, box, species=self.species, rng=rng) if self.simulate else image
+
+    def _views(self, image: Pixels, box: Box, mask: Pixels, rng: np.random.Generator) -> dict[str, Any]:
+        """Returns the item's `views`, and its `mask` if masks are wanted."""
+        seen, seen_box, margins, mask = self._augmented(image, box, mask, rng)
         views = {
             name: _view(seen, seen_box, how, margins) if name in self.same else _view(image, box, how, None)
             for name, how in self.views.items()
@@ -153,33 +184,40 @@ class FaceData(Dataset[Any]):
             crop = crop_face(seen, seen_box, how, margin=margins[0])
             for number in range(self.contrast):
                 views[f"contrast-{number}"] = _stack([contrasts.view(crop, how.size, rng)], how)
-        return views
+        if not self.masks:
+            return {"views": views}
+        how = self.views["student"]
+        covered = np.stack([crop_face(mask, seen_box, how, margin=margin) for margin in margins])
+        return {"views": views, "mask": torch.from_numpy(covered.astype(np.float32) / 255)}
 
     def _augmented(
-        self, image: Pixels, box: Box, rng: np.random.Generator
-    ) -> tuple[Pixels, Box, tuple[float, ...]]:
-        """Returns what the student sees: the picture, the box in it, and the margins."""
+        self, image: Pixels, box: Box, mask: Pixels, rng: np.random.Generator
+    ) -> tuple[Pixels, Box, tuple[float, ...], Pixels]:
+        """Returns what the student sees: the picture, the box in it, the margins, and the mask upon it."""
         how = self.views.get("student", Preprocessing())
         if not self.training:
-            return image, box, how.margins
+            return image, box, how.margins, mask
+        # What moves the picture moves the mask, as a fourth channel.
         if rng.random() < 0.5:
-            image, box = augmentation.mirror(image, box)
+            image, box = augmentation.mirror(np.dstack((image, mask)), box)
+            image, mask = _parted(image)
         if self.style == "flip":
             image = contrasts.base(image, rng)
         else:
             if rng.random() < self.tight:
-                image, box = augmentation.tighten(image, box, rng)
+                image, box = augmentation.tighten(np.dstack((image, mask)), box, rng)
+                image, mask = _parted(image)
             image = augmentation.degrade(image, rng, strength=self.strength)
         margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
         if self.style == "camera":
             box = augmentation.jitter(box, rng)
-        return image, box, (margin,)
+        return image, box, (margin,), mask
 
 
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
     """Returns a batch: `key`, `index`, `label`, `simulated` (B,), `views` name to (B, M, 3, h, w), `failed`.
 
-    `taught`, name to (B, ...) float32, is there where the items have it.
+    `mask` (B, M, h, w) and `taught`, name to (B, ...) float32, are there where the items have them.
 
     Unreadable pictures are left out of every tensor and listed in `failed`; a batch may come out
     smaller, or with empty tensors, but a label never meets another's picture.
@@ -195,6 +233,7 @@ def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
         "simulated": torch.tensor([item["simulated"] for item in good], dtype=torch.bool),
         "views": {name: torch.stack([item["views"][name] for item in good]) for name in names},
         "failed": [item for item in items if isinstance(item, Failed)],
+        **({"mask": torch.stack([item["mask"] for item in good])} if good and "mask" in good[0] else {}),
         **({"taught": answers} if taught else {}),
     }
 
@@ -210,6 +249,16 @@ def _view(image: Pixels, box: Box, how: Preprocessing, margins: tuple[float, ...
 
 def _stack(crops: Sequence[Pixels], how: Preprocessing) -> Tensor:
     return torch.from_numpy(np.stack([to_tensor(crop, how) for crop in crops]))
+
+
+def _levels(mask: NDArray[np.float32]) -> Pixels:
+    """Returns a mask in [0, 1] as (H, W, 1) uint8."""
+    return np.asarray(np.round(mask[:, :, None] * 255), dtype=np.uint8)
+
+
+def _parted(image: Pixels) -> tuple[Pixels, Pixels]:
+    """Returns the colours and the mask of a picture with four channels."""
+    return np.ascontiguousarray(image[:, :, :3]), image[:, :, 3:]
 
 
 def _floats(arrays: Sequence[NDArray[Any]]) -> Tensor:

@@ -23,19 +23,27 @@ class EpochSampler(Sampler[int]):
         seed: seed of the shuffle.
         weights: (size,) chances; with them, `length` indices are drawn with replacement.
         length: draws per epoch; `size` if none is given.
+        pairs: yield every index drawn twice, as the passes `2 * epoch` and `2 * epoch + 1`, side by side.
     """
 
     def __init__(
-        self, size: int, *, seed: int = 0, weights: Sequence[float] | None = None, length: int | None = None
+        self,
+        size: int,
+        *,
+        seed: int = 0,
+        weights: Sequence[float] | None = None,
+        length: int | None = None,
+        pairs: bool = False,
     ) -> None:
         self.size = size
         self.seed = seed
         self.weights = None if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
         self.length = size if length is None or weights is None else length
+        self.pairs = pairs
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.length
+        return self.length * (1 + self.pairs)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch whose order is drawn next."""
@@ -47,6 +55,9 @@ class EpochSampler(Sampler[int]):
             order = rng.permutation(self.size)
         else:
             order = rng.choice(self.size, self.length, p=self.weights)
+        if self.pairs:
+            passes = 2 * self.epoch + np.arange(2)
+            return iter((passes * self.size + order[:, None]).ravel().tolist())
         return iter((self.epoch * self.size + order).tolist())
 
 

@@ -4,41 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from facetrust.losses.binary_cross_entropy import binary_cross_entropy
-from facetrust.models import look_inside, mean_logits
+from facetrust.losses.evidence_cross_entropy import evidence_cross_entropy
+from facetrust.models import look_inside
 
 
 class Binary(nn.Module):
     """Weighted binary cross-entropy of the model's mean logit over the crops of a face.
 
     With one logit for two classes this is the cross-entropy of FLIP's two similarities, the logit
-    being their difference. `inside` keeps what the network computed on the way, for distillation.
+    being their difference. `evidence`, if not 0, is the weight of the evidence map's cross-entropy with
+    the batch's masks. `inside` keeps what the network computed on the way, for distillation.
     """
 
     def __init__(
-        self, model: nn.Module, *, weight: float = 1.0, smoothing: float = 0.0, inside: bool = False
+        self,
+        model: nn.Module,
+        *,
+        weight: float = 1.0,
+        smoothing: float = 0.0,
+        evidence: float = 0.0,
+        inside: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
         self.smoothing = smoothing
         self.inside = inside
-        self.weights = {"supervised": weight}
+        self.weights = {"supervised": weight, **({"evidence": evidence} if evidence else {})}
 
     def forward(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Returns `loss` and `supervised` (scalars), `logits` (B,), and `inside` if asked for.
+        """Returns `loss` and its parts (scalars), `logits` (B,), and `inside` if asked for.
 
         Args:
-            batch: what `facetrust.data.dataset.collate` makes; the view `student` is used.
+            batch: what `facetrust.data.dataset.collate` makes; the view `student` is used, and `mask`.
         """
         crops: Tensor = batch["views"]["student"]
-        kept = {}
-        if self.inside:
-            kept["inside"] = look_inside(self.model, crops.flatten(0, 1))
-            logits = kept["inside"].output.logit.float().reshape(crops.shape[:2]).mean(1)
-        else:
-            logits = mean_logits(self.model, crops)
-        supervised = binary_cross_entropy(logits, batch["label"], smoothing=self.smoothing)
-        loss = self.weights["supervised"] * supervised
-        return {"loss": loss, "supervised": supervised, "logits": logits, **kept}
+        # Channels last in memory: convolutions train up to twice as fast on a CPU.
+        images = crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        kept = {"inside": look_inside(self.model, images)} if self.inside else {}
+        output = kept["inside"].output if kept else self.model(images)
+        logits = output.logit.float().reshape(crops.shape[:2]).mean(1)
+        terms = {"supervised": binary_cross_entropy(logits, batch["label"], smoothing=self.smoothing)}
+        if "evidence" in self.weights:
+            terms["evidence"] = evidence_cross_entropy(output.evidence.float(), batch["mask"].flatten(0, 1))
+        loss = sum(self.weights[name] * term for name, term in terms.items())
+        return {**terms, "loss": loss, "logits": logits, **kept}
