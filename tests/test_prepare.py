@@ -82,6 +82,14 @@ def test_crops_and_manifest(root: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_set_that_nothing_is_trained_on_is_all_test(root: Path, tmp_path: Path) -> None:
+    made = prepare("folder", root, tmp_path / "m.parquet", detector=Red(), split="test")
+    assert {row.split for row in Manifest.read(made.manifest).samples()} == {"test"}
+    with pytest.raises(UnknownName, match="no split named 'tset'; did you mean 'test'"):
+        prepare("folder", root, tmp_path / "n.parquet", detector=Red(), split="tset")  # type: ignore[arg-type]
+    assert not (tmp_path / "n-faces").exists()
+
+
 def test_a_second_run_keeps_what_is_there(root: Path, tmp_path: Path) -> None:
     out, first, second = tmp_path / "m.csv", Red(), Red()
     prepare("folder", root, out, detector=first)

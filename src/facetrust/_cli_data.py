@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -23,6 +23,7 @@ def prepare(
     context: Annotated[float, typer.Option(help="Side of what is kept, in sides of the face.")] = 4.0,
     longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to so many pixels.")] = 160,
     seed: Annotated[int, typer.Option(min=0, help="Decides the split where the dataset does not.")] = 0,
+    split: Annotated[str | None, typer.Option("--split", help="Put every row there, such as test.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the layout, such as frames=30.")
     ] = None,
@@ -42,6 +43,7 @@ def prepare(
             context=context,
             longest_face=longest_face,
             seed=seed,
+            split=cast("Any", split),
             settings=parsed(settings or []),
             progress=advance,
         )

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -15,9 +15,9 @@ from PIL import Image, PngImagePlugin
 
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.settings import settle
-from facetrust.errors import ImageError, ManifestError, UsageError
+from facetrust.errors import ImageError, ManifestError, UnknownName, UsageError
 from facetrust.imaging import Pixels, read_image
-from facetrust.records import Box, Sample, write_text, write_whole
+from facetrust.records import Box, Sample, Split, write_text, write_whole
 from facetrust.registry import call_as_said, find
 from facetrust.runtime.detector import Detector, Finding, find_faces
 from facetrust.video import VIDEOS, iter_frames
@@ -49,6 +49,7 @@ def prepare(
     context: float = 4.0,
     longest_face: int = 160,
     seed: int = 0,
+    split: Split | None = None,
     settings: Mapping[str, object] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
@@ -70,11 +71,13 @@ def prepare(
         context: side of the crop over the longer side of the face.
         longest_face: pixels; crops with larger faces are shrunk to it.
         seed: of the split, where the source does not fix it.
+        split: put every row there, as `test` for a set that nothing is trained or fitted on; the source's own
+            splits if none is given.
         settings: the source's own, such as `frames`; values may be text.
         progress: called with (pictures done, pictures in all).
 
     Raises:
-        UnknownName: no such source.
+        UnknownName: no such source, or no such split.
         ManifestError: the data set is incomplete, or no face was found at all.
         UsageError: a setting is out of range, or crops made with other settings lie there.
     """
@@ -82,6 +85,8 @@ def prepare(
     check_suffix(out)
     if not context >= 1 or longest_face < 16:
         raise UsageError(f"context must be at least 1 and longest_face 16; got {context} and {longest_face}")
+    if split not in (None, *get_args(Split)):
+        raise UnknownName("split", split, get_args(Split))
     samples: list[Sample] = call_as_said(
         find("data.sources", source), source, root, **{"seed": seed, **(settings or {})}
     )
@@ -95,7 +100,8 @@ def prepare(
         if isinstance(made, ImageError):
             failed.append((sample.path, str(made)))
         else:
-            rows.append(_row(sample, f"{folder.name}/{_crop_name(sample)}", made))
+            placed = sample if split is None else sample.model_copy(update={"split": split})
+            rows.append(_row(placed, f"{folder.name}/{_crop_name(sample)}", made))
         if progress is not None:
             progress(done, len(samples))
     errors = _tell(failed, out.with_name(f"{out.name}.errors.csv"))
