@@ -260,7 +260,7 @@ CASES: dict[str, Case] = {
         edited("bright.json", lambda card: card["preprocessing"].update(size=[32, 32])),
     ),
     "card of another task": (
-        [*CHECK, "face.png"], "is a model for deepfake, not for antispoof",
+        [*CHECK, "face.png", "--task", "antispoof"], "is a model for deepfake, not for antispoof",
         edited("bright.json", lambda card: card.update(task="deepfake")),
     ),
     "model of another convention": (
@@ -435,10 +435,9 @@ CASES: dict[str, Case] = {
     "option's value missing": (["check", "face.png", "--model"], "--model"),
     "option of the wrong type": (["check", "face.png", "--threads", "two"], "--threads"),
     "task unknown": (["check", "face.png", "--task", "antispof"], "did you mean 'antispoof'"),
-    "task without a model": (["check", "face.png", "--task", "deepfake"], "no model for deepfake is bundled"),
-    "one model for two tasks": (
-        ["check", "face.png", "--task", "antispoof", "--task", "deepfake", "--model", "bright.onnx"], "--model TASK=",
-    ),
+    "task without a model": (["check", "face.png", "--task", "synthetic"], "no model for synthetic is bundled"),
+    "model for a task that is not asked": ([*CHECK, "face.png", "--task", "deepfake", "--task", "synthetic"], "add --task antispoof"),
+    "task of a model that is not asked": ([*CHECK, "face.png", "--model", "synthetic=x.onnx"], "add --task synthetic"),
 }  # fmt: skip
 
 

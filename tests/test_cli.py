@@ -32,6 +32,10 @@ COSTLY = [
 ]
 
 
+ATTACKS = ("--task", "antispoof", "--model")
+BOTH = ("--task", "antispoof", "--task", "deepfake")
+
+
 def run(*arguments: object) -> int:
     return cli.main([str(argument) for argument in arguments])
 
@@ -65,6 +69,22 @@ def pictures(tmp_path: Path, photo: Path) -> Path:
     Image.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(folder / "wall.png")
     (folder / "notes.txt").write_text("no picture")
     return folder
+
+
+@pytest.fixture
+def another(tmp_path: Path, bright_model: Path):
+    """Writes the bright model again, for another task and with another threshold; gives its path."""
+
+    def write(task: str, threshold: float) -> Path:
+        path = tmp_path / f"{task}{threshold}.onnx"
+        path.write_bytes(bright_model.read_bytes())
+        card = json.loads(bright_model.with_suffix(".json").read_text())
+        card["task"] = task
+        card["thresholds"][0]["value"] = threshold
+        path.with_suffix(".json").write_text(json.dumps(card))
+        return path
+
+    return write
 
 
 class TestStarting:
@@ -136,22 +156,22 @@ class TestStatus:
 
 class TestCheck:
     def test_a_trusted_face_is_status_0(self, photo, bright_model, capsys):
-        assert run("check", photo, "--model", bright_model) == 0
+        assert run("check", photo, *ATTACKS, bright_model) == 0
         said = capsys.readouterr()
         assert "bona fide" in said.out
         assert "bright@1" in said.out
         assert said.err == ""
 
     def test_a_distrusted_face_is_status_1(self, pictures, bright_model, capsys):
-        assert run("check", pictures / "b" / "white.png", "--model", bright_model) == 1
+        assert run("check", pictures / "b" / "white.png", *ATTACKS, bright_model) == 1
         assert "attack" in capsys.readouterr().out
 
     def test_no_face_is_an_answer(self, pictures, bright_model, capsys):
-        assert run("check", pictures / "wall.png", "--model", bright_model) == 0
+        assert run("check", pictures / "wall.png", *ATTACKS, bright_model) == 0
         assert "cannot tell: no face found" in capsys.readouterr().out
 
     def test_json_is_one_object_a_line_in_stable_order(self, pictures, bright_model, capsys):
-        assert run("check", pictures, pictures / "a.png", "--model", bright_model, "--json") == 1
+        assert run("check", pictures, pictures / "a.png", *ATTACKS, bright_model, "--json") == 1
         said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         names = ["a.png", "b/white.png", "wall.png", "a.png"]
         assert [each["source"] for each in said] == [str(pictures / name) for name in names]
@@ -160,7 +180,7 @@ class TestCheck:
 
     def test_unreadable_pictures_are_told_and_the_run_goes_on(self, pictures, bright_model, capsys):
         (pictures / "b" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-        assert run("check", pictures, "--model", bright_model, "--json") == 2
+        assert run("check", pictures, *ATTACKS, bright_model, "--json") == 2
         said = capsys.readouterr()
         assert len(said.out.splitlines()) == 3
         assert len(said.err.splitlines()) == 1
@@ -168,7 +188,7 @@ class TestCheck:
 
     def test_evidence_is_written_one_picture_each(self, pictures, bright_model, tmp_path):
         out = tmp_path / "maps"
-        run("check", pictures, "--model", bright_model, "--evidence", out)
+        run("check", pictures, *ATTACKS, bright_model, "--evidence", out)
         assert sorted(path.name for path in out.iterdir()) == [
             f"{n}.evidence.png" for n in ("a", "wall", "white")
         ]
@@ -181,8 +201,27 @@ class TestCheck:
         assert run("check", photo, "--task", "antispoof", "--model", f"antispoof={bright_model}") == 0
         assert run("check", photo, "--task", "deepfake", "--model", bright_model) == 2
         assert "is a model for antispoof, not for deepfake" in capsys.readouterr().err
-        assert run("check", photo, "--task", "antispoof", "--task", "deepfake", "--model", bright_model) == 2
-        assert "write --model TASK=" in capsys.readouterr().err
+        assert (
+            run("check", photo, *BOTH, "--model", bright_model, "--model", f"synthetic={bright_model}") == 2
+        )
+        assert "is for synthetic, which is not asked; add --task synthetic" in capsys.readouterr().err
+
+    def test_each_question_has_its_row_and_one_that_fails_is_status_1(
+        self, photo, bright_model, another, tmp_path, capsys
+    ):
+        """The models go to the tasks of their cards; the second calls everything manipulated, or nothing."""
+        never, always = (another("deepfake", threshold) for threshold in (2.0, -1.0))
+        models = ("--model", never, "--model", bright_model)
+        assert run("check", photo, *BOTH, *models, "--evidence", tmp_path / "maps") == 0
+        header, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+        assert [row[header.index("task")] for row in rows] == ["antispoof", "deepfake"]
+        assert ["genuine" in rows[1], "bona" in rows[0]] == [True, True]
+        assert [path.name for path in (tmp_path / "maps").iterdir()] == ["astronaut.evidence.png"]
+        assert run("check", photo, *BOTH, "--model", bright_model, "--model", always, "--json") == 1
+        said = json.loads(capsys.readouterr().out)
+        assert said["trusted"] is False
+        decisions = [(each["task"], each["decision"]) for each in said["faces"][0]["verdicts"]]
+        assert decisions == [("antispoof", "bona fide"), ("deepfake", "manipulated")]
 
     def test_the_search_for_pictures_is_stable_and_deep(self, tmp_path):
         for name in ("z.JPG", "a/y.png", "a/b/x.webp", "a/notes.txt", "c.gif"):
@@ -198,7 +237,7 @@ class TestCheck:
         film(pictures / "b" / "live.mp4", [face[::2, ::2]] * 10)
         attack = film(pictures / "b" / "white.MOV", [white[::2, ::2]] * 10)
         (pictures / "c.avi").write_bytes(attack.read_bytes()[:9000])
-        assert run("check", pictures, "--model", bright_model, "--json") == 2
+        assert run("check", pictures, *ATTACKS, bright_model, "--json") == 2
         said = capsys.readouterr()
         found = {
             str(Path(each["source"]).relative_to(pictures)): each
@@ -209,9 +248,9 @@ class TestCheck:
         assert found["b/white.MOV"]["faces"][0]["timeline"]["scored"] == 2
         assert len(said.err.splitlines()) == 1
         assert said.err.startswith(f"facetrust: {pictures / 'c.avi'}: ")
-        assert run("check", attack, "--model", bright_model) == 1
+        assert run("check", attack, *ATTACKS, bright_model) == 1
         assert capsys.readouterr().out.count("attack") == 2
-        assert run("check", attack, "--model", bright_model, "--rule", "mode") == 2
+        assert run("check", attack, *ATTACKS, bright_model, "--rule", "mode") == 2
         assert "no rule of a video's score named 'mode'" in capsys.readouterr().err
 
     def test_a_bar_counts_the_frames_of_a_video(self, capsys):
@@ -227,7 +266,7 @@ class TestCheck:
 
     def test_many_pages_of_a_table_hold_every_row(self, pictures, bright_model, capsys, monkeypatch):
         monkeypatch.setattr("facetrust._cli_show._PAGE", 2)
-        run("check", pictures, "--model", bright_model)
+        run("check", pictures, *ATTACKS, bright_model)
         said = capsys.readouterr().out
         assert said.count("picture") >= 2
         assert said.count("threshold") == 2
@@ -244,13 +283,13 @@ class TestCheck:
             "safetensors",
             "yaml",
         )
-        done = bare(*lacking)("check", photo, "--model", bright_model, "--json", "--evidence", tmp_path)
+        done = bare(*lacking)("check", photo, *ATTACKS, bright_model, "--json", "--evidence", tmp_path)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["trusted"] is True
         assert (tmp_path / "astronaut.evidence.png").is_file()
 
     def test_a_reader_that_leaves_early_gets_no_traceback(self, pictures, bright_model):
-        arguments = ["check", str(pictures), "--model", str(bright_model), "--json"]
+        arguments = ["check", str(pictures), *ATTACKS, str(bright_model), "--json"]
         code = f"from facetrust.cli import main; main({arguments!r})"
         read, write = os.pipe()
         os.close(read)
@@ -301,6 +340,13 @@ class TestTheOthers:
         assert lines[1] == ["runs/s", "0.500", "0.375"]
         assert lines[2] == ["even", "0.250", "0.750", "0.500"]
         assert lines[-1] == [str(tmp_path / "comparison.png")]
+
+    def test_the_help_of_import_checkpoint_names_every_kind(self, capsys):
+        from facetrust.published import KINDS
+
+        assert run("import-checkpoint", "--help") == 0
+        said = "".join(capsys.readouterr().out.split())  # Lines are broken after hyphens.
+        assert [kind for kind in KINDS if kind not in said] == []
 
     def test_models_lists_what_is_bundled(self, capsys):
         from facetrust.runtime.session import bundled

@@ -21,6 +21,8 @@ def test_it_judges_a_photo_and_two_attacks(bright_model, tmp_path):
     ]  # fmt: skip
     assert all(row.right == (row.answer == row.truth) for row in rows)
     assert all(row.score is not None and 0 <= row.score <= 1 for row in rows)
+    asked = {verdict.task for row in rows for face in row.report.faces for verdict in face.verdicts}
+    assert asked == {"antispoof"}
     assert rows[0].right  # The photo is not bright; what the attacks are is not said.
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
         "evidence", "photo.png", "print.png", "replay.png", "report.html",

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from facetrust.demo import Judged
     from facetrust.profile import ProfileReport
     from facetrust.runtime.check import Failure
+    from facetrust.runtime.session import Model
     from facetrust.ship import Shipped
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_HEADER = ("picture", "face", "answer", "score", "threshold", "model")
+_HEADER = ("picture", "face", "task", "answer", "score", "threshold", "model")
 _PAGE = 100  # Rows of a table that is printed at once, so that nothing waits for the last picture.
 _MANY = 4  # Pictures from which on a bar is worth showing.
 _COLOURS = {True: "green", False: "bold red", None: "yellow"}
@@ -136,34 +137,44 @@ def _paused(shown: Progress) -> Iterator[None]:
     shown.start()
 
 
-def by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
-    """Returns task → model for `--model antispoof=FILE`, or for `--model FILE` where one task is asked."""
-    given = {}
+def by_task(models: Sequence[str], tasks: Sequence[str], *, threads: int = 1) -> dict[str, str | Model]:
+    """Returns task → model for `--model TASK=FILE`; `--model FILE` is for the one task asked, or its card's.
+
+    Raises:
+        UsageError: a model is for a task that is not asked.
+        ModelError: a file whose card has to be read cannot be used.
+    """
+    from facetrust.runtime._asked import TASKS
+    from facetrust.runtime.session import load_model
+
+    given: dict[str, str | Model] = {}
     for entry in models:
         task, equals, name = entry.partition("=")
-        if not equals or task not in tasks:
-            if len(tasks) > 1:
-                raise UsageError(f"--model {entry}: several tasks are asked; write --model TASK={entry}")
-            task, name = tasks[0], entry
-        given[task] = name
+        model: str | Model = name
+        if not equals or task not in TASKS:
+            model = entry if len(tasks) == 1 else load_model(entry, threads=threads)
+            task = tasks[0] if isinstance(model, str) else model.card.task
+        if task not in tasks:
+            raise UsageError(f"--model {entry}: is for {task}, which is not asked; add --task {task}")
+        given[task] = model
     return given
 
 
 def _rows_of(report: CheckReport) -> Iterator[tuple[str | Text, ...]]:
     if not report.faces and not report.verdicts:
-        yield report.source, "", answer(report), "", "", ""
+        yield report.source, "", "", answer(report), "", "", ""
     for verdict in report.verdicts:
         yield report.source, "", *_cells(verdict)
     for number, face in enumerate(report.faces, 1):
         for verdict in face.verdicts:
             yield report.source, str(number), *_cells(verdict)
         if not face.verdicts:
-            yield report.source, str(number), answer(report), "", "", ""
+            yield report.source, str(number), "", answer(report), "", "", ""
 
 
 def _cells(verdict: Verdict) -> tuple[str | Text, ...]:
     said = Text(verdict.decision, style=_COLOURS[verdict.score < verdict.threshold])
-    return said, f"{verdict.score:.3f}", f"{verdict.threshold:.3f}", verdict.model
+    return verdict.task, said, f"{verdict.score:.3f}", f"{verdict.threshold:.3f}", verdict.model
 
 
 def answer(report: CheckReport) -> Text:

@@ -76,9 +76,12 @@ def root(
 @app.command()
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
-    task: Annotated[list[str] | None, typer.Option("--task", help="What to ask: antispoof.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="antispoof if none is named; deepfake and synthetic need --model TASK=FILE."),
+    ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file.")
+        list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file; repeatable.")
     ] = None,
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
@@ -92,16 +95,17 @@ def check(
     trusted, otherwise 0. A picture without a face is no failure: it says so in its reason.
     """
     from facetrust import _cli_show
+    from facetrust.runtime._asked import DEFAULT_TASKS
     from facetrust.runtime.check import check_many
     from facetrust.runtime.clip import Viewing
 
-    tasks = task or ["antispoof"]
+    tasks = task or DEFAULT_TASKS
     pictures = _cli_show.pictures_in(paths)
     shown = _cli_show.checking(pictures, as_json=json)
     results = check_many(
         pictures,
         tasks=cast("Any", tasks),
-        models=cast("Any", _cli_show.by_task(model or [], tasks)),
+        models=cast("Any", _cli_show.by_task(model or [], tasks, threads=threads)),
         detector=detector,
         evidence=evidence,
         threads=threads,
@@ -311,7 +315,12 @@ def models(json: AsJson = False) -> None:
 
 @app.command("import-checkpoint")
 def import_checkpoint(
-    kind: Annotated[str, typer.Argument(help="facenox-v2se, silent-face-v2 or silent-face-v1se.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="cross-efficient-vit, efficient-vit, facenox-v2se, flip, silent-face-v1se, silent-face-v2."
+        ),
+    ],
     file: Annotated[Path, typer.Argument(help="The published weight file; nothing is fetched.")],
     out: Out,
 ) -> None:
@@ -326,7 +335,7 @@ def demo(
     out: Out = Path("demo"),
     model: Annotated[str, typer.Option("--model", help="A bundled name or .onnx file.")] = "antispoof-tiny",
 ) -> None:
-    """Judges a public-domain photo and two simulated attacks on it; writes report.html."""
+    """Asks of a public-domain photo and two simulated attacks: live or attack? Writes report.html."""
     from facetrust import _cli_show
     from facetrust.demo import demo as run
 

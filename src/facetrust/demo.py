@@ -1,4 +1,4 @@
-"""The whole story on one photo: a public-domain portrait and two simulated attacks on it are judged."""
+"""The whole story on one photo: a public-domain portrait and two simulated attacks; live or attack?"""
 
 from __future__ import annotations
 
@@ -78,7 +78,13 @@ def demo(out: Path, *, model: str = "antispoof-tiny", photo: Path | None = None)
     for name, pixels in _attacked(live, detector).items():
         picture = out / f"{name}.png"
         _save(pixels, picture)
-        said = check(picture, models={"antispoof": opened}, detector=detector, evidence=out / "evidence")
+        said = check(
+            picture,
+            tasks=["antispoof"],
+            models={"antispoof": opened},
+            detector=detector,
+            evidence=out / "evidence",
+        )
         rows.append(Judged(name, _EXPECTED[name], said, out / "evidence" / f"{name}.evidence.png"))
     write_text(out / "report.html", _page(rows, opened.name))
     return rows
@@ -118,7 +124,8 @@ def _page(rows: Sequence[Judged], model: str) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>facetrust demo</title>\n'
         f"<style>{_STYLE}</style>\n<h1>One photo, two attacks</h1>\n"
         "<p>A public-domain portrait (NASA), and a print and a screen replay of it, simulated under "
-        f"seed {SEED}; judged by <b>{html.escape(model)}</b>. <b>{html.escape(summary)}</b> "
+        f"seed {SEED}. One question was asked, live or attack, and answered by "
+        f"<b>{html.escape(model)}</b>. <b>{html.escape(summary)}</b> "
         "Three pictures prove nothing; the model's card has the measured figures.</p>\n"
         f'<div class="row">{"".join(map(_figure, rows))}</div>\n</html>\n'
     )

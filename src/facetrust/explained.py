@@ -104,6 +104,7 @@ def _draw(
         )
         told.append(face.model_copy(update={"verdicts": (said,)}))
     heats = [
-        Heat(face.box, card.preprocessing, values) for face, values in zip(faces, maps, strict=bool(maps))
+        Heat(card.task, face.box, card.preprocessing, values)
+        for face, values in zip(faces, maps, strict=bool(maps))
     ]
     draw(target, image, told, heats, signed=signed)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ from PIL import Image
 
 from facetrust.errors import ImageError, ModelError, UnknownName, UsageError
 from facetrust.imaging import quarter_turn
-from facetrust.records import CheckReport
+from facetrust.records import CheckReport, Preprocessing
 from facetrust.runtime import _asked as module
-from facetrust.runtime.check import Failure, check, check_many
+from facetrust.runtime import check as checking
+from facetrust.runtime.check import Failure
 from facetrust.runtime.session import load_model
 
+# One question, unless a test asks others.
+check, check_many = (partial(each, tasks=["antispoof"]) for each in (checking.check, checking.check_many))
 BOX = (20.0, 16.0, 160.0, 160.0)
 BRIGHT, DARK = np.full((200, 220, 3), 250, np.uint8), np.full((200, 220, 3), 5, np.uint8)
 
@@ -85,6 +89,59 @@ def test_a_model_by_path_and_its_report_as_json(write_model, told):
     assert CheckReport.model_validate_json(report.to_json()) == report
     assert "\n" not in report.to_json()
     assert json.loads(report.to_json())["schema"] == "facetrust.check/1"
+
+
+class TestTwoQuestions:
+    """A bright face on dark ground; the second model sees twice as wide a crop, a quarter of it bright."""
+
+    box = (120.0, 120.0, 60.0, 60.0)
+    image = np.full((300, 300, 3), 5, np.uint8)
+    image[120:180, 120:180] = 250
+
+    @pytest.fixture
+    def two(self, write_model):
+        wide = Preprocessing(margins=(2.0,), size=(16, 16))
+        path = write_model("two", task="deepfake", preprocessing=wide)
+        return {"deepfake": path, "antispoof": write_model("one")}
+
+    @pytest.fixture
+    def ask_both(self, two, told):
+        settings = {"tasks": ["antispoof", "deepfake"], "models": two}
+        return lambda **more: check(self.image, **{**settings, "detector": told(self.box), **more})
+
+    def test_each_is_answered_from_the_crop_of_its_card(self, ask_both):
+        (face,) = ask_both().faces
+        levels = (250, (250 + 3 * 5) / 4)
+        expected = [1 / (1 + np.exp(2 - 4 * level / 255)) for level in levels]
+        assert [verdict.score for verdict in face.verdicts] == pytest.approx(expected, abs=1e-5)
+        said = [(verdict.task, verdict.decision) for verdict in face.verdicts]
+        assert said == [("antispoof", "attack"), ("deepfake", "genuine")]
+
+    def test_the_detector_looks_once(self, ask_both, told):
+        detector = told(self.box)
+        report = ask_both(detector=detector)
+        assert detector.seen == [self.image.shape]
+        assert set(report.timings) == {"decode", "detect", "antispoof", "deepfake"}
+
+    @pytest.mark.parametrize(("image", "trusted"), [(BRIGHT, False), (image, False), (DARK, True)])
+    def test_one_bad_answer_is_enough(self, two, told, image, trusted):
+        report = check(image, tasks=["deepfake", "antispoof"], models=two, detector=told(self.box))
+        assert report.trusted is trusted
+
+    def test_the_maps_lie_side_by_side_in_one_file(self, ask_both, tmp_path):
+        ask_both(evidence=tmp_path / "maps")
+        (path,) = (tmp_path / "maps").iterdir()
+        assert path.name == "ndarray.evidence.png"
+        panels = np.split(np.asarray(Image.open(path)).astype(int), 2, axis=1)
+        assert panels[0].shape == (480 + 44, 480, 3)
+        beside = [panel[310, 240] for panel in panels]  # Below the face: only the wider crop reaches it.
+        assert np.ptp(beside[0]) == 0
+        assert np.ptp(beside[1]) > 10
+
+    def test_a_model_that_is_not_asked_is_not_opened(self, two, told):
+        two["deepfake"].unlink()
+        report = check(self.image, models=two, detector=told(self.box))
+        assert [verdict.task for verdict in report.faces[0].verdicts] == ["antispoof"]
 
 
 def test_a_task_about_the_picture_needs_no_detector(write_model):
@@ -226,7 +283,7 @@ def test_evidence_is_written_for_every_picture(ask, models, told, tmp_path):
         ({"tasks": ["antispoofing"]}, UnknownName, "did you mean 'antispoof'"),
         ({"tasks": ["recognition"]}, UnknownName, "no task that check can answer named 'recognition'"),
         ({"tasks": []}, UsageError, "no task was asked for"),
-        ({"tasks": ["deepfake"]}, UsageError, "no model for deepfake is bundled; give one"),
+        ({"tasks": ["synthetic"]}, UsageError, "no model for synthetic is bundled; give one"),
         ({"models": {"antispoof": "/no/model.onnx"}}, ModelError, "no such model file"),
         ({"detector": "/no/yunet.onnx"}, ModelError, "no such detector file"),
     ],
@@ -269,7 +326,8 @@ def test_what_is_bundled_is_opened_once(write_model, monkeypatch, mtcnn):
 def test_no_torch_and_nothing_else_of_training(write_model, tmp_path):
     """A whole check in a fresh interpreter, then the modules it loaded."""
     (picture := tmp_path / "a.png").write_bytes(encoded(BRIGHT))
-    settings = {"models": {"antispoof": str(write_model())}, "evidence": str(tmp_path)}
+    model = {"antispoof": str(write_model())}
+    settings = {"tasks": ["antispoof"], "models": model, "evidence": str(tmp_path)}
     code = (
         "import json, sys\n"
         "import facetrust.runtime.check as c, facetrust.runtime.yunet\n"

@@ -1,4 +1,5 @@
 import weakref
+from functools import partial
 
 import cv2
 import numpy as np
@@ -7,11 +8,16 @@ from PIL import Image
 
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.records import CheckReport, Face
+from facetrust.runtime import check as checking
 from facetrust.runtime import clip as module
-from facetrust.runtime.check import Failure, check, check_many
-from facetrust.runtime.clip import Viewing, check_clip, sampled
+from facetrust.runtime.check import Failure
+from facetrust.runtime.clip import Viewing, sampled
 from facetrust.runtime.session import load_model
 
+# One question, unless a test asks others.
+check, check_many, check_clip = (
+    partial(each, tasks=["antispoof"]) for each in (checking.check, checking.check_many, module.check_clip)
+)
 SHARES = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
 HIGH, WIDE = 96, 160
 
@@ -157,12 +163,15 @@ def test_several_tasks(write_model, film, tmp_path):
         "synthetic": write_model("three", task="synthetic"),
     }
     path = film(tmp_path / "a.avi", [frame((40, 30, 200))] * 10)
-    report = check_clip(path, list(models), models=models, detector=Squares())
+    maps = tmp_path / "maps"
+    report = check_clip(path, tasks=list(models), models=models, detector=Squares(), evidence=maps)
     assert [verdict.decision for verdict in report.faces[0].verdicts] == ["attack", "genuine"]
     assert [verdict.task for verdict in report.verdicts] == list(models)
     near(report.faces[0].verdicts[1].score, 200)
     assert set(report.faces[0].timeline.scores) == {"antispoof", "deepfake"}
-    whole = check_clip(path, ["synthetic"], models=models)
+    drawn = np.asarray(Image.open(maps / "a.track-1.evidence.png"))
+    assert drawn.shape[1] == 2 * 480  # A panel per task about faces.
+    whole = check_clip(path, tasks=["synthetic"], models=models)
     assert (whole.faces, whole.reason) == ((), None)
     assert whole.verdicts == report.verdicts[2:]
     near(whole.verdicts[0].score, np.mean(frame((40, 30, 200))))

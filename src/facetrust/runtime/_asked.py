@@ -16,6 +16,9 @@ Given = Mapping[TaskName, str | Path | Model]
 BUNDLED: dict[TaskName, str] = {"antispoof": "antispoof-tiny"}
 FACE_TASKS: tuple[TaskName, ...] = ("antispoof", "deepfake")
 PICTURE_TASKS: tuple[TaskName, ...] = ("synthetic",)
+TASKS = (*FACE_TASKS, *PICTURE_TASKS)
+# What is asked where no task is named: all about faces that needs nothing but the package.
+DEFAULT_TASKS = tuple(task for task in FACE_TASKS if task in BUNDLED)
 
 
 def models_for(tasks: Sequence[TaskName], given: Given | None, *, threads: int) -> dict[TaskName, Model]:
@@ -44,9 +47,8 @@ def detector_for(
 
 def _model_for(task: TaskName, given: Given, *, threads: int) -> Model:
     """The model for a task, whose card must be of that task."""
-    known = (*FACE_TASKS, *PICTURE_TASKS)
-    if task not in known:
-        raise UnknownName("task that check can answer", task, known)
+    if task not in TASKS:
+        raise UnknownName("task that check can answer", task, TASKS)
     named = given.get(task, BUNDLED.get(task))
     if named is None:
         raise UsageError(f"no model for {task} is bundled; give one: models={{{task!r}: 'file.onnx'}}")

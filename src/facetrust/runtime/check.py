@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from facetrust.errors import ImageError, InputError, UsageError
 from facetrust.imaging import MIN_SIDE, Pixels, decode_image, read_image
 from facetrust.records import DECISIONS, Box, CheckReport, Face, TaskName, Verdict
-from facetrust.runtime._asked import FACE_TASKS, PICTURE_TASKS, Given, detector_for, models_for
+from facetrust.runtime._asked import (
+    DEFAULT_TASKS,
+    FACE_TASKS,
+    PICTURE_TASKS,
+    Given,
+    detector_for,
+    models_for,
+)
 from facetrust.runtime.clip import VIEWING, Viewing, Watcher
 from facetrust.runtime.detector import Detector, face_to_original, find_faces
 from facetrust.runtime.evidence import Heat, draw, free_name
@@ -42,7 +49,7 @@ class Failure(NamedTuple):
 def check(
     source: Source,
     *,
-    tasks: Sequence[TaskName] = ("antispoof",),
+    tasks: Sequence[TaskName] = DEFAULT_TASKS,
     models: Given | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
@@ -58,10 +65,10 @@ def check(
     Args:
         source: a file, the bytes of a picture, or (H, W, 3) uint8 RGB. A file named as `video.VIDEOS`
             are is a video.
-        tasks: what is asked.
+        tasks: what is asked; without, every question about faces that a bundled model answers.
         models: per task a bundled name, an .onnx file or an open model; the bundled one without.
         detector: an open detector or the file of a YuNet; MTCNN without.
-        evidence: folder for an overlay, `<name>.evidence.png`.
+        evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task.
         threads: threads of ONNX Runtime; 0 takes every core.
         viewing: which frames of a video are looked at, and how their scores become one.
 
@@ -89,7 +96,7 @@ def check(
 def check_many(
     sources: Iterable[Source],
     *,
-    tasks: Sequence[TaskName] = ("antispoof",),
+    tasks: Sequence[TaskName] = DEFAULT_TASKS,
     models: Given | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
@@ -231,7 +238,9 @@ class _Checker:
             job.timings[task] += share * len(boxes)
             if maps is not None:
                 how = model.card.preprocessing
-                job.heats += [Heat(box, how, maps[row, 0]) for box, row in zip(boxes, rows, strict=True)]
+                job.heats += [
+                    Heat(task, box, how, maps[row, 0]) for box, row in zip(boxes, rows, strict=True)
+                ]
 
     def _report(self, job: _Job) -> CheckReport:
         of_picture = tuple(v for task in PICTURE_TASKS for v in job.verdicts.get(task, ()))

@@ -12,7 +12,7 @@ from facetrust.errors import ImageError, UsageError
 from facetrust.imaging import MIN_SIDE, Pixels, quarter_turn
 from facetrust.records import DECISIONS, CheckReport, Face, TaskName, Timeline, Verdict, Watched
 from facetrust.rules import ROBUST, rule_named
-from facetrust.runtime._asked import FACE_TASKS, Given, detector_for, models_for
+from facetrust.runtime._asked import DEFAULT_TASKS, FACE_TASKS, Given, detector_for, models_for
 from facetrust.runtime._header import frames_a_second
 from facetrust.runtime._seen import Seen, Track
 from facetrust.runtime.detector import Detector
@@ -44,7 +44,7 @@ VIEWING = Viewing()
 
 def check_clip(
     path: str | Path,
-    tasks: Sequence[TaskName] = ("antispoof",),
+    tasks: Sequence[TaskName] = DEFAULT_TASKS,
     *,
     models: Given | None = None,
     detector: Detector | str | Path | None = None,
@@ -66,7 +66,7 @@ def check_clip(
         path: AVI, MOV, MP4, MKV or WebM, by its content.
         tasks: what is asked, as are `models`, `detector` and `threads`: see `check`.
         evidence: folder for an overlay of each track's most telling frame with the track's verdicts,
-            `<name>.track-<n>.evidence.png`.
+            `<name>.track-<n>.evidence.png`, with a panel per task about faces.
         viewing: which frames are looked at, and how many scores become one.
         progress: called with (frames judged, of how many).
 
@@ -214,7 +214,7 @@ class Watcher:
         for task in (task for task in self._models if task in FACE_TASKS):
             maps = self._models[task].score_with_evidence(image, [face.box]).evidence
             if maps is not None:
-                yield Heat(face.box, self._models[task].card.preprocessing, maps[0, 0])
+                yield Heat(task, face.box, self._models[task].card.preprocessing, maps[0, 0])
 
 
 def sampled(count: int, seconds: float, viewing: Viewing) -> list[int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facetrust.errors import UsageError
 from facetrust.imaging import Pixels, fit_within
-from facetrust.records import DECISIONS, Box, Face, Preprocessing, write_whole
+from facetrust.records import DECISIONS, SUSPECTS, Box, Face, Preprocessing, TaskName, write_whole
 
 _LONGEST, _SHORTEST = 1280, 480  # Longest sides in pixels that an overlay may have.
 _FAINT = 1.0  # Logits: the least evidence that is drawn at full strength.
@@ -26,6 +26,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 class Heat(NamedTuple):
     """A model's evidence map (gh, gw) over the crop that was cut for `box`; positive pulls toward attack."""
 
+    task: TaskName
     box: Box
     how: Preprocessing
     values: NDArray[np.float32]
@@ -66,7 +67,17 @@ def draw(
 
 
 def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signed: bool = True) -> Pixels:
-    """Returns the overlay: the picture resized to a readable size, and below it a legend, RGB."""
+    """Returns the overlay, RGB: a panel per task that has heats, side by side, one panel if none has.
+
+    A panel is the picture resized to a readable size, and below it a legend.
+    """
+    tasks = list(dict.fromkeys(heat.task for heat in heats))
+    of_tasks = [[heat for heat in heats if heat.task == task] for task in tasks] or [[]]
+    return np.concatenate([_panel(image, faces, each, signed=signed) for each in of_tasks], axis=1)
+
+
+def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signed: bool) -> Pixels:
+    """The picture with one task's heats and every verdict, and its legend."""
     top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
     scale = max(_FAINT, top)
     heat = np.zeros(image.shape[:2], np.float32)
@@ -77,7 +88,7 @@ def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, sign
         canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)
     for face in faces:
         _frame(canvas, face, factor)
-    return np.concatenate([canvas, _legend(canvas.shape[1], scale=scale if heats else None, signed=signed)])
+    return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
 
 
 def window(size: tuple[int, ...], box: Box, how: Preprocessing) -> Box:
@@ -156,18 +167,19 @@ def _frame(canvas: Pixels, face: Face, factor: float) -> None:
         cv2.putText(canvas, line, (left + 4, low - 6), _FONT, 0.6, (255, 255, 255), 2, cv2.LINE_AA)
 
 
-def _legend(width: int, *, scale: float | None, signed: bool) -> Pixels:
+def _legend(width: int, heats: Sequence[Heat], *, scale: float, signed: bool) -> Pixels:
     """A strip that says what the colours mean; `scale` is the evidence drawn at full strength."""
     strip = np.full((44, width, 3), 255, np.uint8)
-    if scale is None:
-        texts = ["no evidence map"]
+    if not heats:
+        text = "no evidence map"
     else:
         bar = max(1, min(160, width // 4))
         ramp = np.tile(np.linspace(-1 if signed else 0, 1, bar, dtype=np.float32), (16, 1))
         strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp, signed=signed)
-        texts = [f"red speaks for an attack, blue against; full at {scale:.1f} logits" if signed else _LOOKS]
-    start = 8 if scale is None else 16 + bar
-    size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(texts[0], _FONT, 0.5, 1)[0][0])
+        said = f"red speaks for {SUSPECTS[heats[0].task]}, blue against; full at {scale:.1f} logits"
+        text = said if signed else _LOOKS
+    start = 16 + bar if heats else 8
+    size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(text, _FONT, 0.5, 1)[0][0])
     if size > 0.1:
-        cv2.putText(strip, texts[0], (start, 28), _FONT, size, (40, 40, 40), 1, cv2.LINE_AA)
+        cv2.putText(strip, text, (start, 28), _FONT, size, (40, 40, 40), 1, cv2.LINE_AA)
     return strip
