@@ -126,6 +126,27 @@ def test_other_margins_get_their_own_threshold(run, tmp_path):
         ship(run / "run", tmp_path / "out.onnx", margins=[1.0])
 
 
+def test_the_first_of_the_rules_decides(run, tmp_path):
+    ship(run / "run", tmp_path / "out.onnx", manifest=run / "m.parquet", rules=["bpcer@20%", "eer"])
+    model = load_model(tmp_path / "out.onnx")
+    assert model.card.preprocessing == HOW
+    assert [each.rule for each in model.card.thresholds] == ["bpcer@20%", "eer"]
+    assert model.threshold == model.card.thresholds[0].value
+    part = Manifest.read(run / "m.parquet").only("dev")
+    genuine = [row for row in part.samples() if row.label == 0]
+    images = [read_image(part.path_of(row)) for row in genuine]
+    scores = [model.score(i, [box_of(r, i)])[0] for r, i in zip(genuine, images, strict=True)]
+    assert np.mean(np.array(scores) >= model.threshold) <= 0.2
+    # One more genuine face would be called an attack below the next score.
+    below = max(score for score in scores if score < model.threshold)
+    assert np.mean(np.array(scores) >= below) > 0.2
+    with pytest.raises(UsageError, match="rule 'best'"):
+        ship(run / "run", tmp_path / "no.onnx", manifest=run / "m.parquet", rules=["best"])
+    with pytest.raises(UsageError, match="give a manifest"):
+        ship(run / "run", tmp_path / "no.onnx", rules=["eer"])
+    assert not (tmp_path / "no.onnx").exists()
+
+
 def test_of_two_towers_only_the_image_side_is_shipped(tmp_path):
     settings = {"clip": "vit-t16", "layers": 1, "image_size": (32, 32)}
     card = ModelCard(

@@ -294,6 +294,9 @@ def export(
     margin: Annotated[
         list[float] | None, typer.Option(help="Crop in sides of the face, instead of the run's; repeatable.")
     ] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%; the first decides.")
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
     name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,
 ) -> None:
@@ -301,7 +304,9 @@ def export(
     from facetrust import _cli_show
     from facetrust.ship import ship
 
-    _cli_show.shipped(ship(run, out, manifest=manifest, margins=margin or (), int8=int8, name=name))
+    _cli_show.shipped(
+        ship(run, out, manifest=manifest, margins=margin or (), rules=rule or (), int8=int8, name=name)
+    )
 
 
 @app.command()

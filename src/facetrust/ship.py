@@ -41,6 +41,7 @@ def ship(
     *,
     manifest: str | Path | Sequence[Path] | None = None,
     margins: Sequence[float] = (),
+    rules: Sequence[str] = (),
     int8: bool = False,
     name: str | None = None,
     faces: int = 200,
@@ -53,13 +54,16 @@ def ship(
         out: an .onnx file, or an .xml file for OpenVINO, made from the .onnx file that was proven.
         manifest: parity is measured on at most `faces` of its dev crops (of each of several), else on noise.
         margins: crops to take instead of the run's; the threshold is then fitted anew, on all dev faces.
+        rules: how thresholds are chosen (`fit_threshold`), anew and on all dev faces; the first one decides
+            when serving. The equal error rate, if none is given and margins are.
         int8: also try both int8 forms, scaled by train crops, and keep the fastest that ranks dev
             faces as well; needs the manifest.
         name: the name in the card, if it is to be another.
         rounds: timed calls of each form.
 
     Raises:
-        UsageError: int8 without a manifest, or `out` ends neither in .onnx nor in .xml.
+        UsageError: int8, margins or rules without a manifest, no such rule, or `out` ends neither in .onnx
+            nor in .xml.
         ModelError: the run is unfinished or altered.
         ManifestError: the manifest cannot be used, or lacks dev or train rows.
         ImageError: one of its pictures cannot be read.
@@ -71,8 +75,8 @@ def ship(
     if out.suffix not in (".onnx", ".xml"):
         raise UsageError(f"{out}: give a name that ends in .onnx, or in .xml for OpenVINO")
     paths = [manifest] if isinstance(manifest, str | Path) else list(manifest or ())
-    if (int8 or margins) and not paths:
-        raise UsageError("int8 and margins are settled on faces: give a manifest")
+    if (int8 or margins or rules) and not paths:
+        raise UsageError("int8, margins and thresholds are settled on faces: give a manifest")
     model, card = load_checkpoint(run)
     card = card.model_copy(update={"name": name or card.name})
     if hasattr(model, "fold"):
@@ -82,8 +86,8 @@ def ship(
         told = f"{card.architecture}, text folded"
         card = card.model_copy(update={"architecture": told, "parameters": size})
     wholes = [Manifest.read(path) for path in paths]
-    if margins:
-        card = _recut(model, card, tuple(margins), wholes)
+    if margins or rules:
+        card = _settled(model, card, tuple(margins) or card.preprocessing.margins, rules or ("eer",), wholes)
     how = card.preprocessing
     dev, labels, told = _noise(how), np.zeros(0), "noise"
     train = dev
@@ -108,10 +112,14 @@ def ship(
     return shipped
 
 
-def _recut(
-    model: nn.Module, card: ModelCard, margins: tuple[float, ...], manifests: Sequence[Manifest]
+def _settled(
+    model: nn.Module,
+    card: ModelCard,
+    margins: tuple[float, ...],
+    rules: Sequence[str],
+    manifests: Sequence[Manifest],
 ) -> ModelCard:
-    """Returns the card with other margins and the threshold that goes with them."""
+    """Returns the card with these margins and the thresholds that go with them."""
     import torch
 
     from facetrust.models import mean_logits
@@ -121,8 +129,12 @@ def _recut(
     with torch.no_grad():
         tensors = torch.from_numpy(np.stack([[to_tensor(crop, how) for crop in face] for face in crops]))
         scores = torch.cat([mean_logits(model, part) for part in torch.split(tensors, 64)]).double().sigmoid()
-    found = fit_threshold("eer", labels, scores.numpy(), manifest=_hashes(manifests), split="dev")
-    return card.model_copy(update={"preprocessing": how, "thresholds": (found,), "results": ()})
+    found = tuple(
+        fit_threshold(rule, labels, scores.numpy(), manifest=_hashes(manifests), split="dev")
+        for rule in rules
+    )
+    results = card.results if how == card.preprocessing else ()
+    return card.model_copy(update={"preprocessing": how, "thresholds": found, "results": results})
 
 
 def _hashes(manifests: Sequence[Manifest]) -> str:
