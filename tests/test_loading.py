@@ -7,7 +7,7 @@ import pytest
 from facetrust._loading import _Share, order_of, read_sources
 from facetrust.data.manifest import Manifest
 from facetrust.data.sampler import EpochSampler, GroupSampler
-from facetrust.errors import ManifestError
+from facetrust.errors import ManifestError, UsageError
 from facetrust.recipe import Data, check_recipe
 from facetrust.records import Sample
 
@@ -82,6 +82,13 @@ def test_the_order_is_the_recipes(manifests: tuple[Path, Path]) -> None:
     grouped = order_of(check_recipe(content, "here"), sources)
     assert isinstance(grouped, GroupSampler)
     assert (grouped.batch_size, len(grouped), grouped.seed) == (4, 12, 3)
+    content["data"]["augment"] = {"pairs": True, "species": ["self-blend"]}  # type: ignore[index]
+    with pytest.raises(UsageError, match="both order the batches"):
+        order_of(check_recipe(content, "here"), sources)
+    del content["data"]["per_group"]  # type: ignore[attr-defined]
+    paired = order_of(check_recipe(content, "here"), sources)
+    assert isinstance(paired, EpochSampler)
+    assert (paired.pairs, len(paired)) == (True, 24)
 
 
 @pytest.mark.parametrize(("batch", "sizes"), [(1, 5), (4, 4)])

@@ -17,7 +17,7 @@ from facetrust._teaching import Answers
 from facetrust.data.dataset import FaceData, absolute, collate
 from facetrust.data.manifest import Manifest
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
-from facetrust.errors import ManifestError
+from facetrust.errors import ManifestError, UsageError
 from facetrust.recipe import Data, Recipe
 from facetrust.records import Sample
 
@@ -92,9 +92,15 @@ def _warn_of_audit(path: Path, found: str) -> None:
 
 
 def order_of(recipe: Recipe, sources: Sources) -> EpochSampler | GroupSampler:
-    """Returns in which order training draws its rows."""
+    """Returns in which order training draws its rows.
+
+    Raises:
+        UsageError: batches shall be both of groups and of pairs.
+    """
     data = recipe.data
     if data.per_group is not None:
+        if data.augment.pairs:
+            raise UsageError("data.per_group and data.augment.pairs both order the batches; set one of them")
         groups = len({(row.domain, row.label) for row in sources.train})
         steps = max(1, (data.length or len(sources.train)) // (groups * data.per_group))
         return GroupSampler(sources.train, each=data.per_group, steps=steps, seed=recipe.seed)
