@@ -26,6 +26,7 @@ import cv2
 
 from facetrust.errors import ImageError
 from facetrust.records import CheckReport, write_text
+from facetrust.runtime._asked import BUNDLED
 from facetrust.runtime.clip import check_clip
 from facetrust.runtime.detector import open_detector
 from facetrust.runtime.session import load_model
@@ -52,7 +53,7 @@ def main() -> None:
     videos = sorted(path for path in given.videos.rglob("*") if path.suffix.lower() in VIDEOS)
     if not videos:
         parser.error(f"{given.videos}: no video in it")
-    names = {"antispoof": "antispoof-tiny"} | dict(each.split("=", 1) for each in given.model)
+    names = dict(BUNDLED) | dict(each.split("=", 1) for each in given.model)
     asked = {task: names[task] for task in given.tasks if task in names}
     if missing := set(given.tasks) - set(asked):
         parser.error(f"no model for {', '.join(sorted(missing))}; give --model TASK=FILE")

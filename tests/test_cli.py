@@ -223,6 +223,13 @@ class TestCheck:
         decisions = [(each["task"], each["decision"]) for each in said["faces"][0]["verdicts"]]
         assert decisions == [("antispoof", "bona fide"), ("deepfake", "manipulated")]
 
+    def test_both_questions_are_asked_unless_one_is_named(self, photo, capsys):
+        assert run("check", photo, "--json") in (0, 1)
+        (face,) = json.loads(capsys.readouterr().out)["faces"]
+        assert [verdict["task"] for verdict in face["verdicts"]] == ["antispoof", "deepfake"]
+        assert run("check", "--help") == 0
+        assert "antispoof and deepfake if none is named" in " ".join(capsys.readouterr().out.split())
+
     def test_the_search_for_pictures_is_stable_and_deep(self, tmp_path):
         for name in ("z.JPG", "a/y.png", "a/b/x.webp", "a/notes.txt", "c.gif"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,9 @@ def simulate(
     ] = None,
     copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides every attack.")] = 0,
+    longest_face: Annotated[
+        int, typer.Option(min=16, help="Larger faces are shrunk to so many pixels.")
+    ] = 112,
     keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
     splits: Annotated[
         list[str] | None, typer.Option("--split", help="Use rows of this split only; repeatable.")
@@ -89,6 +92,7 @@ def simulate(
             seed=seed,
             species=species or SPECIES,
             wanted=Selection(splits or (), apart_from or (), people),
+            longest_face=longest_face,
             keep_live=keep_live,
             progress=advance,
         )

@@ -78,7 +78,7 @@ def check(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
     task: Annotated[
         list[str] | None,
-        typer.Option(help="antispoof if none is named; deepfake and synthetic need --model TASK=FILE."),
+        typer.Option(help="antispoof and deepfake if none is named; synthetic needs --model synthetic=FILE."),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file; repeatable.")
@@ -89,7 +89,7 @@ def check(
     rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, when it is ready.")] = False,
 ) -> int:
-    """Says of every face in pictures and videos whether it can be trusted.
+    """Says of every face in pictures and videos whether it is live and genuine, and so can be trusted.
 
     Status 2 if any of them could not be read (the others are still checked), otherwise 1 if any is not
     trusted, otherwise 0. A picture without a face is no failure: it says so in its reason.

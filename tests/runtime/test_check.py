@@ -117,6 +117,12 @@ class TestTwoQuestions:
         said = [(verdict.task, verdict.decision) for verdict in face.verdicts]
         assert said == [("antispoof", "attack"), ("deepfake", "genuine")]
 
+    def test_both_are_asked_unless_one_is_named(self, two, told):
+        settings = {"models": two, "detector": told(self.box)}
+        reports = [checking.check(self.image, **settings), *checking.check_many([self.image], **settings)]
+        for report in reports:
+            assert [verdict.task for verdict in report.faces[0].verdicts] == ["antispoof", "deepfake"]
+
     def test_the_detector_looks_once(self, ask_both, told):
         detector = told(self.box)
         report = ask_both(detector=detector)
@@ -305,11 +311,11 @@ def test_check_many_wants_several(source, models, told):
 
 
 def test_what_is_bundled_is_opened_once(write_model, monkeypatch, mtcnn):
-    path = write_model("antispoof-tiny")
+    paths = {name: write_model(name, task=task) for task, name in module.BUNDLED.items()}
     opened = []
-    monkeypatch.setattr(module, "bundled", lambda: ["antispoof-tiny"])
+    monkeypatch.setattr(module, "bundled", lambda: list(paths))
     monkeypatch.setattr(
-        module, "load_model", lambda name, *, threads: opened.append(name) or load_model(path)
+        module, "load_model", lambda name, *, threads: opened.append(name) or load_model(paths[name])
     )
     monkeypatch.setattr(module, "open_detector", lambda *, threads: opened.append("mtcnn") or mtcnn)
     module._bundled_model.cache_clear()
@@ -317,10 +323,14 @@ def test_what_is_bundled_is_opened_once(write_model, monkeypatch, mtcnn):
     try:
         check(DARK)
         check(DARK)
+        asked_once = list(opened)
+        checking.check(DARK)
+        checking.check(DARK)
     finally:
         module._bundled_model.cache_clear()
         module._bundled_detector.cache_clear()
-    assert opened == ["antispoof-tiny", "mtcnn"]
+    assert asked_once == ["antispoof-tiny", "mtcnn"]
+    assert opened == [*asked_once, "deepfake-tiny"]
 
 
 def test_no_torch_and_nothing_else_of_training(write_model, tmp_path):

@@ -177,6 +177,14 @@ def test_several_tasks(write_model, film, tmp_path):
     near(whole.verdicts[0].score, np.mean(frame((40, 30, 200))))
 
 
+def test_both_questions_about_faces_are_asked_unless_one_is_named(write_model, film, tmp_path):
+    models = {"deepfake": write_model("two", task="deepfake"), "antispoof": write_model("one")}
+    path = film(tmp_path / "a.avi", [frame((40, 30, 10))] * 10)
+    report = module.check_clip(path, models=models, detector=Squares())
+    assert [verdict.task for verdict in report.verdicts] == ["antispoof", "deepfake"]
+    assert report.trusted is True
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_telling_frame_is_drawn(ask, film, tmp_path, turned):
     """The brightest frame of each track; a box is in the frame's pixels though the frame had to be turned."""

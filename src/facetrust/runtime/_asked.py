@@ -13,7 +13,7 @@ from facetrust.runtime.session import Model, bundled, load_model
 
 Given = Mapping[TaskName, str | Path | Model]
 
-BUNDLED: dict[TaskName, str] = {"antispoof": "antispoof-tiny"}
+BUNDLED: dict[TaskName, str] = {"antispoof": "antispoof-tiny", "deepfake": "deepfake-tiny"}
 FACE_TASKS: tuple[TaskName, ...] = ("antispoof", "deepfake")
 PICTURE_TASKS: tuple[TaskName, ...] = ("synthetic",)
 TASKS = (*FACE_TASKS, *PICTURE_TASKS)
