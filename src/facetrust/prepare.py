@@ -86,7 +86,7 @@ def prepare(
     if not context >= 1 or longest_face < 16:
         raise UsageError(f"context must be at least 1 and longest_face 16; got {context} and {longest_face}")
     if split not in (None, *get_args(Split)):
-        raise UnknownName("split", split, get_args(Split))
+        raise UnknownName("split", str(split), get_args(Split))
     samples: list[Sample] = call_as_said(
         find("data.sources", source), source, root, **{"seed": seed, **(settings or {})}
     )
