@@ -67,7 +67,7 @@ def read_sources(data: Data) -> Sources:
 
 
 def _of_others(dev: list[Sample], train: list[Sample]) -> list[Sample]:
-    """Leaves out development rows of people whom another manifest has among its training rows."""
+    """Leaves out development rows of people who are among the training rows, of whatever manifest."""
     people = {row.subject for row in train if row.subject is not None}
     kept = [row for row in dev if row.subject not in people]
     if len(kept) < len(dev):

@@ -14,8 +14,8 @@ import numpy as np
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
 from facetrust.data.settings import settle
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, simulate
-from facetrust.errors import ImageError, ManifestError, UnknownName
+from facetrust.data.simulate import SPECIES, beside, check_species, simulate
+from facetrust.errors import ImageError, ManifestError
 from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
 
@@ -78,9 +78,7 @@ def simulate_attacks(
         UnknownName: a species or a split is not known.
         UsageError: fewer than one person is wanted, or pictures made by another call lie there.
     """
-    for name in species:
-        if name not in (known := (*SPECIES, *MANIPULATIONS)):
-            raise UnknownName("attack species", name, known)
+    check_species(species)
     source, out = Manifest.read(manifest), Path(out)
     check_suffix(out)
     chosen = _live(source, wanted, seed)

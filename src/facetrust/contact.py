@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from facetrust.data.manifest import Manifest
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, manipulate, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, check_species, manipulate, simulate
 from facetrust.data.traces import Traces, traces
-from facetrust.errors import ManifestError, UnknownName, UsageError
+from facetrust.errors import ManifestError, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image
 from facetrust.records import Box, Preprocessing, write_whole
 
@@ -52,8 +52,7 @@ def contact_sheet(
         UsageError: the sheet's name does not end in .png, or it shall have no row.
     """
     out = Path(out)
-    if species not in (known := (*SPECIES, *MANIPULATIONS)):
-        raise UnknownName("attack species", species, known)
+    check_species([species])
     if out.suffix.lower() != ".png":
         raise UsageError(f"{out}: a contact sheet is a picture; its name must end in .png")
     if rows < 1:
@@ -113,9 +112,9 @@ def _drawn(source: Manifest, count: int, seed: int) -> Iterator[tuple[Pixels, Bo
 def _made(image: Pixels, box: Box, species: str, rng: np.random.Generator) -> dict[str, Pixels]:
     """Returns column name → cell."""
     if species in MANIPULATIONS:
-        fake, real, mask = manipulate(image, box, species=species, rng=rng)
-        grey = np.repeat(np.round(mask * 255).astype(np.uint8)[:, :, None], 3, axis=2)
-        made = {"original": image, "mask": grey, "fake": fake, "real": real}
+        blend = manipulate(image, box, species=species, rng=rng)
+        grey = np.repeat(blend.levels, 3, axis=2)
+        made = {"original": image, "mask": grey, "fake": blend.fake, "real": blend.real}
     else:
         made = {"original": image, "attack": simulate(image, box, species=species, rng=rng)}
     return {name: _cell(picture, box) for name, picture in made.items()}

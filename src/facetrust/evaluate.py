@@ -66,7 +66,8 @@ def evaluate(
         raise UsageError(f"split {split!r}: use one of {', '.join(get_args(Split))}")
     check_kinds(KINDS if robustness else ())
     whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
-    rows = _absolute(whole.only(split))
+    part = whole.only(split)
+    rows, names = _absolute(part), part.samples()
     card, scorer = _open(model, batch=batch, workers=workers)
     answers = list(_shown(scorer(rows, read_image), len(rows), progress, f"{card.name} on {split}"))
     out = Path(out)
@@ -78,14 +79,12 @@ def evaluate(
         split=split,
         seed=card.seed,
     )
-    names = whole.only(split).samples()
     _write_scores(_path(out, "scores", made_by), names, answers, made_by)
     _write_errors(out / f"errors-{split}.csv", names, answers)
     if every_epoch:
         _write_epochs(Path(model), rows, names, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
     fitted = _fitted(learning or whole) if baselines else {}
-    part = whole.only(split)
     _write_baselines(out, part, fitted=fitted, made_by=made_by)
     if robustness:
         where = out / "robustness"

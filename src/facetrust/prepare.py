@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,7 +15,8 @@ from PIL import Image, PngImagePlugin
 
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.settings import settle
-from facetrust.errors import ImageError, ManifestError, UnknownName, UsageError
+from facetrust.data.splits import check_split
+from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging import Pixels, read_image
 from facetrust.records import Box, Sample, Split, write_text, write_whole
 from facetrust.registry import call_as_said, find
@@ -85,8 +86,8 @@ def prepare(
     check_suffix(out)
     if not context >= 1 or longest_face < 16:
         raise UsageError(f"context must be at least 1 and longest_face 16; got {context} and {longest_face}")
-    if split not in (None, *get_args(Split)):
-        raise UnknownName("split", str(split), get_args(Split))
+    if split is not None:
+        check_split(split)
     samples: list[Sample] = call_as_said(
         find("data.sources", source), source, root, **{"seed": seed, **(settings or {})}
     )

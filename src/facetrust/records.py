@@ -305,6 +305,12 @@ class Scores:
         """Returns a text column as (N,) objects, null as None."""
         return np.array(self.rows[name].to_list(), dtype=object)
 
+    def same_rows(self, other: Scores) -> bool:
+        """Whether both hold the same samples with the same labels, in whatever order."""
+        keys = ["sample", "label"]
+        mine, theirs = (each.rows.select(keys).sort(keys) for each in (self, other))
+        return mine.equals(theirs)
+
     def write(self, path: str | Path) -> None:
         """Writes a Parquet file; what made it goes into the file's metadata."""
         text = self.made_by.model_dump_json()

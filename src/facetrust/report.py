@@ -201,7 +201,7 @@ def _check_same_rows(tests: list[tuple[Path, Scores]]) -> None:
                 raise ScoresError(
                     f"{path}: its {field} is {b!r}, that of {first_path} is {a!r}; report them apart"
                 )
-        if _rows_of(scores) != _rows_of(first):
+        if not scores.same_rows(first):
             raise ScoresError(
                 f"{path}: its {len(scores)} rows are not the {len(first)} rows of {first_path}; "
                 "evaluate both on the same manifest again"
@@ -210,10 +210,6 @@ def _check_same_rows(tests: list[tuple[Path, Scores]]) -> None:
         if key in seen:
             raise ScoresError(f"{path}: scores of the same model, version and seed as {seen[key]}; give one")
         seen[key] = path
-
-
-def _rows_of(scores: Scores) -> list[tuple[Any, ...]]:
-    return sorted(scores.rows.select("sample", "label").rows())
 
 
 def _key(scores: Scores) -> tuple[object, ...]:

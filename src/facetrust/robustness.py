@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from facetrust._drawings import Decline, declines
 from facetrust.data.disturb import KINDS
@@ -129,13 +128,9 @@ def _whose(path: Path, scores: Scores, tests: Mapping[str, Scores]) -> str:
             f"{path}: {plain.model}@{plain.version} (seed {plain.seed}) on {plain.split} of manifest "
             f"{plain.manifest[:12]} is not among the reported scores; report them too or leave it out"
         )
-    if _rows_of(scores) != _rows_of(tests[mine[0]]):
+    if not scores.same_rows(tests[mine[0]]):
         raise ScoresError(f"{path}: its rows are not those reported of {mine[0]}; evaluate both again")
     return mine[0]
-
-
-def _rows_of(scores: Scores) -> list[tuple[Any, ...]]:
-    return sorted(scores.rows.select("sample", "label").rows())
 
 
 def _points(

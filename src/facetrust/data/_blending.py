@@ -26,6 +26,11 @@ class Blend(NamedTuple):
     real: Pixels
     mask: Plane
 
+    @property
+    def levels(self) -> Pixels:
+        """The mask as (H, W, 1) uint8, 255 where it is 1."""
+        return np.asarray(np.round(self.mask[:, :, None] * 255), dtype=np.uint8)
+
 
 class Change(NamedTuple):
     """A change of colours and sharpness, in the order of its fields; as it stands it changes nothing.

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from facetrust.data import augment as augmentation
 from facetrust.data import contrast as contrasts
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, manipulate, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, check_species, manipulate, simulate
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.records import Box, Preprocessing, Sample
@@ -105,7 +105,7 @@ class FaceData(Dataset[Any]):
             raise UsageError(f"pairs: {min(alone)} has no genuine picture beside it; take {MANIPULATIONS}")
         if pairs and draws % 2:
             raise UsageError(f"draws={draws}: pairs need an even number")
-        _known("attack species", species, (*SPECIES, *MANIPULATIONS))
+        check_species(sorted(species))
         _known("style", (style,), STYLES)
         _known("view", same, views)
         self.samples = tuple(samples)
@@ -153,26 +153,31 @@ class FaceData(Dataset[Any]):
 
     def _shown(
         self, image: Pixels, box: Box, sample: Sample, rng: np.random.Generator, *, odd: bool
-    ) -> tuple[Pixels, bool, Pixels]:
-        """Returns the picture, whether it was faked, and its mask (H, W, 1), 255 where it is not genuine."""
-        whole = np.full((*image.shape[:2], 1), 255, np.uint8)
-        if sample.label:
-            return (image if self.pairs else self._beside(image, box, rng)), False, whole
-        if self.pairs:
-            blend = manipulate(image, box, species=str(rng.choice(self.species)), rng=rng)
-            return (blend.fake, True, _levels(blend.mask)) if odd else (blend.real, False, 0 * whole)
-        if rng.random() >= self.simulate:
-            return self._beside(image, box, rng), False, 0 * whole
-        species = str(rng.choice(self.species))
-        if species in MANIPULATIONS:
+    ) -> tuple[Pixels, bool, Pixels | None]:
+        """Returns the picture, whether it was faked, and its mask if masks are wanted.
+
+        That is (H, W, 1) uint8, 255 where the picture is not genuine.
+        """
+        genuine = sample.label == 0
+        faked = genuine and (odd if self.pairs else rng.random() < self.simulate)
+        if genuine and (faked or self.pairs):
+            species = str(rng.choice(self.species))
+            if species not in MANIPULATIONS:
+                return simulate(image, box, species=species, rng=rng), faked, self._mask(image, 255)
             blend = manipulate(image, box, species=species, rng=rng)
-            return blend.fake, True, _levels(blend.mask)
-        return simulate(image, box, species=species, rng=rng), True, whole
+            if faked:
+                return blend.fake, faked, blend.levels if self.masks else None
+            return blend.real, faked, self._mask(image, 0)
+        if self.simulate and not self.pairs:
+            image = beside(image, box, species=self.species, rng=rng)
+        return image, faked, self._mask(image, 255 * sample.label)
 
-    def _beside(self, image: Pixels, box: Box, rng: np.random.Generator) -> Pixels:
-        return beside(image, box, species=self.species, rng=rng) if self.simulate else image
+    def _mask(self, image: Pixels, level: int) -> Pixels | None:
+        return np.full((*image.shape[:2], 1), level, np.uint8) if self.masks else None
 
-    def _views(self, image: Pixels, box: Box, mask: Pixels, rng: np.random.Generator) -> dict[str, Any]:
+    def _views(
+        self, image: Pixels, box: Box, mask: Pixels | None, rng: np.random.Generator
+    ) -> dict[str, Any]:
         """Returns the item's `views`, and its `mask` if masks are wanted."""
         seen, seen_box, margins, mask = self._augmented(image, box, mask, rng)
         views = {
@@ -184,29 +189,30 @@ class FaceData(Dataset[Any]):
             crop = crop_face(seen, seen_box, how, margin=margins[0])
             for number in range(self.contrast):
                 views[f"contrast-{number}"] = _stack([contrasts.view(crop, how.size, rng)], how)
-        if not self.masks:
+        if mask is None:
             return {"views": views}
         how = self.views["student"]
         covered = np.stack([crop_face(mask, seen_box, how, margin=margin) for margin in margins])
         return {"views": views, "mask": torch.from_numpy(covered.astype(np.float32) / 255)}
 
     def _augmented(
-        self, image: Pixels, box: Box, mask: Pixels, rng: np.random.Generator
-    ) -> tuple[Pixels, Box, tuple[float, ...], Pixels]:
+        self, image: Pixels, box: Box, mask: Pixels | None, rng: np.random.Generator
+    ) -> tuple[Pixels, Box, tuple[float, ...], Pixels | None]:
         """Returns what the student sees: the picture, the box in it, the margins, and the mask upon it."""
         how = self.views.get("student", Preprocessing())
         if not self.training:
             return image, box, how.margins, mask
-        # What moves the picture moves the mask, as a fourth channel.
+        if mask is not None:  # What moves the picture moves the mask, as a fourth channel.
+            image = np.dstack((image, mask))
         if rng.random() < 0.5:
-            image, box = augmentation.mirror(np.dstack((image, mask)), box)
-            image, mask = _parted(image)
+            image, box = augmentation.mirror(image, box)
+        if self.style == "camera" and rng.random() < self.tight:
+            image, box = augmentation.tighten(image, box, rng)
+        if mask is not None:
+            image, mask = np.ascontiguousarray(image[:, :, :3]), image[:, :, 3:]
         if self.style == "flip":
             image = contrasts.base(image, rng)
         else:
-            if rng.random() < self.tight:
-                image, box = augmentation.tighten(np.dstack((image, mask)), box, rng)
-                image, mask = _parted(image)
             image = augmentation.degrade(image, rng, strength=self.strength)
         margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
         if self.style == "camera":
@@ -249,16 +255,6 @@ def _view(image: Pixels, box: Box, how: Preprocessing, margins: tuple[float, ...
 
 def _stack(crops: Sequence[Pixels], how: Preprocessing) -> Tensor:
     return torch.from_numpy(np.stack([to_tensor(crop, how) for crop in crops]))
-
-
-def _levels(mask: NDArray[np.float32]) -> Pixels:
-    """Returns a mask in [0, 1] as (H, W, 1) uint8."""
-    return np.asarray(np.round(mask[:, :, None] * 255), dtype=np.uint8)
-
-
-def _parted(image: Pixels) -> tuple[Pixels, Pixels]:
-    """Returns the colours and the mask of a picture with four channels."""
-    return np.ascontiguousarray(image[:, :, :3]), image[:, :, 3:]
 
 
 def _floats(arrays: Sequence[NDArray[Any]]) -> Tensor:

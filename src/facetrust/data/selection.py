@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facetrust.data.manifest import Manifest
-from facetrust.data.splits import SPLITS
-from facetrust.errors import UnknownName, UsageError
+from facetrust.data.splits import check_split
+from facetrust.errors import UsageError
 from facetrust.records import Sample
 
 
@@ -54,8 +54,7 @@ def select(samples: Sequence[Sample], wanted: Selection, *, seed: int = 0) -> Se
         ManifestError: a manifest to stay apart from cannot be used.
     """
     for split in wanted.splits:
-        if split not in SPLITS:
-            raise UnknownName("split", split, SPLITS)
+        check_split(split)
     if wanted.people is not None and wanted.people < 1:
         raise UsageError(f"people={wanted.people}: one at least is needed")
     trained = {person for path in wanted.apart_from for person in _trained_on(path)}

@@ -8,7 +8,7 @@ Moire and colour facts: He et al., arXiv 2404.08450 (SPSC); the rest is this mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -24,6 +24,17 @@ Plane = NDArray[np.float32]
 
 SPECIES = ("print", "replay")
 MANIPULATIONS = ("self-blend", "digital-spoof")  # of the face itself, for the deepfake task
+
+
+def check_species(names: Iterable[str]) -> None:
+    """Checks that `simulate` knows these kinds.
+
+    Raises:
+        UnknownName: one it does not know.
+    """
+    for name in names:
+        if name not in (known := (*SPECIES, *MANIPULATIONS)):
+            raise UnknownName("attack species", name, known)
 
 
 def simulate(
@@ -43,8 +54,7 @@ def simulate(
     Raises:
         UnknownName: no such species.
     """
-    if species not in (known := (*SPECIES, *MANIPULATIONS)):
-        raise UnknownName("attack species", species, known)
+    check_species([species])
     if species in MANIPULATIONS:
         return manipulate(image, box, species=species, rng=rng).fake
     shown = _reproduce(image.astype(np.float32) / 255.0, rng)

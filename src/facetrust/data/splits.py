@@ -7,11 +7,21 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from facetrust.errors import UsageError
+from facetrust.errors import UnknownName, UsageError
 from facetrust.records import Sample, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 SHARES: dict[Split, float] = {"train": 0.7, "dev": 0.15, "test": 0.15}
+
+
+def check_split(name: str) -> None:
+    """Checks a split's name.
+
+    Raises:
+        UnknownName: there is no such split.
+    """
+    if name not in SPLITS:
+        raise UnknownName("split", name, SPLITS)
 
 
 class Shared(NamedTuple):

@@ -27,9 +27,11 @@ __all__ = [
     "Output",
     "attention_of",
     "create_model",
+    "images_of",
     "load_checkpoint",
     "look_inside",
     "mean_logits",
+    "over_crops",
     "save_checkpoint",
 ]
 
@@ -73,10 +75,18 @@ def _parse(name: str) -> tuple[str, tuple[str, ...]]:
 
 def mean_logits(model: nn.Module, crops: Tensor) -> Tensor:
     """Returns (B,) float32 logits, the mean over the M crops of each face in (B, M, 3, h, w)."""
+    return over_crops(model(images_of(crops)).logit, crops.shape[1])
+
+
+def images_of(crops: Tensor) -> Tensor:
+    """Returns the crops (B, M, 3, h, w) of all faces as images (B * M, 3, h, w)."""
     # Channels last in memory: convolutions train up to twice as fast on a CPU.
-    images = crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-    logits: Tensor = model(images).logit
-    return logits.float().reshape(crops.shape[:2]).mean(1)
+    return crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def over_crops(value: Tensor, crops: int) -> Tensor:
+    """Returns what each image (B * M, ...) gave as (B, ...) float32, the mean over a face's M crops."""
+    return value.float().reshape(-1, crops, *value.shape[1:]).mean(1)
 
 
 def save_checkpoint(

@@ -113,9 +113,8 @@ def _check_same(test: Scores, other: Scores) -> None:
                 f"checkpoints {test.made_by.version} and {other.made_by.version} of {test.made_by.model} "
                 f"differ in {field}: {a!r} and {b!r}; give those of one run on one test set"
             )
-    mine, theirs = (sorted(each.rows.select("sample", "label").rows()) for each in (test, other))
-    if mine != theirs:
+    if not test.same_rows(other):
         raise ProtocolError(
-            f"the {len(theirs)} rows of checkpoint {other.made_by.version} of {test.made_by.model} are not "
-            f"the {len(mine)} reported ones; evaluate it on the same manifest again"
+            f"the {len(other)} rows of checkpoint {other.made_by.version} of {test.made_by.model} are not "
+            f"the {len(test)} reported ones; evaluate it on the same manifest again"
         )

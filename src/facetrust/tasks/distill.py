@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from facetrust import registry
 from facetrust.errors import UsageError
-from facetrust.models import Inside, attention_of, look_inside, mean_logits
+from facetrust.models import Inside, attention_of, look_inside, mean_logits, over_crops
 
 _STUDENT, _TEACHER = "student_", "teacher_"
 # What lies in a network as one tensor a layer; kept and handed on as one tensor, split for the losses.
@@ -168,24 +168,20 @@ class Distill(nn.Module):
         found: dict[str, Any] = {}
         for name in wanted - {"text"}:
             if name == "logits":
-                found[name] = _over_crops(inside.output.logit, crops)
+                found[name] = over_crops(inside.output.logit, crops)
             elif name == "attention":
                 maps = attention_of(inside)
-                found[name] = _over_crops(
+                found[name] = over_crops(
                     maps if self.tells_heads_apart else maps.mean(2, keepdim=True), crops
                 )
             elif name in _LAYERED:
                 layers = getattr(inside, name)
                 if not layers:
                     raise UsageError(f"{name}: the network has no transformer layers to compare")
-                found[name] = [_over_crops(layer, crops) for layer in layers]
+                found[name] = [over_crops(layer, crops) for layer in layers]
             else:
-                found[name] = _over_crops(getattr(inside, name), crops)
+                found[name] = over_crops(getattr(inside, name), crops)
         return found
-
-
-def _over_crops(value: Tensor, crops: int) -> Tensor:
-    return value.float().reshape(-1, crops, *value.shape[1:]).mean(1)
 
 
 def _own(classes: Tensor, labels: Tensor) -> Tensor:
