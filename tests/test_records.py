@@ -157,7 +157,7 @@ def test_a_column_without_a_value_keeps_its_kind():
 def test_rows_are_the_same_in_any_order_whatever_their_scores():
     ours = Scores(table(), MADE_BY)
     assert ours.same_rows(Scores(table(score=[0.9, 0.8]).reverse(), MADE_BY))
-    assert not ours.same_rows(Scores(table().with_columns(1 - pl.col("label")), MADE_BY))
+    assert not ours.same_rows(Scores(table().with_columns((1 - pl.col("label")).alias("label")), MADE_BY))
     assert not ours.same_rows(Scores(table().head(1), MADE_BY))
 
 
