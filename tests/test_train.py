@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from facetrust._learner import Learner
 from facetrust.data.manifest import Manifest
@@ -19,6 +20,9 @@ from facetrust.models import create_model, load_checkpoint, save_checkpoint
 from facetrust.recipe import Recipe, check_recipe, load_recipe
 from facetrust.records import ModelCard, Preprocessing, Sample, sha256_of
 from facetrust.train import train
+
+# isort: split
+import timm
 
 LOGITS = {"distillation": {"logit-distillation": {}}}
 
@@ -157,6 +161,28 @@ def test_a_student_learns_from_two_teachers(
     assert "timm/test_vit: its head was never trained" in caplog.text
     assert "train/logit-distillation" in next((out / "log").rglob("metrics.csv")).read_text()
     assert not any("teacher" in key for key in state(out)["state_dict"])
+    assert load_checkpoint(out)[1].training_data.endswith("; taught by whole; taught by test_vit")
+
+
+def test_the_card_names_the_weights_that_training_began_with(manifest: Path, tmp_path: Path) -> None:
+    backbone = timm.create_model("mobilenetv4_conv_small_035", num_classes=0)
+    file = tmp_path / "begin.safetensors"
+    save_file(backbone.state_dict(), file)
+    trainer = {"epochs": 1, "batch_size": 8, "workers": 0, "ema": 0, "flags": {"enable_progress_bar": False}}
+    settings = {"stage": 2, "dropout": 0.2, "pretrained": str(file)}
+    recipe = recipe_of(
+        manifest,
+        model={"name": "timm/mobilenetv4_conv_small_035", "settings": settings},
+        optimizer={"lr": 1e-9, "weight_decay": 0},
+        trainer=trainer,
+    )
+    out = train(recipe, out=tmp_path / "further")
+    file_hash = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    file.unlink()
+    model, card = load_checkpoint(out)
+    assert card.training_data.endswith(f"; began with pretrained begin.safetensors {file_hash}")
+    for name, value in model.features.backbone.named_parameters():
+        torch.testing.assert_close(value, backbone.get_parameter(name), atol=1e-6, rtol=0)
 
 
 def test_a_folder_is_not_overwritten(run: Path, manifest: Path, tmp_path: Path) -> None:

@@ -7,35 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facetrust._efficientnet_names import in_timm
 from facetrust.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _HEAD = 64  # Width of an attention head.
-# EfficientNet-B0 as efficientnet_pytorch names it, and as timm does: outside of the blocks, in them, and
-# in the first, which does not expand. There, blocks are numbered through; here, by stage.
-_OUTSIDE = {
-    "_conv_stem": "conv_stem",
-    "_bn0": "bn1",
-    "_conv_head": "conv_head",
-    "_bn1": "bn2",
-    "_fc": "classifier",
-}
-_SQUEEZE = {"_se_reduce": "se.conv_reduce", "_se_expand": "se.conv_expand"}
-_FIRST = _SQUEEZE | {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-_LATER = _SQUEEZE | {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
-_BLOCKS = [
-    f"blocks.{stage}.{block}" for stage, many in enumerate((1, 2, 2, 3, 3, 4, 1)) for block in range(many)
-]
-# The rest of the Efficient ViTs' names, patterns and ours, applied in this order.
+# The Efficient ViTs' own names, patterns and ours, applied in this order.
 _EFFICIENT = (
     (r"^(efficient_net\.|pos_embedding|cls_token)", r"embedder.\1"),
     (r"^patch_to_embedding\.", "embedder.project."),
@@ -135,17 +114,9 @@ def _image_size(numbers: int) -> tuple[int, int]:
 def _renamed(found: Mapping[str, Tensor], table: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
     weights = {}
     for name, value in found.items():
-        key = re.sub(r"(?<=efficient_net\.)(?:_blocks\.(\d+)\.)?(_\w+)", _as_in_timm, name)
+        before, trunk, within = name.rpartition("efficient_net.")
+        key = f"{before}{trunk}{in_timm(within)}" if trunk else name
         for pattern, ours in table:
             key = re.sub(pattern, ours, key)
         weights[key] = value
     return weights
-
-
-def _as_in_timm(name: re.Match[str]) -> str:
-    block, part = name.groups()
-    if block is None:
-        return _OUTSIDE.get(part, part)
-    if int(block) >= len(_BLOCKS):
-        return name[0]
-    return f"{_BLOCKS[int(block)]}.{(_LATER if int(block) else _FIRST).get(part, part)}"

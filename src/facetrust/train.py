@@ -24,7 +24,7 @@ from facetrust.data.sampler import EpochSampler, GroupSampler
 from facetrust.errors import UnknownName, UsageError
 from facetrust.protocols import fit_threshold
 from facetrust.recipe import Recipe, load_recipe
-from facetrust.records import SUSPECTS, ModelCard, Result, write_text, write_whole
+from facetrust.records import SUSPECTS, ModelCard, Result, sha256_of, write_text, write_whole
 from facetrust.tasks.distill import Distill
 
 # isort: split
@@ -263,7 +263,7 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
         score_means=f"sigmoid of the logit, in [0, 1]; higher means more likely {SUSPECTS[recipe.task]}",
         evidence_means=meaning,
         thresholds=(threshold,),
-        training_data=sources.described,
+        training_data="; ".join([sources.described, *_origins(recipe)]),
         terms=recipe.terms,
         recipe=recipe.name or "not stated",
         manifest=sources.manifest,
@@ -275,3 +275,14 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
     # What an image size did not come from, the size of the inputs gives: weights must load without a recipe.
     settings = {"image_size": recipe.preprocessing.size, **recipe.model.settings}
     models.save_checkpoint(model, card, out, settings=settings, recipe=recipe.to_yaml())
+
+
+def _origins(recipe: Recipe) -> Iterator[str]:
+    """Gives what the weights owe to others: those that training began with, and the teachers."""
+    begun = recipe.model.settings.get("pretrained")
+    if begun:
+        file = Path(str(begun))
+        which = f"{file.name} {sha256_of(file)[:16]}" if file.is_file() else f"weights {str(begun).lower()}"
+        yield f"began with pretrained {which}"
+    for teacher in recipe.teachers:
+        yield f"taught by {Path(teacher.path).name}"

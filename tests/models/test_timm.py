@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.models import create_model, look_inside
+
+# isort: split
+import timm
 
 # Name, settings, parameters, cells of the evidence at 128 x 128 pixels.
 CASES = [
     ("timm/mobilenetv3_small_100", {}, 927_585, (4, 4)),
     ("timm/mobilenetv3_small_100", {"stage": 3}, 190_569, (8, 8)),
     ("timm/mobilenetv4_conv_small_050", {"stage": -2}, 87_617, (8, 8)),
+    ("timm/efficientnet_lite0", {"block": 4}, 254_065, (8, 8)),
+    ("timm/mobilenetv3_small_100", {"block": 4}, None, (8, 8)),
     ("timm/resnet18", {"stage": 3}, 2_783_041, (8, 8)),
     ("timm/test_vit", {}, 304_001, (8, 8)),
     ("timm/vit_tiny_patch16_224", {"stage": 3}, 1_940_353, (8, 8)),
@@ -30,6 +38,17 @@ def test_size_map_and_gradient_to_every_parameter(
     assert [key for key, value in model.named_parameters() if value.grad is None] == []
     if parameters:
         assert sum(value.numel() for value in model.parameters()) == parameters
+
+
+def test_a_cut_behind_a_block_is_that_block_s_answer() -> None:
+    torch.manual_seed(0)
+    model = create_model("timm/efficientnet_lite0", image_size=(64, 64), block=4).eval()
+    whole = timm.create_model("efficientnet_lite0").eval()
+    whole.load_state_dict(model.features.backbone.state_dict(), strict=False)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = whole.blocks[:4](whole.bn1(whole.conv_stem(images)))
+        assert torch.equal(model.features(images), expected)
 
 
 def test_logit_is_that_of_pooling_and_a_linear_layer() -> None:
@@ -92,6 +111,11 @@ def test_dropout_takes_whole_channels_in_training_only() -> None:
         ("timm/mobilenetv3_smal_100", {}, UnknownName, "did you mean 'mobilenetv3_small_100'"),
         ("timm/resnet18", {"stage": 9}, UsageError, "ResNet has stages 0 to 4"),
         ("timm/resnet18", {"stages": 3}, UsageError, "stages.*it takes"),
+        ("timm/resnet18", {"block": 3}, UsageError, "block: timm cannot cut ResNet there; set stage"),
+        ("timm/efficientnet_lite0", {"block": 8}, UsageError, "block 8: EfficientNet has blocks 1 to 7"),
+        ("timm/efficientnet_lite0", {"block": 0}, UsageError, "block 0: EfficientNet has blocks 1 to 7"),
+        ("timm/efficientnet_lite0", {"block": 4, "stage": 3}, UsageError, "stage 3 and block 4: give one"),
+        ("timm/levit_128s", {"block": 3}, UsageError, "cannot cut"),
         ("timm/levit_128s", {}, UsageError, "no spatial map"),
         ("timm/resnet18", {"pretrained": True}, ModelError, "pretrained"),
         ("mobilenet", {}, UnknownName, "no model named 'mobilenet'"),
@@ -107,6 +131,49 @@ def test_what_cannot_be_built_says_why(
     monkeypatch.setattr("timm.models._builder.load_pretrained", _unreachable)
     with pytest.raises(error, match=message):
         create_model(name, image_size=(64, 64), **settings)
+
+
+LITE = "timm/efficientnet_lite0"
+
+
+@pytest.mark.parametrize("named", ["timm", "efficientnet_pytorch"])
+def test_weights_come_from_a_file_in_either_naming(named: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    whole = timm.create_model("efficientnet_lite0", num_classes=10)
+    kept = {key: torch.rand_like(value) if value.is_floating_point() else value + 3
+            for key, value in whole.state_dict().items()}  # fmt: skip
+    names = {key: key if named == "timm" else _theirs(key) for key in kept}
+    file = tmp_path / "weights.pth"
+    torch.save({names[key]: value for key, value in kept.items()}, file)
+    model = create_model(LITE, image_size=(64, 64), stage=3, pretrained=str(file))
+    held = model.features.backbone.state_dict()
+    assert len(held) > 100
+    assert all(torch.equal(value, kept[key]) for key, value in held.items())
+
+
+def _theirs(key: str) -> str:
+    """efficientnet_pytorch's name of a tensor of Lite0; its blocks are numbered through."""
+    outside = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}
+    first = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+    later = {"conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1"}
+    later |= {"conv_pwl": "_project_conv", "bn3": "_bn2"}
+    if not key.startswith("blocks."):
+        part, _, rest = key.partition(".")
+        return f"{outside.get(part, '_fc')}.{rest}"
+    _, stage, block, part, rest = key.split(".", 4)
+    number = sum((1, 2, 2, 3, 3, 4, 1)[: int(stage)]) + int(block)
+    return f"_blocks.{number}.{(later if int(stage) else first)[part]}.{rest}"
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    save_file({"conv_stem.weight": torch.zeros(32, 3, 3, 3)}, file)
+    with pytest.raises(
+        ModelError, match=r"weights.safetensors: is not a timm/efficientnet_lite0; tensors: \d+ missing"
+    ):
+        create_model(LITE, image_size=(64, 64), pretrained=str(file))
+    with pytest.raises(ModelError, match=r"none.pth: no such weight file"):
+        create_model(LITE, image_size=(64, 64), pretrained=str(tmp_path / "none.pth"))
 
 
 def _unreachable(*args: object, **settings: object) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from facetrust._efficientnet_names import in_timm
 from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.models._cosine import Cosine
 from facetrust.models._output import Output
+from facetrust.models._pretrained import fill, read_weights
 from facetrust.models._torchvision import make_torchvision_importable
 
 make_torchvision_importable()
@@ -21,9 +25,10 @@ def timm(
     *,
     image_size: tuple[int, int] = (224, 224),
     stage: int | None = None,
+    block: int | None = None,
     dropout: float = 0.0,
     embedding: int | None = None,
-    pretrained: bool = False,
+    pretrained: bool | str = False,
 ) -> Mapped:
     """Returns the backbone `backbone` with a 1x1 linear head, or a cosine head, on its feature map.
 
@@ -32,19 +37,23 @@ def timm(
         image_size: (height, width) in pixels; matters to backbones of fixed size (ViT, Swin).
         stage: cut after this feature map (`feature_info` of a CNN, block of a ViT), the rest is
             left out; negative counts from the end; none keeps the whole backbone.
+        block: cut after so many groups of blocks of an EfficientNet or MobileNet instead, a finer choice.
         dropout: probability that a channel of the feature map is dropped in training.
         embedding: project every cell to this many numbers, and compare their mean with two class
             embeddings, as CLIP does; none for the linear head.
-        pretrained: fetch timm's weights over the network.
+        pretrained: a weight file in timm's names, or an EfficientNet's in efficientnet_pytorch's; true
+            fetches timm's over the network.
 
     Raises:
         UnknownName: timm has no such backbone.
-        UsageError: the stage does not exist, or the backbone gives no spatial map.
-        ModelError: pretrained weights cannot be fetched.
+        UsageError: the stage or block does not exist, both are given, or the backbone gives no spatial map.
+        ModelError: pretrained weights cannot be fetched or read, or do not fit.
     """
     if not library.is_model(backbone.split(".")[0]):
         raise UnknownName("timm backbone", backbone, library.list_models())
-    features = _Features(_backbone(backbone, image_size, pretrained), stage)
+    if stage is not None and block is not None:
+        raise UsageError(f"stage {stage} and block {block}: give one of them")
+    features = _Features(_backbone(backbone, image_size, pretrained), stage, block)
     return Mapped(features, image_size, dropout=dropout, embedding=embedding)
 
 
@@ -123,13 +132,15 @@ class Mapped(nn.Module):
 class _Features(nn.Module):
     """A backbone's spatial map, channels first, whatever layout the backbone has inside."""
 
-    def __init__(self, backbone: nn.Module, stage: int | None) -> None:
+    def __init__(self, backbone: nn.Module, stage: int | None, block: int | None) -> None:
         super().__init__()
         self.tokens = hasattr(backbone, "num_prefix_tokens")
         self.prefix = int(getattr(backbone, "num_prefix_tokens", 0))
         self.channels_last = getattr(backbone, "output_fmt", "NCHW") == "NHWC"
         self.stage = None if stage is None else _cut(backbone, stage, keep_norm=self.tokens)
-        if stage is None and hasattr(backbone, "prune_intermediate_layers"):
+        if block is not None:
+            _cut_blocks(backbone, block)
+        elif stage is None and hasattr(backbone, "prune_intermediate_layers"):
             backbone.prune_intermediate_layers(1, prune_norm=False, prune_head=True)  # type: ignore[operator]
         self.backbone = backbone
 
@@ -146,18 +157,30 @@ class _Features(nn.Module):
         return out.permute(0, 3, 1, 2) if self.channels_last else out
 
 
-def _backbone(name: str, image_size: tuple[int, int], pretrained: bool) -> nn.Module:
+def _backbone(name: str, image_size: tuple[int, int], pretrained: bool | str) -> nn.Module:
     settings: dict[str, Any] = {"num_classes": 0}
     known = library.get_pretrained_cfg(name)
     if known is not None and known.fixed_input_size:
         settings["img_size"] = tuple(image_size)
     try:
-        return library.create_model(name, pretrained=pretrained, **settings)
+        backbone = library.create_model(name, pretrained=pretrained is True, **settings)
     except Exception as error:  # The hub raises many kinds when it cannot be reached.
         doing = "its pretrained weights cannot be fetched" if pretrained else "it cannot be built"
         hint = "set pretrained=false or connect" if pretrained else f"image_size is {tuple(image_size)}"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"timm/{name}: {doing} ({reason}); {hint}") from error
+    if isinstance(pretrained, str):
+        heads = () if known is None else known.classifier
+        _fill(backbone, Path(pretrained), (heads,) if isinstance(heads, str) else tuple(heads or ()), name)
+    return backbone
+
+
+def _fill(backbone: nn.Module, path: Path, heads: tuple[str, ...], name: str) -> None:
+    """Loads all weights in a file but those of the classifier, which is not there."""
+    blocks = [len(stage) for stage in getattr(backbone, "blocks", ()) if isinstance(stage, nn.Sequential)]
+    found = {in_timm(key, blocks): value for key, value in read_weights(path).items()}
+    kept = {key: value for key, value in found.items() if key.rpartition(".")[0] not in heads}
+    fill(backbone, kept, f"{path}: is not a timm/{name}")
 
 
 def _cut(backbone: nn.Module, stage: int, *, keep_norm: bool) -> int:
@@ -173,6 +196,17 @@ def _cut(backbone: nn.Module, stage: int, *, keep_norm: bool) -> int:
         count = len(backbone.feature_info)  # type: ignore[arg-type]
         raise UsageError(f"stage {stage}: {name} has stages 0 to {count - 1}") from None
     return last
+
+
+def _cut_blocks(backbone: nn.Module, block: int) -> None:
+    """Removes all behind the groups of blocks 1 to `block`, so that the map is what is left's answer."""
+    groups = getattr(backbone, "blocks", None)
+    name = type(backbone).__name__
+    if "extra_blocks" not in inspect.signature(backbone.prune_intermediate_layers).parameters:  # type: ignore[arg-type]
+        raise UsageError(f"block: timm cannot cut {name} there; set stage")
+    if not 1 <= block <= len(groups):  # type: ignore[arg-type]
+        raise UsageError(f"block {block}: {name} has blocks 1 to {len(groups)}")  # type: ignore[arg-type]
+    backbone.prune_intermediate_layers([block], extra_blocks=True)  # type: ignore[operator]
 
 
 def _width(features: _Features, image_size: tuple[int, int]) -> int:
