@@ -323,6 +323,18 @@ CASES: dict[str, Case] = {
         ["data", "simulate", "m.parquet", "--out", "new/m.parquet"], "no bona fide rows",
         rows(lambda all_: [row.update(label=1) for row in all_]),
     ),
+    "simulated species unknown": (
+        ["data", "simulate", "m.parquet", "--species", "self-blnd", "--out", "new/m.parquet"], "did you mean 'self-blend'",
+    ),
+    "simulated split unknown": (
+        ["data", "simulate", "m.parquet", "--split", "val", "--out", "new/m.parquet"], "no split named 'val'",
+    ),
+    "simulated people are all others'": (
+        ["data", "simulate", "m.parquet", "--apart-from", "m.parquet", "--split", "train", "--out", "new/m.parquet"], "m.parquet",
+    ),
+    "manifest to stay apart from missing": (
+        ["data", "simulate", "m.parquet", "--apart-from", "none.csv", "--out", "new/m.parquet"], "none.csv: no such manifest",
+    ),
     "simulated manifest of another suffix": (["data", "simulate", "m.parquet", "--out", "new/m.txt"], "m.txt"),
     # A recipe.
     "recipe unknown": (["train", "antispoof/teacher-nuua"], "did you mean 'antispoof/teacher-nuaa'"),
@@ -342,6 +354,17 @@ CASES: dict[str, Case] = {
     "backbone unknown": ([*TRAIN, "--set", "model.name=timm/resnet17"], "no timm backbone named 'resnet17'"),
     "network's setting unknown": ([*TRAIN, "--set", "model.settings.depth=3"], "unexpected keyword argument 'depth'"),
     "stage too deep": ([*TRAIN, "--set", "model.settings.stage=99"], "stage 99"),
+    "block too deep": ([*TRAIN, "--set", "model.settings={block: 99}"], "block 99: MobileNetV3 has blocks 1 to 6"),
+    "stage and block": ([*TRAIN, "--set", "model.settings.block=2"], "stage 1 and block 2: give one of them"),
+    "weights to begin with missing": (
+        [*TRAIN, "--set", "model.settings.pretrained=none.pth"], "none.pth: no such weight file",
+    ),
+    "weights to begin with are text": (
+        [*TRAIN, "--set", "model.settings.pretrained=text.txt"], "text.txt: cannot be read as plain weights",
+    ),
+    "weights to begin with are a run's": (
+        [*TRAIN, "--set", "model.settings.pretrained=run/model.safetensors"], "is not a timm/mobilenetv3_small_050; tensors: ",
+    ),
     "attack species unknown": (
         [*TRAIN, "--set", "data.augment.simulate=1", "--set", "data.augment.species=[mask]"], "mask",
     ),
@@ -405,11 +428,16 @@ CASES: dict[str, Case] = {
         REPORT, "infinite", lambda world: scores(world / "dev.parquet", "dev", spoil=float("inf")),
     ),
     "rule unknown": ([*REPORT, "--rule", "best"], "no threshold rule 'best'"),
+    "video's rule unknown": ([*REPORT, "--video-rule", "worst"], "worst"),
+    "disturbed scores missing": ([*REPORT, "--robustness", "none.parquet"], "none.parquet: no such scores file"),
     "protocol unknown": ([*REPORT, "--protocol", "dev-treshold"], "did you mean 'dev-threshold'"),
     "report into a file": (["report", "test.parquet", "--dev", "dev.parquet", "--out", "text.txt"], "text.txt"),
     # Shipping.
     "run to export missing": (["export", "none", "--out", "new.onnx"], "none: no card.json"),
     "export of another suffix": (["export", "run", "--out", "new.pt"], "new.pt: give a name that ends in .onnx, or in .xml"),
+    "rule to export by unknown": (
+        ["export", "run", "--out", "new.onnx", "--rule", "best", "--data", "m.parquet"], "no threshold rule 'best'",
+    ),
     "int8 without faces": (["export", "run", "--out", "new.onnx", "--int8"], "give a manifest"),
     "run to export altered": (
         ["export", "run", "--out", "new.onnx"], "SHA-256 is", file("run/model.safetensors", b"x" * 100),
