@@ -115,7 +115,7 @@ def test_dropout_takes_whole_channels_in_training_only() -> None:
         ("timm/efficientnet_lite0", {"block": 8}, UsageError, "block 8: EfficientNet has blocks 1 to 7"),
         ("timm/efficientnet_lite0", {"block": 0}, UsageError, "block 0: EfficientNet has blocks 1 to 7"),
         ("timm/efficientnet_lite0", {"block": 4, "stage": 3}, UsageError, "stage 3 and block 4: give one"),
-        ("timm/levit_128s", {"block": 3}, UsageError, "cannot cut"),
+        ("timm/dla34", {"block": 3}, UsageError, "block: timm cannot cut DLA there"),
         ("timm/levit_128s", {}, UsageError, "no spatial map"),
         ("timm/resnet18", {"pretrained": True}, ModelError, "pretrained"),
         ("mobilenet", {}, UnknownName, "no model named 'mobilenet'"),

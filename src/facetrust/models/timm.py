@@ -200,13 +200,13 @@ def _cut(backbone: nn.Module, stage: int, *, keep_norm: bool) -> int:
 
 def _cut_blocks(backbone: nn.Module, block: int) -> None:
     """Removes all behind the groups of blocks 1 to `block`, so that the map is what is left's answer."""
-    groups = getattr(backbone, "blocks", None)
     name = type(backbone).__name__
-    if "extra_blocks" not in inspect.signature(backbone.prune_intermediate_layers).parameters:  # type: ignore[arg-type]
-        raise UsageError(f"block: timm cannot cut {name} there; set stage")
-    if not 1 <= block <= len(groups):  # type: ignore[arg-type]
-        raise UsageError(f"block {block}: {name} has blocks 1 to {len(groups)}")  # type: ignore[arg-type]
-    backbone.prune_intermediate_layers([block], extra_blocks=True)  # type: ignore[operator]
+    cut = getattr(backbone, "prune_intermediate_layers", None)
+    if cut is None or "extra_blocks" not in inspect.signature(cut).parameters:
+        raise UsageError(f"block: timm cannot cut {name} there; set stage or leave the setting out")
+    if not 1 <= block <= (count := len(backbone.blocks)):  # type: ignore[arg-type]
+        raise UsageError(f"block {block}: {name} has blocks 1 to {count}")
+    cut([block], extra_blocks=True)
 
 
 def _width(features: _Features, image_size: tuple[int, int]) -> int:
