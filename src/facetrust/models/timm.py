@@ -204,7 +204,8 @@ def _cut_blocks(backbone: nn.Module, block: int) -> None:
     cut = getattr(backbone, "prune_intermediate_layers", None)
     if cut is None or "extra_blocks" not in inspect.signature(cut).parameters:
         raise UsageError(f"block: timm cannot cut {name} there; set stage or leave the setting out")
-    if not 1 <= block <= (count := len(backbone.blocks)):  # type: ignore[arg-type]
+    count = len(backbone.blocks)  # type: ignore[arg-type]
+    if not 1 <= block <= count:
         raise UsageError(f"block {block}: {name} has blocks 1 to {count}")
     cut([block], extra_blocks=True)
 
