@@ -19,7 +19,7 @@ from facetrust.errors import ManifestError, ModelError, UnknownName, UsageError
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
 from facetrust.recipe import Recipe, check_recipe, load_recipe
 from facetrust.records import ModelCard, Preprocessing, Sample, sha256_of
-from facetrust.train import train
+from facetrust.train import _origins, train
 
 # isort: split
 import timm
@@ -183,6 +183,16 @@ def test_the_card_names_the_weights_that_training_began_with(manifest: Path, tmp
     assert card.training_data.endswith(f"; began with pretrained begin.safetensors {file_hash}")
     for name, value in model.features.backbone.named_parameters():
         torch.testing.assert_close(value, backbone.get_parameter(name), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "said"), [(True, ["weights"]), ("openai-Large", ["weights openai-Large"]), (False, [])]
+)
+def test_a_library_s_weights_are_named_by_their_tag(
+    pretrained: bool | str, said: list[str], manifest: Path
+) -> None:
+    recipe = recipe_of(manifest, model={"name": "any", "settings": {"pretrained": pretrained}})
+    assert list(_origins(recipe)) == [f"began with pretrained {each}" for each in said]
 
 
 def test_a_folder_is_not_overwritten(run: Path, manifest: Path, tmp_path: Path) -> None:

@@ -282,7 +282,9 @@ def _origins(recipe: Recipe) -> Iterator[str]:
     begun = recipe.model.settings.get("pretrained")
     if begun:
         file = Path(str(begun))
-        which = f"{file.name} {sha256_of(file)[:16]}" if file.is_file() else f"weights {str(begun).lower()}"
+        # Else a library's own: by their tag, or the only ones.
+        tag = "" if begun is True else f" {begun}"
+        which = f"{file.name} {sha256_of(file)[:16]}" if file.is_file() else f"weights{tag}"
         yield f"began with pretrained {which}"
     for teacher in recipe.teachers:
         yield f"taught by {Path(teacher.path).name}"

@@ -170,13 +170,14 @@ def _backbone(name: str, image_size: tuple[int, int], pretrained: bool | str) ->
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"timm/{name}: {doing} ({reason}); {hint}") from error
     if isinstance(pretrained, str):
-        heads = () if known is None else known.classifier
-        _fill(backbone, Path(pretrained), (heads,) if isinstance(heads, str) else tuple(heads or ()), name)
+        _fill(backbone, Path(pretrained), name)
     return backbone
 
 
-def _fill(backbone: nn.Module, path: Path, heads: tuple[str, ...], name: str) -> None:
+def _fill(backbone: nn.Module, path: Path, name: str) -> None:
     """Loads all weights in a file but those of the classifier, which is not there."""
+    named = backbone.pretrained_cfg.get("classifier") or ()  # type: ignore[operator,union-attr]
+    heads = (named,) if isinstance(named, str) else named
     blocks = [len(stage) for stage in getattr(backbone, "blocks", ()) if isinstance(stage, nn.Sequential)]
     found = {in_timm(key, blocks): value for key, value in read_weights(path).items()}
     kept = {key: value for key, value in found.items() if key.rpartition(".")[0] not in heads}
