@@ -22,11 +22,11 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
+from facetrust.faces.detector import open_detector
 from facetrust.imaging import crop_face
 from facetrust.records import Preprocessing, write_text
 from facetrust.runtime.check import check
-from facetrust.runtime.detector import open_detector
-from facetrust.runtime.session import load_model
+from facetrust.runtime.model import load_model
 
 SIZE = (480, 640)
 STAGES = ("decode", "detect", "antispoof")

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from facetrust.data.augment import tighten
+from facetrust.data.augment.camera import tighten
 from facetrust.data.dataset import absolute
 from facetrust.data.manifest import Manifest
 from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.metrics.auc import auc
 from facetrust.records import Box, Fill, Sample
-from facetrust.runtime.session import Model, load_model
+from facetrust.runtime.model import Model, load_model
 
 MARGINS = ((1.0,), (1.2,), (1.5,), (2.0,), (1.0, 1.5), (1.1, 1.6), (1.2, 2.0))
 FILLS: tuple[Fill, ...] = ("shift", "reflect", "edge", "zero")

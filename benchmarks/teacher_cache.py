@@ -19,11 +19,11 @@ from unittest.mock import patch
 
 import numpy as np
 
-from facetrust import train
-from facetrust._learner import Learner
-from facetrust.evaluate import evaluate
-from facetrust.recipe import load_recipe
+from facetrust.evaluation.evaluate import evaluate
 from facetrust.records import Scores
+from facetrust.training import train
+from facetrust.training.learner import Learner
+from facetrust.training.recipe import load_recipe
 
 
 def main() -> None:

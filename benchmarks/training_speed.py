@@ -25,14 +25,15 @@ import cv2
 import numpy as np
 import torch
 
-from facetrust import models, train
-from facetrust._assembly import Assembly
-from facetrust._learner import Learner
-from facetrust._loading import order_of, read_sources
+from facetrust import models
 from facetrust.data.manifest import Manifest
-from facetrust.recipe import Recipe, load_recipe
 from facetrust.records import Sample
-from facetrust.tasks.antispoof import antispoof
+from facetrust.tasks.antispoof.objective import objective as antispoof
+from facetrust.training import train
+from facetrust.training.assembly import Assembly
+from facetrust.training.learner import Learner
+from facetrust.training.loading import order_of, read_sources
+from facetrust.training.recipe import Recipe, load_recipe
 
 Clock = Callable[[], float]
 CLOCK: Clock = time.perf_counter if torch.cuda.is_available() else time.process_time

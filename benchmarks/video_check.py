@@ -25,12 +25,12 @@ from typing import Any
 import cv2
 
 from facetrust.errors import ImageError
+from facetrust.faces.detector import open_detector
+from facetrust.imaging.video import VIDEOS, frame_count, iter_frames
 from facetrust.records import CheckReport, write_text
-from facetrust.runtime._asked import BUNDLED
-from facetrust.runtime.clip import check_clip
-from facetrust.runtime.detector import open_detector
-from facetrust.runtime.session import load_model
-from facetrust.video import VIDEOS, frame_count, iter_frames
+from facetrust.runtime.bundled import BUNDLED
+from facetrust.runtime.model import load_model
+from facetrust.runtime.videos import check_video
 
 MINUTE = 60
 
@@ -77,7 +77,7 @@ def checked(
     for path in videos:
         start = time.perf_counter()
         try:
-            report = check_clip(path, list(models), models=models, detector=finder)
+            report = check_video(path, list(models), models=models, detector=finder)
         except ImageError as error:
             rows.append({"file": path.name, "error": str(error)})
             print(f"{path.name:24} {error}")
@@ -147,7 +147,7 @@ def peaks_of(clip: Path, asked: dict[str, str], detector: Path | None, threads: 
 
     models: Any = dict(asked)
     tasks: Any = list(asked)
-    check_clip(clip, tasks, models=models, detector=detector, threads=threads, progress=note)
+    check_video(clip, tasks, models=models, detector=detector, threads=threads, progress=note)
     peaks["end"] = peak_mib()
     return peaks
 

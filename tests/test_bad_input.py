@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from facetrust import cli, registry
-from facetrust.data.audit import AuditReport
+from facetrust.data.audit.audit import AuditReport
 from facetrust.data.manifest import Manifest
 from facetrust.errors import FacetrustError
 from facetrust.models import create_model, save_checkpoint

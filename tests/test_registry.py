@@ -73,13 +73,13 @@ class TestSettingsAsText:
         return one, frames, name, sure
 
     def test_the_signature_says_of_what_kind_they_are(self):
-        made = registry.call_as_said(self.built, "x", 1, frames="[30, 9]", name="c23", sure="true")
+        made = registry.call_with_text(self.built, "x", 1, frames="[30, 9]", name="c23", sure="true")
         assert made == (1, (30, 9), "c23", True)
-        assert registry.call_as_said(self.built, "x", 1, frames="7") == (1, 7, "", False)
-        assert registry.call_as_said(self.built, "x", 1, frames=(2, 3)) == (1, (2, 3), "", False)
+        assert registry.call_with_text(self.built, "x", 1, frames="7") == (1, 7, "", False)
+        assert registry.call_with_text(self.built, "x", 1, frames=(2, 3)) == (1, (2, 3), "", False)
 
     def test_what_does_not_fit_is_named(self):
         with pytest.raises(UsageError, match="x: sure: Input should be a valid boolean"):
-            registry.call_as_said(self.built, "x", 1, sure="perhaps")
+            registry.call_with_text(self.built, "x", 1, sure="perhaps")
         with pytest.raises(UsageError, match=r"frame.*it takes"):
-            registry.call_as_said(self.built, "x", 1, frame="7")
+            registry.call_with_text(self.built, "x", 1, frame="7")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from facetrust import cli
 from facetrust.data.simulate import simulate
-from facetrust.runtime.session import bundled
+from facetrust.model_file import bundled
 
 ROOT = Path(__file__).resolve().parents[1]
 WANTED = {

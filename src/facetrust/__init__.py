@@ -5,25 +5,35 @@ Everything is imported when it is first used, so that `import facetrust` costs n
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# A tool that looks at faces sends nothing: ONNX Runtime reads this when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 if TYPE_CHECKING:
+    from facetrust.errors import FacetrustError
     from facetrust.models import create_model
     from facetrust.records import CheckReport, Face, ModelCard, Verdict
-    from facetrust.runtime.check import check
-    from facetrust.runtime.session import load_model
+    from facetrust.runtime.check import check, check_many, check_video
+    from facetrust.runtime.checker import Checker
+    from facetrust.runtime.model import load_model
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "CheckReport": "records",
+    "Checker": "runtime.checker",
     "Face": "records",
+    "FacetrustError": "errors",
     "ModelCard": "records",
     "Verdict": "records",
     "check": "runtime.check",
+    "check_many": "runtime.check",
+    "check_video": "runtime.check",
     "create_model": "models",
-    "load_model": "runtime.session",
+    "load_model": "runtime.model",
 }
 __all__ = [*sorted(_HOMES), "__version__"]
 

@@ -18,10 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class FacetrustError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose. All of them survive pickling, and so cross process pools."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args)
 
 
 class UsageError(FacetrustError):
@@ -42,7 +46,10 @@ class MissingExtra(UsageError):
     """An optional package is missing; the message gives the command that installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; run: pip install 'facetrust[{extra}]'")
+        super().__init__(
+            f"{package} is not installed; run: pip install 'facetrust[{extra}]' "
+            f"(in a checkout: pip install '.[{extra}]')"
+        )
 
 
 class InputError(FacetrustError):
@@ -75,3 +82,16 @@ class ProtocolError(FacetrustError):
 
 class ExportError(FacetrustError):
     """An exported model does not agree with the one it came from."""
+
+
+def _rebuilt(kind: type[FacetrustError], args: tuple[Any, ...]) -> FacetrustError:
+    """An error from its message, past constructors that compose one."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
+
+def first_line(error: BaseException, *, most: int = 160) -> str:
+    """Returns a foreign error's message as one line of at most `most` characters; its kind if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:most] if lines else type(error).__name__

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from facetrust import registry
 from facetrust.errors import MissingExtra, UsageError
-from facetrust.models import Output, attention_of, create_model, look_inside
+from facetrust.models import Score, attention_of, create_model, look_inside
 
-NAMES = registry.names("explain")
+NAMES = registry.names("explain.methods")
 NETWORKS = ("timm/mobilenetv3_small_050", "timm/test_vit")
 SIZE = (64, 48)
 
@@ -30,14 +30,14 @@ class Cells(nn.Module):
             self.head.weight.fill_(1.0)
             self.head.bias.zero_()
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         evidence = self.head(self.features(images))[:, 0]
-        return Output(evidence.mean((1, 2)), evidence)
+        return Score(evidence.mean((1, 2)), evidence)
 
 
 def takes(name: str) -> str:
     """Returns what an explanation is given with the images: `model` or `maps`."""
-    return next(iter(inspect.signature(registry.find("explain", name)).parameters))
+    return next(iter(inspect.signature(registry.find("explain.methods", name)).parameters))
 
 
 def explained(name: str, model: nn.Module, images: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def explained(name: str, model: nn.Module, images: Tensor) -> Tensor:
 
 def by(name: str, given: nn.Module | Tensor, images: Tensor) -> Tensor:
     try:
-        return registry.build("explain", name, given, images)
+        return registry.build("explain.methods", name, given, images)
     except MissingExtra as error:
         pytest.skip(str(error))
 

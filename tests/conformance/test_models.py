@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from facetrust import registry
-from facetrust.models import Output, create_model, load_checkpoint, save_checkpoint
+from facetrust.models import Score, create_model, load_checkpoint, save_checkpoint
 from facetrust.records import ModelCard, Preprocessing
 
 NAMES = registry.names("models")
@@ -60,7 +60,7 @@ class TestEveryModel:
     def test_gives_logits_and_the_map_whose_mean_they_are(self, name):
         model, _, _, images = built(name)
         output = model.eval()(images)
-        assert isinstance(output, Output)
+        assert isinstance(output, Score)
         assert output.logit.shape == (3,)
         assert output.evidence.shape[0] == 3
         assert output.evidence.ndim == 3

@@ -11,9 +11,9 @@ from PIL import Image
 import facetrust
 from facetrust.data.manifest import Manifest
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
-from facetrust.recipe import Recipe, load_recipe, recipe_names
 from facetrust.records import ModelCard, Preprocessing, Sample
-from facetrust.train import train
+from facetrust.training.recipe import Recipe, load_recipe, recipe_names
+from facetrust.training.train import train
 
 FOLDER = Path(facetrust.__file__).parent / "recipes"
 NAMES = recipe_names()

@@ -19,8 +19,8 @@ from facetrust import registry
 from facetrust.data.manifest import Manifest
 from facetrust.data.splits import shared
 from facetrust.errors import ManifestError
+from facetrust.imaging.video import VIDEOS
 from facetrust.records import Sample
-from facetrust.video import VIDEOS
 
 NAMES = registry.names("data.sources")
 

@@ -7,11 +7,11 @@ import random
 import pytest
 
 from facetrust import registry
+from facetrust.data.folds import Fold
 from facetrust.errors import ProtocolError, UsageError
-from facetrust.protocols.splits import Fold
 from facetrust.records import Sample
 
-NAMES = registry.names("protocols.splits")
+NAMES = registry.names("data.folds")
 FOLDS = {"leave-one-domain-out": 8, "mcio": 4, "oulu-npu": 14, "single-source": 12, "wcs": 3}
 # The parts that each set's makers give it.
 SETS = {
@@ -64,14 +64,14 @@ def test_all_were_seen():
 @pytest.mark.parametrize("name", NAMES)
 class TestEveryProtocol:
     def test_gives_its_number_of_folds_with_names_for_files(self, name):
-        folds = registry.build("protocols.splits", name, ROWS)
+        folds = registry.build("data.folds", name, ROWS)
         assert all(type(fold) is Fold for fold in folds)
         names = [fold.name for fold in folds]
         assert len(set(names)) == len(names) == FOLDS[name]
         assert all(part.replace("-", "").replace(".", "").isalnum() for part in names)
 
     def test_puts_nobody_on_two_sides(self, name):
-        for fold in registry.build("protocols.splits", name, ROWS):
+        for fold in registry.build("data.folds", name, ROWS):
             for column in ("subject", "media"):
                 places: dict[str, set[str]] = {}
                 for row in fold.samples:
@@ -80,31 +80,31 @@ class TestEveryProtocol:
                 assert all(len(splits) == 1 for splits in places.values()), fold.name
 
     def test_has_both_labels_in_every_split(self, name):
-        for fold in registry.build("protocols.splits", name, ROWS):
+        for fold in registry.build("data.folds", name, ROWS):
             found = {(row.split, row.label) for row in fold.samples}
             assert found == {(split, label) for split in ("train", "dev", "test") for label in (0, 1)}
 
     def test_changes_nothing_but_the_split(self, name):
         known = {row.path: row for row in ROWS}
-        for fold in registry.build("protocols.splits", name, ROWS):
+        for fold in registry.build("data.folds", name, ROWS):
             assert len({row.path for row in fold.samples}) == len(fold.samples)
             for row in fold.samples:
                 assert row == known[row.path].model_copy(update={"split": row.split})
 
     def test_is_the_same_under_a_seed_and_in_any_order(self, name):
         shuffled = random.Random(1).sample(ROWS, len(ROWS))
-        first = registry.build("protocols.splits", name, ROWS, seed=3)
-        assert registry.build("protocols.splits", name, shuffled, seed=3) == first
+        first = registry.build("data.folds", name, ROWS, seed=3)
+        assert registry.build("data.folds", name, shuffled, seed=3) == first
 
     def test_one_label_alone_is_a_named_error(self, name):
         with pytest.raises(ProtocolError, match="no attacks") as caught:
-            registry.build("protocols.splits", name, [row for row in ROWS if not row.label])
+            registry.build("data.folds", name, [row for row in ROWS if not row.label])
         assert "\n" not in str(caught.value)
 
     def test_nothing_is_a_named_error(self, name):
         with pytest.raises(ProtocolError, match=name):
-            registry.build("protocols.splits", name, [])
+            registry.build("data.folds", name, [])
 
     def test_a_setting_that_it_does_not_have_is_refused(self, name):
         with pytest.raises(UsageError, match=name):
-            registry.build("protocols.splits", name, ROWS, folds=3)
+            registry.build("data.folds", name, ROWS, folds=3)

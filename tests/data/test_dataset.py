@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from facetrust.data import augment, contrast
+from facetrust.data.augment import camera as augment
+from facetrust.data.augment import flip as contrast
 from facetrust.data.dataset import FaceData, Failed, absolute, box_of, collate
 from facetrust.data.sampler import EpochSampler
 from facetrust.data.simulate import SPECIES, manipulate, simulate
@@ -241,7 +242,7 @@ def test_an_unreadable_picture_is_put_aside_and_no_label_moves(samples: list[Sam
     Path(samples[4].path).unlink()
     batch = collate([FaceData(samples, views=VIEWS)[i] for i in range(6)])
     assert batch["index"].tolist() == [0, 1, 3, 5]
-    assert batch["label"].tolist() == [0.0, 1.0, 1.0, 1.0]
+    assert batch["target"].tolist() == [0.0, 1.0, 1.0, 1.0]
     assert [Path(row.path).name for row in batch["failed"]] == ["2.png", "4.png"]
     assert all(isinstance(row, Failed) and "\n" not in row.reason for row in batch["failed"])
     assert collate(batch["failed"])["index"].tolist() == []

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facetrust.models import Output
+from facetrust.models import Score
 from facetrust.records import ModelCard, Preprocessing
 
 
@@ -37,9 +37,9 @@ class Small(nn.Module):
                 part.running_var.uniform_(0.2, 0.6)
         nn.init.normal_(self.head.weight, std=0.5)
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         evidence = self.head(self.body(images))[:, 0]
-        return Output(evidence.mean((1, 2)), evidence)
+        return Score(evidence.mean((1, 2)), evidence)
 
 
 @pytest.fixture

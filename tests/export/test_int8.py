@@ -8,11 +8,11 @@ from torch import nn
 
 from facetrust.errors import ExportError, MetricError, ModelError
 from facetrust.export import int8
-from facetrust.export.file import open_session, read
 from facetrust.export.int8 import Variant, choose, quantize_dynamic, quantize_static
 from facetrust.export.onnx import export
 from facetrust.export.parity import INT8_TOLERANCE, parity
-from facetrust.models import Output
+from facetrust.model_file import open_session, read
+from facetrust.models import Score
 from facetrust.records import Result, Threshold
 
 
@@ -27,9 +27,9 @@ class Wide(nn.Module):
         )
         self.head = nn.Linear(512, 1)
 
-    def forward(self, images: torch.Tensor) -> Output:
+    def forward(self, images: torch.Tensor) -> Score:
         logit = self.head(self.body(images))[:, 0]
-        return Output(logit, logit[:, None, None])
+        return Score(logit, logit[:, None, None])
 
 
 @pytest.fixture(scope="module")

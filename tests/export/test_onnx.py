@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from facetrust.errors import ExportError, MissingExtra
-from facetrust.export.file import KEY, open_session, read
 from facetrust.export.onnx import OPSET, export, trace
-from facetrust.models import Output, create_model
+from facetrust.model_file import KEY, open_session, read
+from facetrust.models import Score, create_model
 from facetrust.models.onnx import onnx as load_onnx
 from facetrust.models.timm import library as timm
 
@@ -29,9 +29,9 @@ class Tokens(nn.Module):
         )
         self.head = nn.Linear(192, 1)
 
-    def forward(self, images: torch.Tensor) -> Output:
+    def forward(self, images: torch.Tensor) -> Score:
         evidence = self.head(self.backbone.forward_features(images)[:, 1:])[..., 0].unflatten(1, (4, 6))
-        return Output(evidence.mean((1, 2)), evidence)
+        return Score(evidence.mean((1, 2)), evidence)
 
 
 class Changed(nn.Module):
@@ -141,7 +141,7 @@ def test_an_exported_file_can_teach(model, card, tmp_path):
 
 def test_a_fixed_batch_is_refused(model, card, tmp_path):
     def fixed(images, found):
-        return Output(found.logit, found.evidence.reshape(len(images), 8, 6))
+        return Score(found.logit, found.evidence.reshape(len(images), 8, 6))
 
     with pytest.raises(ExportError, match=r"fixes the batch size.*tensor\.shape\[0\]"):
         export(Changed(model, fixed), card, tmp_path / "net.onnx")
@@ -158,13 +158,13 @@ def test_evidence_that_is_not_the_logits_is_refused_and_the_old_file_stays(model
     path = export(model, card, tmp_path / "net.onnx")
     before = {entry: entry.read_bytes() for entry in tmp_path.iterdir()}
     with pytest.raises(ExportError, match="not the sigmoid of the mean evidence"):
-        export(Changed(model, lambda _, found: Output(found.logit, 2 * found.evidence)), card, path)
+        export(Changed(model, lambda _, found: Score(found.logit, 2 * found.evidence)), card, path)
     assert {entry: entry.read_bytes() for entry in tmp_path.iterdir()} == before
 
 
 def test_code_that_cannot_be_traced_is_one_line(model):
     def odd(images, found):
-        return found if float(images.sum()) > 0 else Output(-found.logit, -found.evidence)
+        return found if float(images.sum()) > 0 else Score(-found.logit, -found.evidence)
 
     with pytest.raises(ExportError, match="odd net: torch cannot trace it") as raised:
         trace(Changed(model, odd), (32, 24), name="odd net")

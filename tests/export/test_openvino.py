@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from facetrust.errors import ExportError, MissingExtra
-from facetrust.export.file import open_session
 from facetrust.export.onnx import export
 from facetrust.export.openvino import openvino
+from facetrust.model_file import open_session
 from facetrust.records import ModelCard
 
 

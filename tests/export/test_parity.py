@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from facetrust.errors import ExportError, ModelError
-from facetrust.export.file import read, save
 from facetrust.export.onnx import trace
 from facetrust.export.parity import FLOAT_TOLERANCE, parity
 from facetrust.imaging import read_image
+from facetrust.model_file import read, save
 from facetrust.records import Preprocessing
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from facetrust.errors import UsageError
-from facetrust.losses.affinity_mimicking import AffinityMimicking, affinity_mimicking
+from facetrust.losses import loss_module
+from facetrust.losses.affinity_mimicking import affinity_mimicking
 from facetrust.losses.contrastive_relational import contrastive_relational
 
 
@@ -38,7 +39,7 @@ def test_agrees_with_the_formula_sample_by_sample(scale: float, teacher_scale: f
     expected = slow([x.numpy() for x in given], scale, teacher_scale)
     settings = {"scale": scale, "teacher_scale": teacher_scale}
     assert affinity_mimicking(*given, **settings, reduction="none").tolist() == pytest.approx(expected)
-    assert AffinityMimicking(**settings)(*given).item() == pytest.approx(sum(expected) / 5)
+    assert loss_module("affinity-mimicking", **settings)(*given).item() == pytest.approx(sum(expected) / 5)
 
 
 def test_the_teachers_scale_is_fifty_unless_told() -> None:

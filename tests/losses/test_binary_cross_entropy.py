@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from facetrust.errors import UsageError
-from facetrust.losses.binary_cross_entropy import BinaryCrossEntropy, binary_cross_entropy
+from facetrust.losses import loss_module
+from facetrust.losses.binary_cross_entropy import binary_cross_entropy
 
 
 def slow(logit: float, label: float, smoothing: float) -> float:
@@ -22,7 +23,9 @@ def test_agrees_with_the_formula_term_by_term(smoothing: float) -> None:
     tensors = torch.tensor(logits, dtype=torch.float64), torch.tensor(labels)
     found = binary_cross_entropy(*tensors, smoothing=smoothing, reduction="none")
     assert found.tolist() == pytest.approx(expected, rel=1e-10)
-    assert BinaryCrossEntropy(smoothing=smoothing)(*tensors).item() == pytest.approx(sum(expected) / 4)
+    assert loss_module("binary-cross-entropy", smoothing=smoothing)(*tensors).item() == pytest.approx(
+        sum(expected) / 4
+    )
 
 
 def test_closed_forms() -> None:

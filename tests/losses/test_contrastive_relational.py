@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from facetrust.errors import UsageError
-from facetrust.losses.contrastive_relational import ContrastiveRelational, contrastive_relational
+from facetrust.losses import loss_module
+from facetrust.losses.contrastive_relational import contrastive_relational
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -44,7 +45,9 @@ def test_agrees_with_the_formula_sample_by_sample(scale: float, teacher_scale: f
     expected = slow([x.numpy() for x in given], scale, teacher_scale)
     settings = {"scale": scale, "teacher_scale": teacher_scale}
     assert contrastive_relational(*given, **settings, reduction="none").tolist() == pytest.approx(expected)
-    assert ContrastiveRelational(**settings)(*given).item() == pytest.approx(sum(expected) / 5)
+    assert loss_module("contrastive-relational", **settings)(*given).item() == pytest.approx(
+        sum(expected) / 5
+    )
 
 
 def test_is_zero_where_both_match_alike() -> None:

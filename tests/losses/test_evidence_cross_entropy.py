@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from facetrust.losses.evidence_cross_entropy import EvidenceCrossEntropy, evidence_cross_entropy
+from facetrust.losses import loss_module
+from facetrust.losses.evidence_cross_entropy import evidence_cross_entropy
 
 
 def slow(evidence: list[list[float]], mask: torch.Tensor, shift: float) -> float:
@@ -47,7 +48,7 @@ def test_a_map_that_points_at_the_place_costs_least_and_still_speaks_for_the_who
 def test_descending_finds_the_mask() -> None:
     masks = (torch.rand(2, 4, 4, generator=torch.Generator().manual_seed(1)) > 0.5).float()
     evidence = torch.zeros(2, 4, 4, requires_grad=True)
-    loss = EvidenceCrossEntropy()
+    loss = loss_module("evidence-cross-entropy")
     for _ in range(200):
         (gradient,) = torch.autograd.grad(loss(evidence, masks), evidence)
         evidence = (evidence - 20 * gradient).detach().requires_grad_()

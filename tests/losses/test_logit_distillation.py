@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from facetrust.errors import UsageError
-from facetrust.losses.logit_distillation import LogitDistillation, logit_distillation
+from facetrust.losses import loss_module
+from facetrust.losses.logit_distillation import logit_distillation
 
 
 def slow(student: float, teacher: float, t: float) -> float:
@@ -75,14 +76,14 @@ def test_extreme_logits_stay_finite_and_grow_like_the_gap() -> None:
 
 def test_no_gradient_reaches_the_teacher() -> None:
     student, teacher = torch.zeros(2, requires_grad=True), torch.ones(2, requires_grad=True)
-    LogitDistillation(temperature=2)(student, teacher).backward()
+    loss_module("logit-distillation", temperature=2)(student, teacher).backward()
     assert teacher.grad is None
     assert student.grad is not None
 
 
 def test_module_is_the_function() -> None:
     student, teacher = random_logits(3)
-    module = LogitDistillation(temperature=3, reduction="none")
+    module = loss_module("logit-distillation", temperature=3, reduction="none")
     expected = logit_distillation(student, teacher, temperature=3, reduction="none")
     assert torch.equal(module(student, teacher), expected)
 

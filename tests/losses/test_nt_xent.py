@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from facetrust.errors import UsageError
-from facetrust.losses.nt_xent import NtXent, nt_xent
+from facetrust.losses import loss_module
+from facetrust.losses.nt_xent import nt_xent
 
 
 def slow(first: np.ndarray, second: np.ndarray, temperature: float) -> list[float]:
@@ -32,7 +33,9 @@ def test_agrees_with_the_formula_anchor_by_anchor(temperature: float) -> None:
     expected = slow(first.numpy(), second.numpy(), temperature)
     found = nt_xent(first, second, temperature=temperature, reduction="none")
     assert found.tolist() == pytest.approx(expected, rel=1e-9)
-    assert NtXent(temperature=temperature)(first, second).item() == pytest.approx(sum(expected) / 5)
+    assert loss_module("nt-xent", temperature=temperature)(first, second).item() == pytest.approx(
+        sum(expected) / 5
+    )
 
 
 def test_views_all_alike_give_the_logarithm_of_the_candidates() -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from facetrust.errors import UsageError
-from facetrust.losses.relation_distillation import RelationDistillation, relation_distillation
+from facetrust.losses import loss_module
+from facetrust.losses.relation_distillation import relation_distillation
 
 
 def parts(
@@ -45,7 +46,7 @@ def test_agrees_with_the_formula_relation_by_relation(heads: int) -> None:
     expected = slow(student, teacher, layers=(1, 4), heads=heads)
     found = relation_distillation(*student, *teacher, relation_heads=heads, reduction="none")
     assert found.tolist() == pytest.approx(expected)
-    module = RelationDistillation(relation_heads=heads)
+    module = loss_module("relation-distillation", relation_heads=heads)
     assert module(*student, *teacher).item() == pytest.approx(sum(expected) / 2)
 
 

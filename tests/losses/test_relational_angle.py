@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from facetrust.losses.relational_angle import RelationalAngle, relational_angle
+from facetrust.losses import loss_module
+from facetrust.losses.relational_angle import relational_angle
 
 
 def cosine(points: np.ndarray, i: int, j: int, k: int) -> float:
@@ -38,7 +39,7 @@ def test_agrees_with_the_formula_triple_by_triple() -> None:
     student, teacher = points(0, 3), points(1, 5)
     expected = slow(student.numpy(), teacher.numpy())
     assert relational_angle(student, teacher, reduction="none").tolist() == pytest.approx(expected)
-    assert RelationalAngle()(student, teacher).item() == pytest.approx(sum(expected) / 6)
+    assert loss_module("relational-angle")(student, teacher).item() == pytest.approx(sum(expected) / 6)
 
 
 def test_a_right_angle_against_a_straight_line() -> None:

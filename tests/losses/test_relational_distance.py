@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from facetrust.losses.relational_distance import RelationalDistance, relational_distance
+from facetrust.losses import loss_module
+from facetrust.losses.relational_distance import relational_distance
 
 
 def relative(points: np.ndarray) -> list[list[float]]:
@@ -36,7 +37,7 @@ def test_agrees_with_the_formula_pair_by_pair() -> None:
     student, teacher = points(0, 3), points(1, 5)
     expected = slow(student.numpy(), teacher.numpy())
     assert relational_distance(student, teacher, reduction="none").tolist() == pytest.approx(expected)
-    assert RelationalDistance()(student, teacher).item() == pytest.approx(sum(expected) / 6)
+    assert loss_module("relational-distance")(student, teacher).item() == pytest.approx(sum(expected) / 6)
 
 
 def test_size_place_and_turn_of_the_space_do_not_matter() -> None:

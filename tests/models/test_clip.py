@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from facetrust.errors import UnknownName, UsageError
-from facetrust.export.file import open_session
 from facetrust.export.onnx import export
 from facetrust.export.parity import parity
+from facetrust.model_file import open_session
 from facetrust.models import attention_of, create_model, load_checkpoint, look_inside, save_checkpoint
 from facetrust.records import ModelCard, Preprocessing
 

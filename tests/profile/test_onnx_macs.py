@@ -10,7 +10,7 @@ from torch import nn
 
 from facetrust.errors import ModelError
 from facetrust.export.onnx import trace
-from facetrust.models import Output, create_model
+from facetrust.models import Score, create_model
 from facetrust.profile import _onnx_macs, _torch_macs
 
 
@@ -138,7 +138,7 @@ class Attends(nn.Module):
     def forward(self, images):
         tokens = self.layer(self.patches(images).flatten(2).transpose(1, 2))
         evidence = self.head(tokens)[..., 0].unflatten(1, (4, 5))
-        return Output(evidence.mean((1, 2)), evidence)
+        return Score(evidence.mean((1, 2)), evidence)
 
 
 @pytest.mark.parametrize("name", ["timm/starnet_s050", "minifasnet", "attends"])

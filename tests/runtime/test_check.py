@@ -13,10 +13,10 @@ from PIL import Image
 from facetrust.errors import ImageError, ModelError, UnknownName, UsageError
 from facetrust.imaging import quarter_turn
 from facetrust.records import CheckReport, Preprocessing
-from facetrust.runtime import _asked as module
+from facetrust.runtime import bundled as module
 from facetrust.runtime import check as checking
-from facetrust.runtime.check import Failure
-from facetrust.runtime.session import load_model
+from facetrust.runtime.checker import Failure
+from facetrust.runtime.model import load_model
 
 # One question, unless a test asks others.
 check, check_many = (partial(each, tasks=["antispoof"]) for each in (checking.check, checking.check_many))

@@ -5,7 +5,7 @@ import pytest
 from facetrust.errors import UsageError
 from facetrust.imaging import crop_face, cut_out
 from facetrust.records import Face, Preprocessing, Verdict
-from facetrust.runtime.evidence import Heat, draw, free_name, overlay, window
+from facetrust.runtime.evidence import EvidenceMap, draw, free_name, overlay, window
 
 HOW = Preprocessing(margins=(1.5,), size=(32, 32))
 BOX = (200.0, 100.0, 100.0, 120.0)
@@ -45,7 +45,7 @@ def test_the_window_is_what_the_crop_is_cut_from(fill, square, box):
 
 def test_positive_evidence_is_red_negative_blue_and_nothing_lies_outside(grey):
     values = np.float32([[2, 2], [-2, -2]])
-    made = overlay(grey, [], [Heat("antispoof", BOX, HOW, values)])
+    made = overlay(grey, [], [EvidenceMap("antispoof", BOX, HOW, values)])
     x, y, w, h = (round(side) for side in window(grey.shape, BOX, HOW))
     upper, lower = made[y + 10, x + w // 2].astype(int), made[y + h - 10, x + w // 2].astype(int)
     assert upper[0] > 120 > upper[2]
@@ -55,7 +55,7 @@ def test_positive_evidence_is_red_negative_blue_and_nothing_lies_outside(grey):
 
 
 def test_weak_evidence_is_not_blown_up(grey):
-    made = overlay(grey, [], [Heat("antispoof", BOX, HOW, np.full((2, 2), 0.05, np.float32))])
+    made = overlay(grey, [], [EvidenceMap("antispoof", BOX, HOW, np.full((2, 2), 0.05, np.float32))])
     assert np.abs(made[:480].astype(int) - 120).max() < 10
 
 
@@ -70,20 +70,22 @@ def test_the_frame_tells_the_decision(grey):
 def test_any_size_of_picture_with_boxes_reaching_outside(size):
     image = np.zeros((*size, 3), np.uint8)
     box = (-3.0, -3.0, size[1] + 5.0, size[0] + 5.0)
-    made = overlay(image, [judged(box=box)], [Heat("antispoof", box, HOW, np.ones((4, 4), np.float32))])
+    made = overlay(
+        image, [judged(box=box)], [EvidenceMap("antispoof", box, HOW, np.ones((4, 4), np.float32))]
+    )
     assert made.dtype == np.uint8
     assert 480 <= max(made.shape[:2]) <= 1400
 
 
 def test_the_picture_itself_is_not_painted_on(grey):
-    overlay(grey, [judged()], [Heat("antispoof", BOX, HOW, np.ones((4, 4), np.float32))])
+    overlay(grey, [judged()], [EvidenceMap("antispoof", BOX, HOW, np.ones((4, 4), np.float32))])
     assert (grey == 120).all()
 
 
 def test_each_task_has_a_panel_of_its_own(grey):
     """Maps that pull apart at the same place, and legends that say of what each speaks."""
     live, fake = (
-        Heat(task, BOX, HOW, np.full((2, 2), value, np.float32))
+        EvidenceMap(task, BOX, HOW, np.full((2, 2), value, np.float32))
         for task, value in (("antispoof", -2), ("deepfake", 3))
     )
     both = overlay(grey, [judged()], [live, fake, live])
@@ -117,11 +119,11 @@ def test_names_do_not_collide():
 
 def test_what_has_no_sign_is_neither_red_nor_blue_and_the_legend_says_so(grey):
     values = np.float32([[1, 1], [0, 0]])
-    made = overlay(grey, [], [Heat("antispoof", BOX, HOW, values)], signed=False)
+    made = overlay(grey, [], [EvidenceMap("antispoof", BOX, HOW, values)], signed=False)
     x, y, w, h = (round(side) for side in window(grey.shape, BOX, HOW))
     red, green, blue = made[y + 10, x + w // 2].astype(int)
     assert red > green > blue
     assert green >= 120
     assert (made[y + h - 10, x + w // 2] == 120).all()
-    signed = overlay(grey, [], [Heat("antispoof", BOX, HOW, values)])
+    signed = overlay(grey, [], [EvidenceMap("antispoof", BOX, HOW, values)])
     assert not np.array_equal(made[480:], signed[480:])

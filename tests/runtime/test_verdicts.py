@@ -1,5 +1,6 @@
-from facetrust.runtime.session import load_model
 from facetrust.runtime.verdicts import verdict
+
+from facetrust.runtime.model import load_model
 
 
 def test_a_score_at_the_threshold_is_an_attack(write_model):

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from facetrust.data import augment as augmentation
-from facetrust.data import contrast as contrasts
+from facetrust.data.augment import camera as augmentation
+from facetrust.data.augment import flip as contrasts
 from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, check_species, manipulate, simulate
+from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.records import Box, Preprocessing, Sample
@@ -39,7 +40,7 @@ class Answers(Protocol):
 class FaceData(Dataset[Any]):
     """Faces as tensors, one view per network that will look at them.
 
-    Item: `key` and `index` (int), `label` (float, 1 = attack), `simulated` (bool), `views`: name to
+    Item: `key` and `index` (int), `target` (the label as a float, 1 = attack, or what else `target` reads), `simulated` (bool), `views`: name to
     (M, 3, h, w) float32, M the number of margins. The view named `student` is seen augmented when
     `training`; the other views (teachers) see the same face clean and whole, but for those in `same`.
     An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`. With masks, `mask`
@@ -68,6 +69,8 @@ class FaceData(Dataset[Any]):
         read: how a path becomes pixels.
         taught: what the teachers said of each key, if they were asked before; then `taught`, name to
             array, stands in the item.
+        target: what the task learns from; the label if none is given. With masks of classes, `target` is
+            (M, h, w) int64 over the student's crops.
 
     Raises:
         UsageError: no samples, an unknown name, a negative number, no student to look along with, or
@@ -94,6 +97,7 @@ class FaceData(Dataset[Any]):
         same: Collection[str] = (),
         read: Callable[[str], Pixels] = read_image,
         taught: Answers | None = None,
+        target: Target | None = None,
     ) -> None:
         if not samples:
             raise UsageError("no samples; check the manifest and its split column")
@@ -124,6 +128,7 @@ class FaceData(Dataset[Any]):
         self.masks = masks
         self.same = frozenset(same) | {"student"}
         self.read = read
+        self.target: Target = target or Labels()
         self.taught = taught
 
     def __len__(self) -> int:
@@ -139,13 +144,16 @@ class FaceData(Dataset[Any]):
         except ImageError as error:
             return Failed(sample.path, str(error))
         box = box_of(sample, image)
-        image, faked, mask = self._shown(image, box, sample, rng, odd=bool(draw % 2))
+        try:
+            image, faked, mask = self._shown(image, box, sample, rng, odd=bool(draw % 2))
+        except ImageError as error:
+            return Failed(sample.path, str(error))
         key = draw * len(self.samples) + index
         known = {} if self.taught is None else {"taught": dict(self.taught[key])}
         return {
             "key": key,
             "index": index,
-            "label": float(sample.label or faked),
+            "target": self.target.of(sample, faked=faked),
             "simulated": faked,
             **self._views(image, box, mask, rng),
             **known,
@@ -158,6 +166,8 @@ class FaceData(Dataset[Any]):
 
         That is (H, W, 1) uint8, 255 where the picture is not genuine.
         """
+        if isinstance(self.target, Masks):
+            return image, False, self.target.read(sample, image.shape)
         genuine = sample.label == 0
         faked = genuine and (odd if self.pairs else rng.random() < self.simulate)
         if genuine and (faked or self.pairs):
@@ -170,7 +180,7 @@ class FaceData(Dataset[Any]):
             return blend.real, faked, self._mask(image, 0)
         if self.simulate and not self.pairs:
             image = beside(image, box, species=self.species, rng=rng)
-        return image, faked, self._mask(image, 255 * sample.label)
+        return image, faked, self._mask(image, 255 * (sample.label or 0))
 
     def _mask(self, image: Pixels, level: int) -> Pixels | None:
         return np.full((*image.shape[:2], 1), level, np.uint8) if self.masks else None
@@ -192,6 +202,13 @@ class FaceData(Dataset[Any]):
         if mask is None:
             return {"views": views}
         how = self.views["student"]
+        if self.target.dense:
+            nearest = how.model_copy(update={"resize": "nearest"})
+            classes = np.stack([crop_face(mask, seen_box, nearest, margin=margin) for margin in margins])
+            return {
+                "views": views,
+                "target": torch.from_numpy(classes.reshape(classes.shape[:3]).astype(np.int64)),
+            }
         covered = np.stack([crop_face(mask, seen_box, how, margin=margin) for margin in margins])
         return {"views": views, "mask": torch.from_numpy(covered.astype(np.float32) / 255)}
 
@@ -206,6 +223,8 @@ class FaceData(Dataset[Any]):
             image = np.dstack((image, mask))
         if rng.random() < 0.5:
             image, box = augmentation.mirror(image, box)
+            if isinstance(self.target, Masks):
+                image[:, :, 3] = self.target.mirrored(image[:, :, 3])
         if self.style == "camera" and rng.random() < self.tight:
             image, box = augmentation.tighten(image, box, rng)
         if mask is not None:
@@ -221,7 +240,7 @@ class FaceData(Dataset[Any]):
 
 
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
-    """Returns a batch: `key`, `index`, `label`, `simulated` (B,), `views` name to (B, M, 3, h, w), `failed`.
+    """Returns a batch: `key`, `index`, `target`, `simulated` (B, ...), `views` name to (B, M, 3, h, w), `failed`.
 
     `mask` (B, M, h, w) and `taught`, name to (B, ...) float32, are there where the items have them.
 
@@ -235,7 +254,7 @@ def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
     return {
         "key": torch.tensor([item["key"] for item in good], dtype=torch.int64),
         "index": torch.tensor([item["index"] for item in good], dtype=torch.int64),
-        "label": torch.tensor([item["label"] for item in good], dtype=torch.float32),
+        "target": _targets([item["target"] for item in good]),
         "simulated": torch.tensor([item["simulated"] for item in good], dtype=torch.bool),
         "views": {name: torch.stack([item["views"][name] for item in good]) for name in names},
         "failed": [item for item in items if isinstance(item, Failed)],
@@ -244,9 +263,21 @@ def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
     }
 
 
+def _targets(values: Sequence[Any]) -> Tensor:
+    if values and isinstance(values[0], Tensor):
+        return torch.stack(list(values))
+    whole = bool(values) and isinstance(values[0], int)
+    return torch.tensor(values, dtype=torch.int64 if whole else torch.float32)
+
+
 def absolute(samples: Sequence[Sample], root: Path) -> list[Sample]:
-    """Returns the rows with their paths joined to the manifest's folder."""
-    return [sample.model_copy(update={"path": str(root / sample.path)}) for sample in samples]
+    """Returns the rows with the paths of pictures and masks joined to the manifest's folder."""
+    return [
+        row.model_copy(
+            update={"path": str(root / row.path), "mask": None if row.mask is None else str(root / row.mask)}
+        )
+        for row in samples
+    ]
 
 
 def _view(image: Pixels, box: Box, how: Preprocessing, margins: tuple[float, ...] | None) -> Tensor:

@@ -7,15 +7,16 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import polars as pl
 
+from facetrust.data.targets import label_number
 from facetrust.errors import ManifestError
-from facetrust.records import Sample, Split, label_number, write_whole
+from facetrust.records import Sample, Split, write_whole
 
 SUFFIXES = (".parquet", ".csv")
-REQUIRED = ("path", "label", "split")
+REQUIRED = ("path", "split")
 BOX = ("x", "y", "w", "h")
 SCHEMA: dict[str, type[pl.DataType]] = {
     name: {"label": pl.Int64, "frame": pl.Int64, **dict.fromkeys(BOX, pl.Float64)}.get(name, pl.String)
@@ -47,8 +48,10 @@ class Manifest:
     def hash(self) -> str:
         """16 digits of the SHA-256 of the rows; the same for either file format and any row order."""
         digest = hashlib.sha256()
-        for row in self.rows.iter_rows():
-            digest.update(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+        for *row, points in self.rows.iter_rows():
+            # Manifests without points keep the name that they had before there were any.
+            content = row if points is None else [*row, points]
+            digest.update(json.dumps(content, ensure_ascii=True).encode() + b"\n")
         return digest.hexdigest()[:16]
 
     @classmethod
@@ -89,9 +92,7 @@ class Manifest:
     @classmethod
     def of(cls, samples: Sequence[Sample], root: Path, *, source: str = "manifest") -> Manifest:
         """Returns a manifest that has no file yet; paths are relative to `root`."""
-        return cls(
-            pl.DataFrame([sample.model_dump() for sample in samples], schema=SCHEMA), root, source=source
-        )
+        return cls(pl.DataFrame([_row(sample) for sample in samples], schema=SCHEMA), root, source=source)
 
     def samples(self) -> list[Sample]:
         """Returns the rows as samples, sorted by path."""
@@ -127,6 +128,15 @@ class Manifest:
             more = f" and {len(missing) - 1} more" if missing[1:] else ""
             where = f"no such image {self.root / missing[0]}{more}"
             raise ManifestError(f"{self.source}: {where}; paths are relative to the manifest")
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    points = (
+        None
+        if sample.points is None
+        else " ".join(f"{value:g}" for point in sample.points for value in point)
+    )
+    return {**sample.model_dump(exclude={"points"}), "points": points}
 
 
 def _read_csv(path: Path) -> pl.DataFrame:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facetrust.errors import ExportError, MetricError, MissingExtra
-from facetrust.export.file import open_session, read, save
 from facetrust.export.parity import answers_of, as_faces, inputs_of
 from facetrust.imaging import Pixels
+from facetrust.model_file import open_session, read, save
 from facetrust.records import ModelCard, Record
 
 if TYPE_CHECKING:

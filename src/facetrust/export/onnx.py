@@ -12,9 +12,9 @@ import numpy as np
 
 from facetrust.errors import ExportError, MissingExtra
 from facetrust.export._simplify import simplify
-from facetrust.export.file import open_session, save, with_card
 from facetrust.export.parity import FLOAT_TOLERANCE, compare
 from facetrust.imaging import Pixels
+from facetrust.model_file import open_session, save, with_card
 from facetrust.records import ModelCard
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from facetrust.errors import ExportError, MissingExtra
-from facetrust.export.file import read
+from facetrust.model_file import read
 from facetrust.records import sha256_of, write_text
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import ExportError
-from facetrust.export.file import open_session, read
 from facetrust.imaging import Pixels, to_tensor
+from facetrust.model_file import open_session, read
 from facetrust.records import ModelCard, Preprocessing, Record
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facetrust.errors import UsageError
@@ -25,16 +25,3 @@ def binary_cross_entropy(
     targets = labels.to(logits.dtype) * (1 - smoothing) + smoothing / 2
     each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return reduced(each, reduction)
-
-
-class BinaryCrossEntropy(nn.Module):
-    """`binary_cross_entropy` with its settings kept."""
-
-    def __init__(self, *, smoothing: float = 0.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.smoothing = smoothing
-        self.reduction: Reduction = reduction
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Returns the loss of logits (B,) against labels (B,)."""
-        return binary_cross_entropy(logits, labels, smoothing=self.smoothing, reduction=self.reduction)

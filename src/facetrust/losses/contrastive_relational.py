@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from facetrust.losses._affinity import affinity
 from facetrust.losses._check import above_zero
@@ -41,33 +41,3 @@ def contrastive_relational(
     student = affinity(student_embedding, student_text, scale=scale)
     teacher = affinity(teacher_embedding, teacher_text, scale=teacher_scale)
     return reduced((row_divergence(student, teacher) + row_divergence(student.T, teacher.T)) / 2, reduction)
-
-
-class ContrastiveRelational(nn.Module):
-    """`contrastive_relational` with its settings kept."""
-
-    def __init__(
-        self, *, scale: float = 100.0, teacher_scale: float = 100.0, reduction: Reduction = "mean"
-    ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.teacher_scale = teacher_scale
-        self.reduction: Reduction = reduction
-
-    def forward(
-        self,
-        student_embedding: Tensor,
-        student_text: Tensor,
-        teacher_embedding: Tensor,
-        teacher_text: Tensor,
-    ) -> Tensor:
-        """Returns the loss of the student's images and texts (B, d) against the teacher's (B, d')."""
-        return contrastive_relational(
-            student_embedding,
-            student_text,
-            teacher_embedding,
-            teacher_text,
-            scale=self.scale,
-            teacher_scale=self.teacher_scale,
-            reduction=self.reduction,
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facetrust.losses._reduction import Reduction, reduced
@@ -28,16 +28,3 @@ def evidence_cross_entropy(
     covered = functional.adaptive_avg_pool2d(masks[:, None].to(evidence.dtype), (rows, columns))[:, 0]
     each = functional.binary_cross_entropy_with_logits(evidence - shift, covered, reduction="none")
     return reduced(each.mean((1, 2)), reduction)
-
-
-class EvidenceCrossEntropy(nn.Module):
-    """`evidence_cross_entropy` with its settings kept."""
-
-    def __init__(self, *, shift: float = 2.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.shift = shift
-        self.reduction: Reduction = reduction
-
-    def forward(self, evidence: Tensor, masks: Tensor) -> Tensor:
-        """Returns the loss of maps (B, gh, gw) against masks (B, h, w)."""
-        return evidence_cross_entropy(evidence, masks, shift=self.shift, reduction=self.reduction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facetrust.losses._check import above_zero
@@ -34,18 +34,3 @@ def logit_distillation(
     bona_fide = functional.logsigmoid(-t) - functional.logsigmoid(-s)
     loss = (t.sigmoid() * attack + (-t).sigmoid() * bona_fide) * temperature**2
     return reduced(loss, reduction)
-
-
-class LogitDistillation(nn.Module):
-    """`logit_distillation` with its settings kept."""
-
-    def __init__(self, *, temperature: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.temperature = temperature
-        self.reduction: Reduction = reduction
-
-    def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        """Returns the loss of the student's logits (B,) against the teacher's (B,)."""
-        return logit_distillation(
-            student_logits, teacher_logits, temperature=self.temperature, reduction=self.reduction
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facetrust.losses._check import above_zero
@@ -33,16 +33,3 @@ def nt_xent(
     positives = torch.arange(2 * count, device=features.device).roll(count)
     each = functional.cross_entropy(logits, positives, reduction="none")
     return reduced(each.view(2, count).mean(0), reduction)
-
-
-class NtXent(nn.Module):
-    """`nt_xent` with its settings kept."""
-
-    def __init__(self, *, temperature: float = 0.1, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.temperature = temperature
-        self.reduction: Reduction = reduction
-
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Returns the loss of two views' features, both (B, d)."""
-        return nt_xent(first, second, temperature=self.temperature, reduction=self.reduction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from facetrust.errors import UsageError
 from facetrust.losses._divergence import row_divergence
@@ -57,38 +57,6 @@ def relation_distillation(
         for student, teacher in zip(ours, theirs, strict=True)
     ]
     return reduced(each[0] + each[1] + each[2], reduction)
-
-
-class RelationDistillation(nn.Module):
-    """`relation_distillation` with its settings kept."""
-
-    def __init__(self, *, layer: int = -1, relation_heads: int = 12, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.layer = layer
-        self.relation_heads = relation_heads
-        self.reduction: Reduction = reduction
-
-    def forward(
-        self,
-        student_queries: PerLayer,
-        student_keys: PerLayer,
-        student_values: PerLayer,
-        teacher_queries: PerLayer,
-        teacher_keys: PerLayer,
-        teacher_values: PerLayer,
-    ) -> Tensor:
-        """Returns the loss of the student's queries, keys and values against the teacher's."""
-        return relation_distillation(
-            student_queries,
-            student_keys,
-            student_values,
-            teacher_queries,
-            teacher_keys,
-            teacher_values,
-            layer=self.layer,
-            relation_heads=self.relation_heads,
-            reduction=self.reduction,
-        )
 
 
 def _relations(part: Tensor, heads: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facetrust.losses._pairs import distances
@@ -27,18 +27,6 @@ def relational_distance(
     student = _relative(distances(student_embedding))
     teacher = _relative(distances(teacher_embedding.detach().to(student.dtype)))
     return reduced(functional.huber_loss(student, teacher, reduction="none").mean(1), reduction)
-
-
-class RelationalDistance(nn.Module):
-    """`relational_distance` with its settings kept."""
-
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.reduction: Reduction = reduction
-
-    def forward(self, student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
-        """Returns the loss of the student's embeddings (B, d) against the teacher's (B, d')."""
-        return relational_distance(student_embedding, teacher_embedding, reduction=self.reduction)
 
 
 def _relative(distance: Tensor) -> Tensor:

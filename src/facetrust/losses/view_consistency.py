@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facetrust.losses._reduction import Reduction, reduced
@@ -27,15 +27,3 @@ def view_consistency(
         second, second_text
     )
     return reduced(difference.square(), reduction)
-
-
-class ViewConsistency(nn.Module):
-    """`view_consistency` with its settings kept."""
-
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.reduction: Reduction = reduction
-
-    def forward(self, first: Tensor, second: Tensor, first_text: Tensor, second_text: Tensor) -> Tensor:
-        """Returns the loss of two views' embeddings and their texts', all (B, d)."""
-        return view_consistency(first, second, first_text, second_text, reduction=self.reduction)

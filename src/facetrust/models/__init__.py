@@ -1,6 +1,6 @@
 """Networks by name, and checkpoint folders: weights, card and recipe.
 
-A forward gives `Output(logit, evidence)`: logits (B,) and a map (B, gh, gw) whose mean is the logit.
+A forward gives `Score(logit, evidence)`: logits (B,) and a map (B, gh, gw) whose mean is the logit.
 A checkpoint is a folder with `model.safetensors`, `recipe.yaml` and, written last, `card.json`.
 """
 
@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from facetrust import registry
 from facetrust.errors import FacetrustError, ModelError
 from facetrust.models._inside import Inside, attention_of, look_inside
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.models._torchvision import make_torchvision_importable
 from facetrust.records import ModelCard, sha256_of, write_text, write_whole
 
 __all__ = [
     "Inside",
-    "Output",
+    "Score",
     "attention_of",
     "create_model",
     "images_of",
@@ -43,7 +43,7 @@ make_torchvision_importable()
 
 
 def create_model(name: str, *, image_size: tuple[int, int] | None = None, **settings: Any) -> nn.Module:
-    """Returns a freshly initialised network whose forward gives an `Output`.
+    """Returns a freshly initialised network whose forward gives an `Score`.
 
     Args:
         name: `timm/<backbone>`, a file of this folder (`minifasnet`), or that and a variant

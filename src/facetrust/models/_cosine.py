@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetrust.errors import UsageError
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 
 SCALE = math.log(1 / 0.07)  # As CLIP begins; kept as a logarithm, so that the factor stays above zero.
 _LEAST = 1e-12
@@ -31,7 +31,7 @@ class Cosine(nn.Module):
         """Returns logits (B,) for embeddings (B, d)."""
         return logit_of(embedding, self.classes, self.logit_scale)
 
-    def over(self, parts: Tensor) -> tuple[Output, Tensor]:
+    def over(self, parts: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer to the mean over the cells of parts (B, gh, gw, d), and that mean (B, d).
 
         Up to the mean's length the cosine is linear in it, so that each cell has its own exact share.
@@ -39,7 +39,7 @@ class Cosine(nn.Module):
         embedding = parts.mean((1, 2))
         length = embedding.norm(dim=1)[:, None, None].clamp_min(_LEAST)
         evidence = parts @ direction(self.classes, self.logit_scale) / length
-        return Output(evidence.mean((1, 2)), evidence), embedding
+        return Score(evidence.mean((1, 2)), evidence), embedding
 
     def take_classes(self, embeddings: Tensor, logit_scale: Tensor | None = None) -> None:
         """Sets the class embeddings (2, d), [spoof, live], and the scale's logarithm if given.

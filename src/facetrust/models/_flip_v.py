@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.models._tokens import LOOKS, spread, tokens_of
 
 _BOTTLENECK = 512
@@ -33,11 +33,11 @@ class FlipV(nn.Module):
         nn.init.zeros_(self.last.bias)
         self.made_with = {"quick_gelu": quick_gelu}
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns logits (B,) and evidence (B, gh, gw) for images (B, 3, h, w)."""
         return self.answer(images)[0]
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and the scaled embedding (B, 512) that the classifier is given."""
         tokens, share = tokens_of(self.image_tower, images)
         pooled = self.image_tower.ln_post(tokens[:, 0])  # type: ignore[operator]

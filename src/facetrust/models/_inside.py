@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetrust.errors import UsageError
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.models._torchvision import make_torchvision_importable
 
 _Heads = tuple[Tensor, Tensor, Tensor]
@@ -25,7 +25,7 @@ class Inside(NamedTuple):
     the patches row by row. The tuples are empty where the network is no plain transformer.
     """
 
-    output: Output
+    output: Score
     embedding: Tensor
     hidden: tuple[Tensor, ...]
     queries: tuple[Tensor, ...]
@@ -36,7 +36,7 @@ class Inside(NamedTuple):
 class Embeds(Protocol):
     """A network that says what its answer is made from; `image_tower` only where there is another one."""
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer to images (B, 3, h, w), and the embedding (B, d)."""
 
 

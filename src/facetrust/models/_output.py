@@ -1,4 +1,4 @@
-"""What every model's forward returns."""
+"""What a model's forward returns: one kind per `output` of a task."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Output(NamedTuple):
+class Score(NamedTuple):
     """A batch's answer: `logit` (B,), and `evidence` (B, gh, gw), whose mean per image is the logit."""
 
     logit: Tensor
     evidence: Tensor
+
+
+class Embedding(NamedTuple):
+    """A batch's answer: `embedding` (B, d), of any length; who compares them divides by it."""
+
+    embedding: Tensor
+
+
+class Classes(NamedTuple):
+    """A batch's answer: `logits` (B, C, h, w), one per class and pixel of the input."""
+
+    logits: Tensor

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetrust.errors import UsageError
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 
 LOOKS = (
     "where the network looks, not what each part adds: the logit spread over the patches by the class "
@@ -59,6 +59,6 @@ def _first_row(attention: nn.MultiheadAttention, tokens: Tensor) -> Tensor:
     return share
 
 
-def spread(logit: Tensor, share: Tensor) -> Output:
+def spread(logit: Tensor, share: Tensor) -> Score:
     """Returns logits (B,) with evidence (B, gh, gw) = logit * gh * gw * share, whose mean they are."""
-    return Output(logit, logit[:, None, None] * share * share[0].numel())
+    return Score(logit, logit[:, None, None] * share * share[0].numel())

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from facetrust.errors import UnknownName
 from facetrust.models._cosine import Cosine
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.models._prompts import LONGEST, prompt_tokens
 from facetrust.models._tokens import LOOKS, spread, tokens_of
 from facetrust.models._towers import encode_prompts, image_tower, shape_of, towers
@@ -64,11 +64,11 @@ class Clip(nn.Module):
         self.pool = pool
         self.made_with = {"quick_gelu": quick_gelu}
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns logits (B,) and evidence (B, gh, gw) for images (B, 3, h, w)."""
         return self.answer(images)[0]
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and the embedding (B, d), not normalised, that it is made from."""
         tokens, share = tokens_of(self.visual, images)
         if self.pool == "mean":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facetrust.models._one_token import OneToken, efficientnet
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.models._tokens import spread
 from facetrust.models._transformer import Attention, Transformer
 
@@ -84,11 +84,11 @@ class CrossEfficientVit(nn.Module):
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1)) for width in widths
         )
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns logits (B,) and evidence (B, h / 32, w / 32) for images (B, 3, h, w)."""
         return self.answer(images)[0]
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and both class tokens side by side (B, c + d), the small branch's first."""
         (small, small_share), (large, large_share) = self.small(images), self.large(images)
         for each in self.rounds:
@@ -96,7 +96,7 @@ class CrossEfficientVit(nn.Module):
         small, large = small[:, 0], large[:, 0]
         ours = spread(self.small_head(small)[:, 0], small_share)
         theirs = spread(self.large_head(large)[:, 0], large_share)
-        output = Output(ours.logit + theirs.logit, ours.evidence + theirs.evidence)
+        output = Score(ours.logit + theirs.logit, ours.evidence + theirs.evidence)
         return output, torch.cat([small, large], dim=1)
 
 

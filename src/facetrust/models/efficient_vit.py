@@ -8,7 +8,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from facetrust.models._one_token import OneToken, efficientnet
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.models._tokens import spread
 from facetrust.models._transformer import Transformer
 
@@ -70,11 +70,11 @@ class EfficientVit(nn.Module):
         self.transformer = transformer
         self.mlp_head = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns logits (B,) and evidence (B, h / 32, w / 32) for images (B, 3, h, w)."""
         return self.answer(images)[0]
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and the class token (B, c) that it is made from."""
         tokens, share = self.embedder(images)
         embedding = self.transformer(tokens)[:, 0]

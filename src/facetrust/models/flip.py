@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from facetrust.errors import UnknownName
 from facetrust.models._cosine import logit_of
 from facetrust.models._flip_v import FlipV
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.models._prompts import LONGEST, prompt_tokens
 from facetrust.models._tokens import LOOKS, spread, tokens_of
 from facetrust.models._towers import encode_prompts, shape_of, towers
@@ -78,11 +78,11 @@ class Flip(nn.Module):
         self.register_buffer("prompts", prompt_tokens(LONGEST), persistent=False)
         self.made_with = {"quick_gelu": quick_gelu}
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns logits (B,) and evidence (B, gh, gw) for images (B, 3, h, w)."""
         return self.answer(images)[0]
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and the image's embedding (B, d), not normalised, that it is made from."""
         embedding, share = self._see(images)
         logit = logit_of(embedding, self.class_embeddings(), self.model.logit_scale)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from facetrust.errors import UnknownName
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 
 _STEM = 32
 _WIDTHS = (64, 128, 128)
@@ -53,11 +53,11 @@ class MiniFasNet(nn.Module):
         self.bn = nn.BatchNorm1d(_EMBEDDING)
         self.prob = nn.Linear(_EMBEDDING, 3, bias=False)
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns the logit of "not live" (B,) and it again as a map (B, 1, 1)."""
         return self.answer(images)[0]
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and the embedding (B, 128) that it is made from."""
         x = self.conv2_dw(self.conv1(images))
         for down, rest in _STAGES:
@@ -66,7 +66,7 @@ class MiniFasNet(nn.Module):
         embedding = self.bn(self.linear(x.flatten(1)))
         classes = self.prob(embedding)
         logit = torch.logsumexp(classes[:, 0::2], dim=1) - classes[:, 1]
-        return Output(logit, logit[:, None, None]), embedding
+        return Score(logit, logit[:, None, None]), embedding
 
 
 class _Convolution(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from facetrust.errors import MissingExtra, ModelError
-from facetrust.models._output import Output
+from facetrust.models._output import Score
 from facetrust.records import ModelCard
 
 _EPSILON = 1e-7
@@ -57,15 +57,15 @@ class OnnxModel(nn.Module):
         self.card = _card(path, self._session)
         self._outputs = ["score", "evidence"] if "evidence" in names else ["score"]
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1) if the file has none."""
         pixels = np.ascontiguousarray(images.detach().cpu().numpy(), dtype=np.float32)
         found = self._session.run(self._outputs, {"image": pixels})
         if len(found) == 2:
             evidence = torch.from_numpy(found[1])
-            return Output(evidence.mean((1, 2)).to(images.device), evidence.to(images.device))
+            return Score(evidence.mean((1, 2)).to(images.device), evidence.to(images.device))
         logit = torch.logit(torch.from_numpy(found[0]).reshape(-1), eps=_EPSILON).to(images.device)
-        return Output(logit, logit[:, None, None])
+        return Score(logit, logit[:, None, None])
 
 
 def _card(path: Path, session: object) -> ModelCard:

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facetrust._efficientnet_names import in_timm
 from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.models._cosine import Cosine
-from facetrust.models._output import Output
+from facetrust.models._efficientnet_names import in_timm
+from facetrust.models._output import Score
 from facetrust.models._pretrained import fill, read_weights
 from facetrust.models._torchvision import make_torchvision_importable
 
@@ -87,17 +87,17 @@ class Mapped(nn.Module):
             self.project = nn.Conv2d(width, embedding, 1)
             self.head = Cosine(embedding)
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor) -> Score:
         """Returns logits (B,) and evidence (B, gh, gw) for images (B, 3, h, w)."""
         return self.answer(images)[0]
 
-    def answer(self, images: Tensor) -> tuple[Output, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and what it is made from: the mean over all cells (B, d), not normalised."""
         features = self.dropout(self.features(images))
         if isinstance(self.head, Cosine):
             return self.head.over(self.project(features).permute(0, 2, 3, 1))
         evidence = self.head(features)[:, 0]
-        return Output(evidence.mean((1, 2)), evidence), features.mean((2, 3))
+        return Score(evidence.mean((1, 2)), evidence), features.mean((2, 3))
 
     def class_embeddings(self) -> Tensor:
         """Returns (2, d), not normalised: what stands for an attack, and what for a live face.

@@ -49,7 +49,7 @@ def _with_onnxruntime(model: str, size: Size, threads: int) -> int | None:
     import numpy as np
     import onnxruntime  # noqa: F401
 
-    from facetrust.export.file import open_session
+    from facetrust.model_file import open_session
 
     before = _kilobytes("VmRSS")
     session = open_session(Path(model), threads=threads)

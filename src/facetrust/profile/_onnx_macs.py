@@ -104,7 +104,7 @@ def _by_running(model: onnx.ModelProto, image: Shape, names: list[str]) -> dict[
     import numpy as np
     import onnx
 
-    from facetrust.export.file import open_session
+    from facetrust.model_file import open_session
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)

@@ -122,7 +122,7 @@ def _onnx_subject(
 ) -> Subject:
     import onnx
 
-    from facetrust.export.file import open_session
+    from facetrust.model_file import open_session
 
     session = open_session(_existing(path), threads=threads)
     graph = onnx.load(str(path))
@@ -162,7 +162,7 @@ def _existing(path: Path) -> Path:
 
 def _crops_of(graph: Any) -> int:
     """Returns how many crops of a face the card in a file asks for; 1 without a card."""
-    from facetrust.export.file import KEY
+    from facetrust.model_file import KEY
     from facetrust.records import ModelCard
 
     text = {entry.key: entry.value for entry in graph.metadata_props}.get(KEY)

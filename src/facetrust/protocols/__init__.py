@@ -5,10 +5,10 @@ A protocol takes scores (never a model) and returns a `Judgement`, which `report
 
 from facetrust.protocols._as_published import CHOSEN, AsPublished, as_published
 from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, clusters_of
-from facetrust.protocols._media import RuleFigures, VideoRule, by_media, choose_rule
+from facetrust.protocols._literature import Published, published_for
 from facetrust.protocols._over_seeds import OverSeeds, Spread, over_seeds
-from facetrust.protocols._published import Published, published_for
 from facetrust.protocols._threshold import check_apart, fit_threshold
+from facetrust.protocols._videos import RuleFigures, VideoRule, by_media, choose_rule
 
 __all__ = [
     "CHOSEN",

@@ -11,7 +11,7 @@ from facetrust.metrics import checked
 from facetrust.metrics.auc import auc
 from facetrust.metrics.tpr_at_fpr import tpr_at_fpr
 from facetrust.protocols._judgement import Figure, Unit
-from facetrust.protocols._media import by_media
+from facetrust.protocols._videos import by_media
 from facetrust.records import Record, Scores
 
 CHOSEN = "threshold and checkpoint chosen on test; for comparison with published rows only"

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.protocols._media import VideoRule
+from facetrust.protocols._videos import VideoRule
 from facetrust.records import Provenance, Record, Scores, Threshold
 
 Unit = Literal["row", "medium"]

@@ -20,9 +20,10 @@ from facetrust.metrics.eer import eer
 from facetrust.metrics.hter import hter
 from facetrust.metrics.tpr_at_fpr import tpr_at_fpr
 from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, clusters_of
-from facetrust.protocols._media import ON_DEV, VideoRule, by_media, check_rule, choose_rule
 from facetrust.protocols._threshold import check_apart, check_rows_apart, fit_threshold
-from facetrust.records import DECISIONS, Scores, TaskName, Threshold
+from facetrust.protocols._videos import ON_DEV, VideoRule, by_media, check_rule, choose_rule
+from facetrust.records import Scores, Threshold
+from facetrust.tasks import task_named
 
 _FEW = 10
 
@@ -195,10 +196,10 @@ def _notes(test: Scores, dev: Scores, level: Level) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _too_few(rule: VideoRule | None, task: TaskName) -> tuple[str, ...]:
+def _too_few(rule: VideoRule | None, task: str) -> tuple[str, ...]:
     if rule is None or rule.chosen != "by default":
         return ()
-    bona_fide, attack = DECISIONS[task]
+    bona_fide, attack = task_named(task).decisions
     return (
         f"Dev has {rule.bona_fide} {bona_fide} and {rule.attacks} {attack} media, too few to choose the rule "
         f"of a video's score there: it is {rule.name}, the robust default.",

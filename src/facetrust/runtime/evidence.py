@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from facetrust.errors import UsageError
 from facetrust.imaging import Pixels, fit_within
-from facetrust.records import DECISIONS, SUSPECTS, Box, Face, Preprocessing, TaskName, write_whole
+from facetrust.records import Box, Face, Preprocessing, Verdict, write_whole
+from facetrust.tasks import task_named
 
 _LONGEST, _SHORTEST = 1280, 480  # Longest sides in pixels that an overlay may have.
 _FAINT = 1.0  # Logits: the least evidence that is drawn at full strength.
@@ -23,10 +24,10 @@ _LOOKS = "orange: where the network looks; it speaks neither for an attack nor a
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-class Heat(NamedTuple):
+class EvidenceMap(NamedTuple):
     """A model's evidence map (gh, gw) over the crop that was cut for `box`; positive pulls toward attack."""
 
-    task: TaskName
+    task: str
     box: Box
     how: Preprocessing
     values: NDArray[np.float32]
@@ -42,21 +43,12 @@ def free_name(source: str, taken: Collection[str]) -> str:
     return name
 
 
-def draw(
-    path: Path, image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signed: bool = True
-) -> None:
+def write_overlay(path: Path, pixels: Pixels) -> None:
     """Writes an overlay as PNG, whole or not at all.
-
-    Args:
-        image: (H, W, 3) uint8 RGB, upright.
-        faces: with verdicts; boxes in pixels of the image.
-        heats: drawn over the windows that their crops were cut from.
-        signed: whether the heats speak for an attack or against; attention, in [0, 1], does neither.
 
     Raises:
         UsageError: the folder cannot be written to.
     """
-    pixels = overlay(image, faces, heats, signed=signed)
     _, data = cv2.imencode(".png", pixels[:, :, ::-1])
     try:
         write_whole(path, lambda part: part.write_bytes(data.tobytes()))
@@ -66,17 +58,26 @@ def draw(
         ) from None
 
 
-def overlay(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signed: bool = True) -> Pixels:
+def overlay(
+    image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool = True
+) -> Pixels:
     """Returns the overlay, RGB: a panel per task that has heats, side by side, one panel if none has.
 
-    A panel is the picture resized to a readable size, and below it a legend.
+    A panel is the picture resized to a readable size, with the faces framed in the colour of the task's own
+    verdict, and below it a legend.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, upright.
+        faces: with verdicts; boxes in pixels of the image.
+        heats: drawn over the windows that their crops were cut from.
+        signed: whether the heats speak for an attack or against; attention, in [0, 1], does neither.
     """
     tasks = list(dict.fromkeys(heat.task for heat in heats))
     of_tasks = [[heat for heat in heats if heat.task == task] for task in tasks] or [[]]
     return np.concatenate([_panel(image, faces, each, signed=signed) for each in of_tasks], axis=1)
 
 
-def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signed: bool) -> Pixels:
+def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool) -> Pixels:
     """The picture with one task's heats and every verdict, and its legend."""
     top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
     scale = max(_FAINT, top)
@@ -87,7 +88,7 @@ def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[Heat], *, signe
     if heats:
         canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)
     for face in faces:
-        _frame(canvas, face, factor)
+        _frame(canvas, face, factor, task=heats[0].task if heats else None)
     return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
 
 
@@ -111,7 +112,7 @@ def window(size: tuple[int, ...], box: Box, how: Preprocessing) -> Box:
     return across - wide / 2, down - tall / 2, wide, tall
 
 
-def _lay(heat: NDArray[np.float32], each: Heat) -> None:
+def _lay(heat: NDArray[np.float32], each: EvidenceMap) -> None:
     """Adds a map to the heat (H, W) where its window lies inside the picture; the stronger value stays."""
     x, y, w, h = window(heat.shape, each.box, each.how)
     left, top, wide, tall = round(x), round(y), max(1, round(w)), max(1, round(h))
@@ -152,22 +153,31 @@ def _tinted(canvas: Pixels, heat: NDArray[Any], *, signed: bool) -> Pixels:
     return np.asarray(canvas * (1 - amount) + colour * amount, dtype=np.uint8)
 
 
-def _frame(canvas: Pixels, face: Face, factor: float) -> None:
-    """Draws the box and, above it, one line per verdict."""
+def _frame(canvas: Pixels, face: Face, factor: float, *, task: str | None) -> None:
+    """Draws the box and, above it, one line per verdict, each in its own colour; the box in that of `task`."""
     x, y, w, h = (round(value * factor) for value in face.box)
-    bad = any(verdict.decision != DECISIONS[verdict.task][0] for verdict in face.verdicts)
-    colour = (_BAD if bad else _GOOD) if face.verdicts else _PLAIN
-    cv2.rectangle(canvas, (x, y), (x + w, y + h), colour, 2)
-    lines = [f"{verdict.decision} {verdict.score:.2f}" for verdict in face.verdicts]
-    for row, line in enumerate(reversed(lines or ["face"])):
+    own = [verdict for verdict in face.verdicts if task in (None, verdict.task)]
+    colours = [_colour(verdict) for verdict in own]
+    edge = _BAD if _BAD in colours else colours[0] if colours else _PLAIN
+    cv2.rectangle(canvas, (x, y), (x + w, y + h), edge, 2)
+    lines = [(_line(verdict), _colour(verdict)) for verdict in face.verdicts] or [("face", _PLAIN)]
+    for row, (line, colour) in enumerate(reversed(lines)):
         (wide, tall), _ = cv2.getTextSize(line, _FONT, 0.6, 2)
         left = min(max(x, 0), max(0, canvas.shape[1] - wide - 8))
-        low = max(y, (len(lines) or 1) * (tall + 10)) - row * (tall + 10)
+        low = max(y, len(lines) * (tall + 10)) - row * (tall + 10)
         cv2.rectangle(canvas, (left, low - tall - 10), (left + wide + 8, low), colour, -1)
         cv2.putText(canvas, line, (left + 4, low - 6), _FONT, 0.6, (255, 255, 255), 2, cv2.LINE_AA)
 
 
-def _legend(width: int, heats: Sequence[Heat], *, scale: float, signed: bool) -> Pixels:
+def _line(verdict: Verdict) -> str:
+    return f"{verdict.decision} {verdict.score:.2f}" + (" (advisory)" if verdict.advisory else "")
+
+
+def _colour(verdict: Verdict) -> tuple[int, int, int]:
+    return _BAD if verdict.decision == task_named(verdict.task).positive else _GOOD
+
+
+def _legend(width: int, heats: Sequence[EvidenceMap], *, scale: float, signed: bool) -> Pixels:
     """A strip that says what the colours mean; `scale` is the evidence drawn at full strength."""
     strip = np.full((44, width, 3), 255, np.uint8)
     if not heats:
@@ -176,7 +186,7 @@ def _legend(width: int, heats: Sequence[Heat], *, scale: float, signed: bool) ->
         bar = max(1, min(160, width // 4))
         ramp = np.tile(np.linspace(-1 if signed else 0, 1, bar, dtype=np.float32), (16, 1))
         strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp, signed=signed)
-        said = f"red speaks for {SUSPECTS[heats[0].task]}, blue against; full at {scale:.1f} logits"
+        said = f"red speaks for {task_named(heats[0].task).positive_means}, blue against; full at {scale:.1f} logits"
         text = said if signed else _LOOKS
     start = 16 + bar if heats else 8
     size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(text, _FONT, 0.5, 1)[0][0])

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facetrust.video import VIDEOS
+from facetrust.imaging.video import VIDEOS
 
 
 @pytest.fixture(scope="session")

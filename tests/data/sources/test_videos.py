@@ -5,8 +5,8 @@ import pytest
 
 from facetrust.data.sources._videos import part_at, rows_of, spread, spread_rows, with_dev
 from facetrust.errors import ManifestError, UsageError
+from facetrust.imaging.video import read_frames
 from facetrust.records import Sample
-from facetrust.video import read_frames
 
 VIDEO = Sample(path="a.avi", label=1, split="test", subject="s", attack="print", media="m")
 

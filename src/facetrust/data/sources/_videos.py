@@ -8,8 +8,8 @@ from pathlib import Path
 from facetrust.data.sources._files import file_at
 from facetrust.data.splits import assign
 from facetrust.errors import ImageError, ManifestError, UsageError
+from facetrust.imaging.video import frame_count
 from facetrust.records import Sample
-from facetrust.video import frame_count
 
 Frames = int | tuple[int, int]  # Of every video, or of a genuine and of a manipulated one.
 

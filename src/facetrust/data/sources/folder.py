@@ -8,9 +8,10 @@ from facetrust.data.manifest import Manifest
 from facetrust.data.sources._files import PICTURES, folder_at, folders, pictures
 from facetrust.data.sources._videos import Frames, spread_rows
 from facetrust.data.splits import assign
+from facetrust.data.targets import label_number
 from facetrust.errors import ManifestError
-from facetrust.records import Sample, Split, label_number
-from facetrust.video import VIDEOS
+from facetrust.imaging.video import VIDEOS
+from facetrust.records import Sample, Split
 
 _HOLDS = "a folder a label (live/, attack/ …) or labels.csv"
 _SPLITS: dict[str, Split] = {

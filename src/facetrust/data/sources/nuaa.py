@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 
 from facetrust.data.sources._files import file_at, folder_at
+from facetrust.data.targets import label_number
 from facetrust.errors import ManifestError
-from facetrust.records import Sample, Split, label_number
+from facetrust.records import Sample, Split
 
 _HOLDS = "live/, spoof/ and manifest.csv of NUAA"
 _SPLITS: dict[str, Split] = {"train": "train", "val": "dev", "dev": "dev", "test": "test"}

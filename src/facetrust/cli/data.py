@@ -1,0 +1,149 @@
+"""The commands of `data`: datasets become manifests, and manifests others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+data = typer.Typer(help="Datasets become manifests.", rich_markup_mode=None)
+
+DetectorFile = Annotated[
+    Path | None, typer.Option("--detector", help="YuNet's .onnx file; MTCNN without it.")
+]
+
+
+@data.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="The dataset's layout, such as nuaa, oulu-npu or folder.")],
+    root: Annotated[Path, typer.Argument(help="The dataset's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    detector: DetectorFile = None,
+    context: Annotated[float, typer.Option(help="Side of what is kept, in sides of the face.")] = 4.0,
+    longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to so many pixels.")] = 160,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the split where the dataset does not.")] = 0,
+    split: Annotated[str | None, typer.Option("--split", help="Put every row there, such as test.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the layout, such as frames=30.")
+    ] = None,
+) -> None:
+    """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on."""
+    from facetrust.cli import output
+    from facetrust.data.prepare import prepare as run
+    from facetrust.faces.detector import open_detector
+    from facetrust.registry import settings_of
+
+    with output.progress("preparing") as advance:
+        made = run(
+            source,
+            root,
+            out,
+            detector=open_detector(detector),
+            context=context,
+            longest_face=longest_face,
+            seed=seed,
+            split=cast("Any", split),
+            settings=settings_of(settings or []),
+            progress=advance,
+        )
+    typer.echo(f"{made}")
+
+
+@data.command()
+def simulate(
+    manifest: Annotated[Path, typer.Argument(help="A prepared manifest with live faces.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    species: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--species",
+            help="print, replay, self-blend or digital-spoof; repeatable; print and replay without it.",
+        ),
+    ] = None,
+    copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every attack.")] = 0,
+    longest_face: Annotated[
+        int, typer.Option(min=16, help="Larger faces are shrunk to so many pixels.")
+    ] = 112,
+    keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
+    splits: Annotated[
+        list[str] | None, typer.Option("--split", help="Use rows of this split only; repeatable.")
+    ] = None,
+    apart_from: Annotated[
+        list[Path] | None,
+        typer.Option("--apart-from", help="Leave out the people of this manifest's train split; repeatable."),
+    ] = None,
+    people: Annotated[
+        int | None, typer.Option(min=1, help="Use so many people only, drawn by the seed.")
+    ] = None,
+) -> None:
+    """Makes attacks or manipulations of the live faces of a manifest; writes them with a manifest."""
+    from facetrust.cli import output
+    from facetrust.data.selection import Selection
+    from facetrust.data.simulate import SPECIES
+    from facetrust.data.simulate.manifest import simulate_attacks
+
+    with output.progress("simulating") as advance:
+        made = simulate_attacks(
+            manifest,
+            out,
+            copies=copies,
+            seed=seed,
+            species=species or SPECIES,
+            wanted=Selection(splits or (), apart_from or (), people),
+            longest_face=longest_face,
+            keep_live=keep_live,
+            progress=advance,
+        )
+    for _, reason in made.failed:
+        output.complain(reason)
+    typer.echo(f"{made}")
+
+
+@data.command()
+def split(
+    protocol: Annotated[
+        str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")
+    ],
+    manifests: Annotated[list[Path], typer.Argument(help="Prepared manifests; their rows are put together.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a fold.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, such as celeba=true.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides who is drawn for dev.")] = 0,
+) -> None:
+    """Assigns train, dev and test anew by a protocol; writes one manifest a fold."""
+    from facetrust.data.fold_manifests import split_manifest
+    from facetrust.registry import settings_of
+
+    for written in split_manifest(
+        protocol, manifests, out=out, seed=seed, settings=settings_of(settings or [])
+    ):
+        typer.echo(written)
+
+
+@data.command()
+def contact(
+    manifest: Annotated[Path, typer.Argument(help="A prepared manifest with genuine faces.")],
+    out: Annotated[Path, typer.Option("--out", help="The sheet to write, .png.")],
+    species: Annotated[str, typer.Option(help="self-blend, digital-spoof, print or replay.")] = "self-blend",
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the sheet.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
+    statistics: Annotated[
+        int | None, typer.Option(min=1, help="Also print statistics of so many blends.")
+    ] = None,
+) -> None:
+    """Draws what is made of genuine faces beside them; of a blend the mask and the genuine picture too."""
+    from facetrust.cli.output import print_table
+    from facetrust.data.simulate import contact_sheet as body
+    from facetrust.data.simulate.statistics import MEANINGS
+
+    found = body.statistics(manifest, species=species, count=statistics, seed=seed) if statistics else {}
+    typer.echo(body.contact_sheet(manifest, out, species=species, rows=rows, seed=seed))
+    if found:
+        header = (f"{statistics} of {species}", "median", "5 %", "95 %", "")
+        lines = [
+            (name, *(f"{value:.2f}" for value in range_), MEANINGS[name]) for name, range_ in found.items()
+        ]
+        print_table(header, lines)

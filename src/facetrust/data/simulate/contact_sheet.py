@@ -1,0 +1,132 @@
+"""What simulation makes of a manifest's genuine faces: a contact sheet to be looked at, and statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from facetrust.data.manifest import Manifest
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, check_species, manipulate, simulate
+from facetrust.data.simulate.statistics import Traces, traces
+from facetrust.errors import ManifestError, UsageError
+from facetrust.imaging import Pixels, box_of, crop_face, read_image
+from facetrust.records import Box, Preprocessing, write_whole
+
+_CELL = 160
+_HEAD = 24  # pixels above the first row, for the columns' names
+_HOW = Preprocessing(margins=(1.6,), size=(_CELL, _CELL))
+
+
+class Range(NamedTuple):
+    """The median of a statistic, and its 5 and 95 % points."""
+
+    median: float
+    low: float
+    high: float
+
+
+def contact_sheet(
+    manifest: str | Path, out: str | Path, *, species: str = "self-blend", rows: int = 8, seed: int = 0
+) -> Path:
+    """Returns the PNG it wrote: a row per genuine face, a column for it and for what is made of it.
+
+    A blend's columns are original, mask, fake and real (the genuine picture, changed as the fake is
+    around the face); those of an attack are original and attack.
+
+    Args:
+        manifest: its rows with label 0 are drawn from.
+        out: the sheet, a .png file.
+        species: a kind of attack or manipulation that `simulate` knows.
+        rows: of the sheet; where there are fewer faces, they come again and other things are made of them.
+        seed: decides which faces, and with their number everything about an attack.
+
+    Raises:
+        ManifestError: the manifest cannot be used or has no genuine rows.
+        ImageError: a picture cannot be read.
+        UnknownName: no such species.
+        UsageError: the sheet's name does not end in .png, or it shall have no row.
+    """
+    out = Path(out)
+    check_species([species])
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out}: a contact sheet is a picture; its name must end in .png")
+    if rows < 1:
+        raise UsageError(f"rows={rows}: a contact sheet has one at least")
+    lines = [
+        _made(image, box, species, rng) for image, box, rng in _drawn(Manifest.read(manifest), rows, seed)
+    ]
+    cells = [np.hstack(list(line.values())) for line in lines]
+    sheet = np.vstack([_head(list(lines[0])), *cells])
+    write_whole(out, lambda part: Image.fromarray(sheet).save(part, optimize=True))
+    return out
+
+
+def statistics(
+    manifest: str | Path, *, species: str = "self-blend", count: int = 200, seed: int = 0
+) -> dict[str, Range]:
+    """Returns what blends of a manifest's genuine faces leave to be found, statistic → range over them.
+
+    Args:
+        manifest: its rows with label 0 are drawn from; they come again where there are fewer than `count`.
+        species: a kind of manipulation that `simulate` knows.
+        count: how many blends are made.
+        seed: decides which faces, and with their number everything about a blend.
+
+    Raises:
+        ManifestError: the manifest cannot be used or has no genuine rows.
+        ImageError: a picture cannot be read.
+        UnknownName: no such species.
+        UsageError: the species leaves no mask, or there shall be no blend.
+    """
+    if species in SPECIES:
+        raise UsageError(f"{species}: has no mask; statistics are of {' or '.join(MANIPULATIONS)}")
+    if count < 1:
+        raise UsageError(f"count={count}: statistics need one blend at least")
+    found = [
+        traces(image, box, manipulate(image, box, species=species, rng=rng))
+        for image, box, rng in _drawn(Manifest.read(manifest), count, seed)
+    ]
+    low, median, high = np.percentile(np.array(found), (5, 50, 95), axis=0)
+    return {
+        name: Range(float(median[number]), float(low[number]), float(high[number]))
+        for number, name in enumerate(Traces._fields)
+    }
+
+
+def _drawn(source: Manifest, count: int, seed: int) -> Iterator[tuple[Pixels, Box, np.random.Generator]]:
+    """Yields pictures, the faces' boxes in them, and what decides all that is made of them."""
+    genuine = [sample for sample in source.samples() if sample.label == 0]
+    if not genuine:
+        raise ManifestError(f"{source.source}: no genuine rows to make anything from")
+    chosen = np.resize(np.random.default_rng(seed).permutation(len(genuine)), count)
+    for number, row in enumerate(sorted(chosen)):
+        image = read_image(source.path_of(genuine[row]))
+        yield image, box_of(genuine[row], image), np.random.default_rng([seed, number])
+
+
+def _made(image: Pixels, box: Box, species: str, rng: np.random.Generator) -> dict[str, Pixels]:
+    """Returns column name → cell."""
+    if species in MANIPULATIONS:
+        blend = manipulate(image, box, species=species, rng=rng)
+        grey = np.repeat(blend.levels, 3, axis=2)
+        made = {"original": image, "mask": grey, "fake": blend.fake, "real": blend.real}
+    else:
+        made = {"original": image, "attack": simulate(image, box, species=species, rng=rng)}
+    return {name: _cell(picture, box) for name, picture in made.items()}
+
+
+def _cell(image: Pixels, box: Box) -> Pixels:
+    return crop_face(image, box, _HOW)
+
+
+def _head(names: list[str]) -> Pixels:
+    head = np.full((_HEAD, _CELL * len(names), 3), 255, np.uint8)
+    for number, name in enumerate(names):
+        place = (number * _CELL + 6, _HEAD - 8)
+        cv2.putText(head, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+    return head

@@ -1,0 +1,182 @@
+"""The live faces of a manifest become a manifest of simulated attacks, files that can be audited."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from facetrust.data._resume import settle
+from facetrust.data.manifest import Manifest, check_suffix
+from facetrust.data.selection import ALL, Selected, Selection, select
+from facetrust.data.simulate import SPECIES, beside, check_species, simulate
+from facetrust.errors import ImageError, ManifestError
+from facetrust.imaging import Pixels, box_of, fit_within, read_image
+from facetrust.records import Box, Sample, Split, write_whole
+
+_ELSEWHERE = 0.4  # chance that the scene around the medium is another picture of the same split
+_GENUINE = 2**31  # stands for the copy's number where a genuine picture is changed
+
+
+class Simulated(NamedTuple):
+    """What was written: the manifest, the number of attacks, and (path, reason) of unreadable pictures.
+
+    `left_out` tells how many rows of how many people were not used, for these people are trained on
+    elsewhere; None where no manifest was named to stay apart from.
+    """
+
+    manifest: Path
+    attacks: int
+    failed: tuple[tuple[str, str], ...]
+    left_out: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        told = ""
+        if self.left_out:
+            told = "; left out: {} rows of {} people who train elsewhere".format(*self.left_out)
+        return f"{self.manifest}: {self.attacks} attacks{told}"
+
+
+def simulate_attacks(
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    copies: int = 1,
+    seed: int = 0,
+    species: Sequence[str] = SPECIES,
+    wanted: Selection = ALL,
+    longest_face: int = 112,
+    keep_live: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Simulated:
+    """Writes `copies` attacks on every bona fide row of a manifest, in the split of that row.
+
+    Their domain is the row's with `-simulated` behind it, so that recipes and reports can tell them apart.
+
+    Pictures already written by the same call are kept, so an interrupted run goes on where it stopped.
+
+    Args:
+        manifest: rows with boxes, as `data prepare` writes them.
+        out: the new manifest; the pictures go into the folder of the same name beside it.
+        copies: attacks per face.
+        seed: with the row and the copy's number it decides the attack; it also decides who is drawn where
+            `wanted` asks for some people only.
+        species: the kinds to choose from, attacks or manipulations that `simulate` knows.
+        wanted: which rows to use.
+        longest_face: a picture is shrunk until the face's longer side has at most so many pixels.
+        keep_live: also write the live faces, shrunk the same way, so that both labels are there. Beside
+            manipulations they are changed as the surroundings of those are (`beside`).
+        progress: called with rows done and rows in all.
+
+    Raises:
+        ManifestError: a manifest cannot be used, or no bona fide row is there or left.
+        UnknownName: a species or a split is not known.
+        UsageError: fewer than one person is wanted, or pictures made by another call lie there.
+    """
+    check_species(species)
+    source, out = Manifest.read(manifest), Path(out)
+    check_suffix(out)
+    chosen = _live(source, wanted, seed)
+    used = Manifest.of(chosen.samples, source.root).hash
+    settle(
+        out.parent / out.stem / "simulate.json",
+        {"rows": used, "seed": seed, "species": list(species), "longest_face": longest_face},
+    )
+    scenes = _by_split(chosen.samples)
+    rows: list[Sample] = []
+    failed: list[tuple[str, str]] = []
+    for number, sample in enumerate(chosen.samples):
+        if progress:
+            progress(number, len(chosen.samples))
+        try:
+            image, box = _shrunk(source, sample, longest_face)
+        except ImageError as error:
+            failed.append((sample.path, str(error)))
+            continue
+        if keep_live:
+            genuine = partial(beside, image, box, species=species, rng=_draws(seed, sample, _GENUINE))
+            rows.append(_written(out, sample, None, box, genuine))
+        for copy in range(copies):
+            rng = _draws(seed, sample, copy)
+            kind = str(rng.choice(list(species)))
+            picture = partial(_attack, image, box, kind, source, scenes[sample.split], rng)
+            rows.append(_written(out, sample, (kind, copy), box, picture))
+    Manifest.write(rows, out)
+    left_out = (chosen.rows_left_out, chosen.people_left_out) if wanted.apart_from else None
+    return Simulated(out, sum(row.label for row in rows), tuple(failed), left_out)
+
+
+def _live(source: Manifest, wanted: Selection, seed: int) -> Selected:
+    live = [sample for sample in source.samples() if sample.label == 0]
+    if not live:
+        raise ManifestError(f"{source.source}: no bona fide rows to make attacks from")
+    chosen = select(live, wanted, seed=seed)
+    if chosen.samples:
+        return chosen
+    where = f"in the split {' or '.join(wanted.splits)}" if wanted.splits else "here"
+    if not chosen.rows_left_out:
+        raise ManifestError(f"{source.source}: no bona fide rows {where}; name another split")
+    others = ", ".join(map(str, wanted.apart_from))
+    raise ManifestError(
+        f"{source.source}: no bona fide rows left: all {chosen.people_left_out} people {where} are in the "
+        f"train split of {others}"
+    )
+
+
+def _draws(seed: int, sample: Sample, number: int) -> np.random.Generator:
+    return np.random.default_rng([seed, *hashlib.sha256(sample.path.encode()).digest()[:8], number])
+
+
+def _written(
+    out: Path, sample: Sample, made: tuple[str, int] | None, box: Box, picture: Callable[[], Pixels]
+) -> Sample:
+    stem = hashlib.sha256(sample.path.encode()).hexdigest()[:16]
+    name = f"{stem}-live.png" if made is None else f"{stem}-{made[0]}-{made[1]}.png"
+    path = out.parent / out.stem / name
+    if not path.is_file():
+        pixels = np.ascontiguousarray(picture()[:, :, ::-1])
+        write_whole(path, lambda part: cv2.imwrite(str(part), pixels))
+    # A mask of the row's would have another size, and lie elsewhere.
+    changes = {"path": f"{out.stem}/{name}", "mask": None, **dict(zip("xywh", box, strict=True))}
+    if made is not None:
+        medium = f"{sample.media or sample.path}#{made[0]}-{made[1]}"
+        domain = f"{sample.domain or 'faces'}-simulated"
+        changes |= {"label": 1, "attack": f"simulated-{made[0]}", "media": medium, "domain": domain}
+    return sample.model_copy(update=changes)
+
+
+def _shrunk(source: Manifest, sample: Sample, longest_face: int) -> tuple[Pixels, Box]:
+    image = read_image(source.path_of(sample))
+    x, y, w, h = box_of(sample, image)
+    factor = min(1.0, longest_face / max(w, h))
+    image, factor = fit_within(image, max(1, round(max(image.shape[:2]) * factor)))
+    return image, (x * factor, y * factor, w * factor, h * factor)
+
+
+def _by_split(samples: Sequence[Sample]) -> dict[Split, list[Sample]]:
+    groups: dict[Split, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.split, []).append(sample)
+    return groups
+
+
+def _attack(
+    image: Pixels, box: Box, kind: str, source: Manifest, scenes: Sequence[Sample], rng: np.random.Generator
+) -> Pixels:
+    background = None
+    if kind in SPECIES:  # a manipulation has no scene around it
+        scene = scenes[int(rng.integers(len(scenes)))]
+        background = _scene(source, scene) if rng.random() < _ELSEWHERE else None
+    return simulate(image, box, species=kind, rng=rng, background=background)
+
+
+def _scene(source: Manifest, sample: Sample) -> Pixels | None:
+    try:
+        return read_image(source.path_of(sample))
+    except ImageError:  # the picture's own surroundings serve as well; its row reports the fault
+        return None

@@ -1,0 +1,1 @@
+"""A model and a manifest become scores, and scores a report."""

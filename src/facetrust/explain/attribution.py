@@ -1,0 +1,68 @@
+"""A network looks at crops, and an explanation says where: what a picture and a comparison both need."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facetrust import registry
+from facetrust.errors import UnknownName, UsageError
+from facetrust.imaging import Pixels, inputs_of
+from facetrust.models import Inside, attention_of, look_inside
+from facetrust.records import Box, Preprocessing
+
+
+class Attribution(NamedTuple):
+    """Heat (B, h, w) over images, and the attention maps (B, L, H, N, N) it was made from, if it was."""
+
+    heat: NDArray[np.float32]
+    maps: Tensor | None
+
+
+def by_attention(method: str) -> bool:
+    """Returns whether an explanation is made from attention maps, which have no sign.
+
+    Raises:
+        UnknownName: no such explanation.
+    """
+    if method not in registry.names("explain.methods"):
+        raise UnknownName("explanation", method, registry.names("explain.methods"))
+    return "maps" in inspect.signature(registry.find("explain.methods", method)).parameters
+
+
+def crops_of(image: Pixels, boxes: Sequence[Box], how: Preprocessing) -> Tensor:
+    """Returns the crops (B, M, 3, h, w) of the faces at B boxes, as the card says, M its margins."""
+    return torch.from_numpy(np.stack([inputs_of(image, box, how) for box in boxes]))
+
+
+def attribute(model: nn.Module, images: Tensor, *, method: str) -> Attribution:
+    """Returns where an explanation says that a network, in evaluation mode, looks in images (B, 3, h, w).
+
+    Raises:
+        UsageError: the explanation is made from attention, and the network has none that can be seen.
+    """
+    if not by_attention(method):
+        return Attribution(registry.build("explain.methods", method, model, images).numpy(), None)
+    with torch.enable_grad():
+        inside = look_inside(model, images.detach().clone().requires_grad_())
+        if not inside.queries:
+            raise UsageError(f"{method}: this network has no attention that can be seen; take cam")
+        pooled = _pools_patches(inside)
+    maps = attention_of(inside).detach()
+    grid = tuple(inside.output.evidence.shape[1:])
+    readout = "patches" if pooled else "cls"
+    heat = registry.build("explain.methods", method, maps, images, grid=grid, readout=readout)
+    return Attribution(heat.numpy(), maps)
+
+
+def _pools_patches(inside: Inside) -> bool:
+    """Whether the answer is read from the patch tokens: its gradient reaches them after the last block."""
+    patches = inside.output.evidence[0].numel()
+    (slope,) = torch.autograd.grad(inside.output.logit.sum(), inside.hidden[-1])
+    return bool(slope[:, -patches:].any())

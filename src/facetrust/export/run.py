@@ -1,0 +1,163 @@
+"""A finished run becomes an exported file: proven on real crops, int8 only if it pays."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.data.manifest import Manifest
+from facetrust.errors import UsageError
+from facetrust.export.int8 import Choice, choose
+from facetrust.export.onnx import export
+from facetrust.export.openvino import openvino
+from facetrust.export.parity import FLOAT_TOLERANCE, INT8_TOLERANCE, Parity, parity
+from facetrust.imaging import box_of, crop_face, read_image, to_tensor
+from facetrust.model_file import read, save
+from facetrust.protocols import fit_threshold
+from facetrust.records import ModelCard, Preprocessing, Record, Split, write_text
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Exported(Record):
+    """What was written, how far it is from the network and on which faces, and the figures of int8."""
+
+    path: str
+    bytes: int
+    faces: str
+    parity: Parity
+    choice: Choice | None = None
+
+
+def export_run(
+    run: str | Path,
+    out: str | Path,
+    *,
+    manifest: str | Path | Sequence[Path] | None = None,
+    margins: Sequence[float] = (),
+    rules: Sequence[str] = (),
+    int8: bool = False,
+    name: str | None = None,
+    faces: int = 200,
+    rounds: int = 50,
+) -> Exported:
+    """Returns what it wrote: `out`, its card beside it, and `<stem>.export.json`, which is this record.
+
+    Args:
+        run: the folder of a finished run.
+        out: an .onnx file, or an .xml file for OpenVINO, made from the .onnx file that was proven.
+        manifest: parity is measured on at most `faces` of its dev crops (of each of several), else on noise.
+        margins: crops to take instead of the run's; the threshold is then fitted anew, on all dev faces.
+        rules: how thresholds are chosen (`fit_threshold`), anew and on all dev faces; the first one decides
+            when serving. The equal error rate, if none is given and margins are.
+        int8: also try both int8 forms, scaled by train crops, and keep the fastest that ranks dev
+            faces as well; needs the manifest.
+        name: the name in the card, if it is to be another.
+        rounds: timed calls of each form.
+
+    Raises:
+        UsageError: int8, margins or rules without a manifest, no such rule, or `out` ends neither in .onnx
+            nor in .xml.
+        ModelError: the run is unfinished or altered.
+        ManifestError: the manifest cannot be used, or lacks dev or train rows.
+        ImageError: one of its pictures cannot be read.
+        ExportError: the file does not answer as the network does; nothing is left of it.
+    """
+    from facetrust.models import load_checkpoint
+
+    out = Path(out)
+    if out.suffix not in (".onnx", ".xml"):
+        raise UsageError(f"{out}: give a name that ends in .onnx, or in .xml for OpenVINO")
+    paths = [manifest] if isinstance(manifest, str | Path) else list(manifest or ())
+    if (int8 or margins or rules) and not paths:
+        raise UsageError("int8, margins and thresholds are settled on faces: give a manifest")
+    model, card = load_checkpoint(run)
+    card = card.model_copy(update={"name": name or card.name})
+    if hasattr(model, "fold"):
+        # A text side says the same of every face: its answers are kept, the tower is not.
+        model = model.fold()  # type: ignore[operator]
+        size = sum(value.numel() for value in model.parameters())
+        told = f"{card.architecture}, text folded"
+        card = card.model_copy(update={"architecture": told, "parameters": size})
+    wholes = [Manifest.read(path) for path in paths]
+    if margins or rules:
+        card = _settled(model, card, tuple(margins) or card.preprocessing.margins, rules or ("eer",), wholes)
+    how = card.preprocessing
+    dev, labels, told = _noise(how), np.zeros(0), "noise"
+    train = dev
+    if wholes:
+        dev, labels = _crops(wholes, how, "dev", faces)
+        train, _ = _crops(wholes, how, "train", faces) if int8 else (train, labels)
+        told = f"{len(dev)} dev faces of manifest {_hashes(wholes)}"
+    choice = None
+    with tempfile.TemporaryDirectory() as scratch:
+        made = export(model, card, Path(scratch) / out.name, crops=dev)
+        if int8:
+            choice = choose(made, dev, labels, calibration=train, rounds=rounds)
+            made = Path(choice.path)
+        limit = FLOAT_TOLERANCE if choice is None or choice.kept == "float" else INT8_TOLERANCE
+        figures = parity(model, card, made, dev, tolerance=limit)
+        if out.suffix == ".xml":
+            openvino(made, out)
+        else:
+            save(*read(made), out)
+    exported = Exported(path=str(out), bytes=out.stat().st_size, faces=told, parity=figures, choice=choice)
+    write_text(out.with_suffix(".export.json"), exported.model_dump_json(indent=2) + "\n")
+    return exported
+
+
+def _settled(
+    model: nn.Module,
+    card: ModelCard,
+    margins: tuple[float, ...],
+    rules: Sequence[str],
+    manifests: Sequence[Manifest],
+) -> ModelCard:
+    """Returns the card with these margins and the thresholds that go with them."""
+    import torch
+
+    from facetrust.models import mean_logits
+
+    how = card.preprocessing.model_copy(update={"margins": margins})
+    crops, labels = _crops(manifests, how, "dev", None)
+    with torch.no_grad():
+        tensors = torch.from_numpy(np.stack([[to_tensor(crop, how) for crop in face] for face in crops]))
+        scores = torch.cat([mean_logits(model, part) for part in torch.split(tensors, 64)]).double().sigmoid()
+    found = tuple(
+        fit_threshold(rule, labels, scores.numpy(), manifest=_hashes(manifests), split="dev")
+        for rule in rules
+    )
+    results = card.results if how == card.preprocessing else ()
+    return card.model_copy(update={"preprocessing": how, "thresholds": found, "results": results})
+
+
+def _hashes(manifests: Sequence[Manifest]) -> str:
+    return "+".join(manifest.hash for manifest in manifests)
+
+
+def _crops(
+    manifests: Sequence[Manifest], how: Preprocessing, split: Split, count: int | None
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Crops (N, M, h, w, 3) and labels (N,) of a split; at most `count` rows of each, evenly spread."""
+    made, labels = [], []
+    for manifest in manifests:
+        part = manifest.only(split)
+        samples = part.samples()
+        chosen = np.unique(np.linspace(0, len(samples) - 1, count or len(samples)).astype(int))
+        for sample in (samples[i] for i in chosen):
+            image = read_image(part.path_of(sample))
+            box = box_of(sample, image)
+            made.append([crop_face(image, box, how, margin=margin) for margin in how.margins])
+            labels.append(float(sample.label))
+    return np.asarray(made), np.array(labels)
+
+
+def _noise(how: Preprocessing) -> NDArray[np.uint8]:
+    shape = (8, len(how.margins), *how.size, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

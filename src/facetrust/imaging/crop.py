@@ -1,0 +1,175 @@
+"""A box becomes a crop, five points an aligned face, a crop a tensor.
+
+Training and serving both come through here, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.errors import ImageError
+from facetrust.imaging.pixels import Pixels
+from facetrust.records import Box, Fill, Point, Preprocessing, Sample
+
+Points = Sequence[Point]
+
+# Where ArcFace's aligned faces of 112 x 112 pixels have the eyes, the nose and the corners of the mouth.
+TEMPLATE = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+_FILLS = {"zero": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
+_METHODS = {
+    "area": cv2.INTER_AREA,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST,
+}
+
+
+def box_of(sample: Sample, image: Pixels) -> Box:
+    """Returns the row's box x, y, w, h in pixels, or the whole picture where it has none."""
+    if sample.x is None or sample.y is None or sample.w is None or sample.h is None:
+        return (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+    return (sample.x, sample.y, sample.w, sample.h)
+
+
+def inputs_of(
+    image: Pixels, box: Box, preprocessing: Preprocessing, *, points: Points | None = None
+) -> NDArray[np.float32]:
+    """Returns what a network is fed of one face: (M, 3, h, w) float32, normalised as the card says.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box, points: see `crops_of`.
+    """
+    crops = crops_of(image, box, preprocessing, points=points)
+    return np.stack([to_tensor(crop, preprocessing) for crop in crops])
+
+
+def crops_of(
+    image: Pixels,
+    box: Box,
+    preprocessing: Preprocessing,
+    *,
+    points: Points | None = None,
+    margins: Sequence[float] | None = None,
+) -> list[Pixels]:
+    """Returns the crops of one face: one per margin, or the aligned face where the card asks for that.
+
+    Args:
+        image: (H, W, C) uint8.
+        box: x, y, w, h of the face in pixels; may reach outside the image.
+        points: the eyes, the nose and the corners of the mouth, which only an aligned crop needs.
+        margins: instead of the card's.
+
+    Raises:
+        ImageError: the card asks for an aligned face, and there are no five points.
+    """
+    if preprocessing.align == "box":
+        wanted = preprocessing.margins if margins is None else margins
+        return [crop_face(image, box, preprocessing, margin=margin) for margin in wanted]
+    if points is None or len(points) != len(TEMPLATE):
+        raise ImageError("a face without five points (eyes, nose, mouth) cannot be aligned")
+    return [align_face(image, points, preprocessing.size, nearest=preprocessing.resize == "nearest")]
+
+
+def align_face(image: Pixels, points: Points, size: tuple[int, int], *, nearest: bool = False) -> Pixels:
+    """Returns the face (h, w, C) turned, scaled and moved so that its points fall on the template's.
+
+    The similarity transform with the least squared distance (Umeyama 1991) onto `TEMPLATE`, which is drawn
+    for 112 x 112 pixels and scaled to `size` (height, width). What lies outside is black.
+
+    Raises:
+        ImageError: the points fall together, so that nothing can be aligned by them.
+    """
+    target = np.asarray(TEMPLATE) * (size[1] / 112, size[0] / 112)
+    source = np.asarray(points, dtype=np.float64)
+    middle, centre = source.mean(axis=0), target.mean(axis=0)
+    a, b = source - middle, target - centre
+    spread = float((a**2).sum())
+    if not spread > 0:
+        raise ImageError("the five points of the face fall together; it cannot be aligned")
+    # In two dimensions the best similarity is a complex number: (sum of conj(a) b) / (sum of |a|^2).
+    turn = np.sum((a[:, 0] - 1j * a[:, 1]) * (b[:, 0] + 1j * b[:, 1])) / spread
+    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    matrix = np.column_stack([linear, centre - linear @ middle])
+    method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+    warped = cv2.warpAffine(image, matrix, (size[1], size[0]), flags=method, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(warped, dtype=np.uint8).reshape(*size, -1)
+
+
+def crop_face(image: Pixels, box: Box, how: Preprocessing, *, margin: float | None = None) -> Pixels:
+    """Returns the face and its surroundings, resized to `how.size`, as (h, w, 3) uint8 RGB.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box: x, y, w, h of the face in pixels; may reach outside the image.
+        margin: side of the crop over side of the box; the first of `how.margins` if none is given.
+    """
+    scale = how.margins[0] if margin is None else margin
+    x, y, w, h = box
+    side = max(w, h)
+    width, height = (side, side) if how.square else (w, h)
+    cut = cut_out(image, (x + w / 2, y + h / 2), (height * scale, width * scale), fill=how.fill)
+    shrinking = cut.shape[0] > how.size[0]
+    method = _METHODS[how.resize] if how.resize != "area" or shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(cut, (how.size[1], how.size[0]), interpolation=method), dtype=np.uint8)
+
+
+def cut_out(image: Pixels, centre: tuple[float, float], size: tuple[float, float], *, fill: Fill) -> Pixels:
+    """Returns the window of `size` (height, width) around `centre` (x, y), whatever lies outside filled.
+
+    `"shift"` moves the window back inside, and shrinks it where the image is smaller; the other
+    fills invent pixels: black, mirrored, or the border's repeated.
+    """
+    height, width = image.shape[:2]
+    tall, wide = size
+    if fill == "shift":
+        ratio = min(1.0, height / tall, width / wide)
+        tall, wide = tall * ratio, wide * ratio
+        centre = (
+            min(max(centre[0], wide / 2), width - wide / 2),
+            min(max(centre[1], tall / 2), height - tall / 2),
+        )
+    left, top = round(centre[0] - wide / 2), round(centre[1] - tall / 2)
+    right, bottom = left + max(1, round(wide)), top + max(1, round(tall))
+    if fill == "shift":
+        left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    pads = (max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width))
+    inside = image[max(0, top) : max(bottom, 0), max(0, left) : max(right, 0)]
+    if not any(pads):
+        return inside
+    # A mirror cannot be wider than what it mirrors, so the whole image is padded, step by step.
+    padded: Pixels = image
+    top_pad, bottom_pad, left_pad, right_pad = pads
+    while top_pad or bottom_pad or left_pad or right_pad:
+        limit_y, limit_x = padded.shape[0] - 1, padded.shape[1] - 1
+        step = (
+            min(top_pad, limit_y),
+            min(bottom_pad, limit_y),
+            min(left_pad, limit_x),
+            min(right_pad, limit_x),
+        )
+        padded = np.asarray(cv2.copyMakeBorder(padded, *step, _FILLS[fill]), dtype=np.uint8)
+        top_pad, bottom_pad = top_pad - step[0], bottom_pad - step[1]
+        left_pad, right_pad = left_pad - step[2], right_pad - step[3]
+    left, top = left + pads[2], top + pads[0]
+    return np.asarray(
+        padded[top : top + max(1, round(tall)), left : left + max(1, round(wide))], dtype=np.uint8
+    )
+
+
+def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:
+    """Returns a crop (h, w, 3) uint8 RGB as (3, h, w) float32, normalised as the card says."""
+    pixels = crop[:, :, ::-1] if how.color == "BGR" else crop
+    scaled = pixels.astype(np.float32) * np.float32(how.top / 255.0)
+    normal = (scaled - np.asarray(how.mean, np.float32)) / np.asarray(how.std, np.float32)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1))

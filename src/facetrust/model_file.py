@@ -1,0 +1,182 @@
+"""An ONNX file and its card: found, opened, verified, run and saved; the one place a session is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetrust.errors import ModelError, UnknownName, first_line
+from facetrust.records import ModelCard, sha256_of, write_text, write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+    import onnxruntime as ort
+    from numpy.typing import NDArray
+
+KEY = "facetrust.card"
+
+
+def bundled() -> list[str]:
+    """Returns the names of the models that come with the package, sorted."""
+    return sorted(path.stem for path in _assets().glob("*.onnx"))
+
+
+def locate(name: str | Path) -> Path:
+    """Returns the .onnx file of a bundled model's name or of a path.
+
+    Raises:
+        UnknownName: no bundled model of that name; the message gives the nearest one.
+        ModelError: a folder, or no such file.
+    """
+    path = Path(name)
+    if isinstance(name, str) and name in bundled():
+        return _assets() / f"{name}.onnx"
+    if isinstance(name, str) and path.suffix != ".onnx" and path.name == name and not path.exists():
+        raise UnknownName("bundled model", name, bundled())
+    if path.is_dir():
+        raise ModelError(
+            f"{path}: is a folder; give an .onnx file, which facetrust export makes of a checkpoint"
+        )
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file")
+    return path
+
+
+def open_model(path: Path, *, threads: int = 1) -> tuple[ort.InferenceSession, ModelCard]:
+    """Returns a session for an .onnx file, and its card: the one beside it, which vouches for it, or that inside.
+
+    Raises:
+        ModelError: altered, not ONNX, or without a card.
+    """
+    beside = path.with_suffix(".json")
+    card = None
+    if beside.is_file():
+        card = ModelCard.from_json(beside.read_bytes(), str(beside))
+        card.verify(path)
+    session = open_session(path, threads=threads)
+    if card is None:
+        text = session.get_modelmeta().custom_metadata_map.get(KEY)
+        if text is None:
+            raise ModelError(
+                f"{path}: has no card, neither {path.stem}.json beside it nor one inside; "
+                "make one with: facetrust import-checkpoint"
+            )
+        card = ModelCard.from_json(text, str(path))
+    return session, card
+
+
+def check_shapes(session: ort.InferenceSession, card: ModelCard, *, output: str, source: Path) -> None:
+    """Checks that a network takes what its card says and answers with `output`.
+
+    Raises:
+        ModelError: it does not.
+    """
+    inputs = {entry.name: entry.shape for entry in session.get_inputs()}
+    outputs = [entry.name for entry in session.get_outputs()]
+    if list(inputs) != ["image"] or output not in outputs:
+        raise ModelError(
+            f"{source}: has inputs {list(inputs)} and outputs {outputs}; needed are 'image' and {output!r}; "
+            "make such a file with: facetrust import-checkpoint"
+        )
+    expected = (3, *card.preprocessing.size)
+    shape = inputs["image"][1:]
+    if len(shape) != 3 or any(isinstance(a, int) and a != b for a, b in zip(shape, expected, strict=True)):
+        raise ModelError(f"{source}: takes images of {shape}, its card says {list(expected)}")
+
+
+def run(
+    session: ort.InferenceSession, outputs: Sequence[str], images: NDArray[np.float32], *, source: str
+) -> list[NDArray[np.float32]]:
+    """Returns the named outputs for images (B, 3, h, w); `source` names the model in errors.
+
+    Raises:
+        ModelError: the network fails.
+    """
+    try:
+        return list(session.run(list(outputs), {"image": images}))
+    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of fault.
+        raise ModelError(f"{source}: cannot be run by ONNX Runtime ({first_line(error)})") from None
+
+
+def save(graph: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
+    """Writes the graph and, last, its card as `<stem>.json`; returns that card.
+
+    The card inside the file says neither `weights` nor `sha256`, as no file can hold its own hash.
+    """
+    beside = path.with_suffix(".json")
+    content = with_card(graph, card).SerializeToString(deterministic=True)
+    beside.unlink(missing_ok=True)  # A card beside a file that is not its own would be a lie.
+    write_whole(path, lambda part: part.write_bytes(content))
+    card = card.model_copy(update={"weights": path.name, "sha256": sha256_of(path)})
+    write_text(beside, card.to_json())
+    return card
+
+
+def with_card(graph: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
+    """Returns the same graph object, the card in its metadata in place of what was there."""
+    inside = card.model_copy(update={"weights": "", "sha256": ""})
+    del graph.metadata_props[:]
+    entry = graph.metadata_props.add()
+    entry.key, entry.value = KEY, inside.to_json()
+    return graph
+
+
+def read(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
+    """Returns the graph in an .onnx file and the card inside it.
+
+    Raises:
+        ModelError: missing, not ONNX, without a card, or not the file that the card beside it names.
+    """
+    import onnx
+
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    try:
+        graph = onnx.load(str(path))
+        onnx.checker.check_model(graph)
+    except Exception as error:  # protobuf and the checker have many kinds.
+        raise ModelError(f"{path}: is not an ONNX file ({first_line(error)})") from None
+    inside = {entry.key: entry.value for entry in graph.metadata_props}.get(KEY)
+    if inside is None:
+        raise ModelError(f"{path}: holds no card ({KEY}); export it again with facetrust")
+    beside = path.with_suffix(".json")
+    if beside.is_file():
+        ModelCard.from_json(beside.read_bytes(), str(beside)).verify(path)
+    return graph, ModelCard.from_json(inside, str(path))
+
+
+def open_session(model: Path | str | bytes, *, threads: int = 1, source: str = "") -> ort.InferenceSession:
+    """Returns an ONNX Runtime session on the CPU for an .onnx file or its bytes; `source` names it in errors.
+
+    Every session of the package is made here, so that what is profiled is what is run.
+
+    Args:
+        threads: threads inside one operator; 0 lets ONNX Runtime take every core.
+
+    Raises:
+        ModelError: not an ONNX file, or one that this ONNX Runtime cannot run.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # Shapes change from call to call, so planned memory would be planned anew each time.
+    options.enable_mem_pattern = False
+    # Waiting threads must not burn the cores that decoding, or the other model of a comparison, needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    content = model if isinstance(model, bytes) else str(model)
+    try:
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of fault.
+        name = source or ("the graph" if isinstance(model, bytes) else str(model))
+        raise ModelError(f"{name}: cannot be run by ONNX Runtime ({first_line(error)})") from None
+
+
+def _assets() -> Path:
+    return Path(str(files("facetrust"))) / "assets"

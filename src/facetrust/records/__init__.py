@@ -1,0 +1,37 @@
+"""The nouns: what is handed from one part to the next, and how it is written down.
+
+Score direction, fixed once: higher means more likely attack, manipulated or generated; in
+recognition, the same person. A decision is `score >= threshold`.
+"""
+
+from facetrust.records.cards import Fill, ModelCard, Preprocessing, Result, Threshold
+from facetrust.records.files import sha256_of, write_text, write_whole
+from facetrust.records.reports import CheckReport, Embedding, Face, Parts, Timeline, Verdict, VideoSummary
+from facetrust.records.samples import Box, Disturbance, Point, Provenance, Record, Sample, Split
+from facetrust.records.scores import Scores
+
+__all__ = [
+    "Box",
+    "CheckReport",
+    "Disturbance",
+    "Embedding",
+    "Face",
+    "Fill",
+    "ModelCard",
+    "Parts",
+    "Point",
+    "Preprocessing",
+    "Provenance",
+    "Record",
+    "Result",
+    "Sample",
+    "Scores",
+    "Split",
+    "Threshold",
+    "Timeline",
+    "Verdict",
+    "VideoSummary",
+    "sha256_of",
+    "write_text",
+    "write_whole",
+]

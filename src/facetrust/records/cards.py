@@ -1,0 +1,138 @@
+"""A model's card: what it is, how to feed it, what its output means and what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from facetrust.errors import ModelError
+from facetrust.records.files import sha256_of
+from facetrust.records.samples import Record, Split
+
+Fill = Literal["shift", "reflect", "edge", "zero"]
+
+
+class Preprocessing(Record):
+    """How a face becomes a network's input. Serving reads this from the card and nowhere else.
+
+    A crop is taken per margin; the score is the sigmoid of the mean logit over the crops.
+    align: `points` turns the face upright by its five points instead of cutting its box; `margins`, `fill`
+    and `square` then play no part, but for one margin that stands for the one crop.
+    `top` is the value of a full-bright pixel before `mean` and `std` (1 or 255).
+    """
+
+    margins: tuple[float, ...] = (1.5,)
+    size: tuple[int, int] = (128, 128)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    top: float = 1.0
+    color: Literal["RGB", "BGR"] = "RGB"
+    fill: Fill = "shift"
+    square: bool = True
+    align: Literal["box", "points"] = "box"
+    resize: Literal["area", "linear", "cubic", "nearest"] = "area"
+
+
+class Threshold(Record):
+    """A decision value that remembers how and on what it was chosen."""
+
+    value: float
+    rule: str
+    manifest: str
+    split: Split
+
+
+class Result(Record):
+    """A measured figure with its 95 % interval, where it was measured and by which command."""
+
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    data: str
+    split: str
+    command: str
+
+
+class ModelCard(Record):
+    """What a model is, how to feed it, what its output means and what was measured.
+
+    classes: names of the classes of a dense output, in the order of their indices.
+    advisory: no result on real positives of its kind stands above its trivial baselines, so that its
+    verdicts are shown and decide nothing.
+    """
+
+    schema_name: Literal["facetrust.card/1"] = Field("facetrust.card/1", alias="schema")
+    name: str
+    version: int = 1
+    task: str
+    architecture: str
+    preprocessing: Preprocessing
+    score_means: str
+    evidence_means: str = "none"
+    classes: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    training_data: str = "not stated"
+    terms: str = "not stated"
+    recipe: str = "not stated"
+    manifest: str = "not stated"
+    seed: int | None = None
+    parameters: int | None = None
+    results: tuple[Result, ...] = ()
+    advisory: bool = False
+    weights: str = ""
+    sha256: str = ""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @property
+    def title(self) -> str:
+        """The model's name as verdicts carry it: `name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def threshold(self) -> float:
+        """The value that decides: that of the first threshold.
+
+        Raises:
+            ModelError: no threshold was fitted.
+        """
+        if not self.thresholds:
+            raise ModelError(
+                f"{self.title}: its card has no threshold; fit one with: facetrust export --rule eer --data MANIFEST"
+            )
+        return self.thresholds[0].value
+
+    def to_json(self) -> str:
+        """Returns the card as indented JSON."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str) -> ModelCard:
+        """Returns the card in a JSON text; `source` names it in errors.
+
+        Raises:
+            ModelError: not JSON, or a field is missing, unknown or of the wrong kind.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the card"
+            raise ModelError(f"{source}: {where}: {first['msg']}") from None
+
+    def verify(self, weights: Path) -> None:
+        """Checks a weight file against the card's SHA-256.
+
+        Raises:
+            ModelError: the file is missing or its hash differs.
+        """
+        if not weights.is_file():
+            raise ModelError(f"{weights}: the weight file of {self.name} is missing")
+        if (found := sha256_of(weights)) != self.sha256:
+            raise ModelError(
+                f"{weights}: SHA-256 is {found[:12]}…, its card says {self.sha256[:12] or 'nothing'}…; "
+                "fetch or export it again"
+            )

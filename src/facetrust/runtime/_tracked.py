@@ -1,0 +1,117 @@
+"""What is gathered from a video's frames: tracks of faces with their scores, and no pixels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.faces.detector import Detector, face_to_original, find_faces
+from facetrust.faces.tracks import Detection, join
+from facetrust.imaging import Pixels
+from facetrust.records import Face
+from facetrust.runtime.model import Model
+
+
+class Sighting(NamedTuple):
+    """A face in one frame: the frame's number and time, the face in the frame and in the frame upright."""
+
+    frame: int
+    time: float
+    turns: int
+    face: Face
+    upright: Face
+
+
+@dataclass
+class Track:
+    """One face: when it was seen, each task's scores then, and the moment of the highest score.
+
+    `others` are the answers at that moment to the tasks whose answer is no score.
+    """
+
+    last: Detection
+    telling: Sighting
+    above: float
+    times: list[float]
+    scores: dict[str, list[float]]
+    others: dict[str, NDArray[np.float64]]
+
+
+class TrackedFaces:
+    """Gathers tracks (number → track) and, per task about whole pictures, its answers frame by frame."""
+
+    def __init__(self, models: Mapping[str, Model], detector: Detector | None, *, gap: float) -> None:
+        self.tracks: dict[int, Track] = {}
+        self.whole: dict[str, list[NDArray[np.float64]]] = {
+            task: [] for task, model in models.items() if model.task.unit == "picture"
+        }
+        self.timings: dict[str, float] = {}
+        self.size = (0, 0)
+        self.frames = 0
+        self._models = models
+        self._detector = detector
+        self._gap = gap
+
+    def spent(self, what: str, start: float) -> None:
+        """Adds the seconds since `start` to a timing."""
+        self.timings[what] = self.timings.get(what, 0.0) + time.perf_counter() - start
+
+    def add_frame(self, image: Pixels, index: int, *, at: float) -> None:
+        """Finds, joins and judges the faces of one frame (H, W, 3) uint8 RGB, seen `at` seconds."""
+        self.size = (image.shape[0], image.shape[1])
+        self.frames += 1
+        turns = 0
+        faces: tuple[Face, ...] = ()
+        if self._detector is not None:
+            start = time.perf_counter()
+            image, turns, found = find_faces(image, self._detector)
+            # A picture's only find counts even if it is weak; a video shows a face more than once.
+            faces = tuple(face for face in found if face.confidence >= self._detector.likely)
+            self.spent("detect", start)
+        seen = [Sighting(index, at, turns, face_to_original(face, self.size, turns), face) for face in faces]
+        self._add(seen, self._answers(image, faces))
+
+    def _answers(self, image: Pixels, faces: Sequence[Face]) -> dict[str, NDArray[np.float64]]:
+        """Each task's answers about the faces; those about the picture itself are kept."""
+        of_faces: dict[str, NDArray[np.float64]] = {}
+        for task, model in self._models.items():
+            start = time.perf_counter()
+            if model.task.unit == "face":
+                crops = model.crops(image, [face.box for face in faces], [face.points for face in faces])
+                of_faces[task] = model.answer(crops).values
+            else:
+                whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+                self.whole[task] += list(model.answer(model.crops(image, [whole])).values)
+            self.spent(task, start)
+        return of_faces
+
+    def _add(self, seen: Sequence[Sighting], answers: Mapping[str, NDArray[np.float64]]) -> None:
+        if not seen:
+            return
+        scored = [task for task in answers if self._models[task].task.output == "score"]
+        last = {number: track.last for number, track in self.tracks.items()}
+        numbers = join(last, [each.face for each in seen], time=seen[0].time, gap=self._gap)
+        for row, (number, sighting) in enumerate(zip(numbers, seen, strict=True)):
+            scores = {task: float(answers[task][row]) for task in scored}
+            others = {task: answers[task][row] for task in answers if task not in scored}
+            # Without a score, the moment of a face is the one where it was found most surely.
+            above = max(
+                (score - self._models[task].threshold for task, score in scores.items()),
+                default=sighting.face.confidence,
+            )
+            detection = Detection(sighting.time, sighting.face)
+            if number not in self.tracks:
+                nothing: dict[str, list[float]] = {task: [] for task in scored}
+                self.tracks[number] = Track(detection, sighting, above, [], nothing, others)
+            track = self.tracks[number]
+            track.last = detection
+            if above > track.above:
+                track.telling, track.above, track.others = sighting, above, others
+            track.times.append(sighting.time)
+            for task, score in scores.items():
+                track.scores[task].append(score)

@@ -1,0 +1,85 @@
+"""What is asked: a model per task and a detector, those of the package opened once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from facetrust import model_file
+from facetrust.errors import ModelError, UsageError
+from facetrust.faces.detector import Detector, open_detector
+from facetrust.runtime.model import Model, load_model
+from facetrust.tasks import task_named, task_names
+
+ModelChoice = Mapping[str, str | Path | Model]
+
+
+def default_tasks() -> tuple[str, ...]:
+    """Returns what is asked where no task is named: all about faces that a bundled model judges."""
+    tasks = [task_named(name) for name in task_names()]
+    available = set(model_file.bundled())
+    return tuple(
+        task.name
+        for task in tasks
+        if task.unit == "face" and task.output == "score" and task.bundled in available
+    )
+
+
+def open_models(
+    tasks: Sequence[str] | str, choice: ModelChoice | None = None, *, threads: int = 1
+) -> dict[str, Model]:
+    """Returns an open model per task, in the order asked.
+
+    Args:
+        tasks: names, or a single one.
+        choice: per task a bundled name, an .onnx file or an open model; the bundled one without.
+
+    Raises:
+        UnknownName: a task is not known; the message gives the nearest name.
+        UsageError: no task, or one without a model.
+        ModelError: a model's file cannot be used, or is for another task.
+    """
+    names = [tasks] if isinstance(tasks, str) else list(dict.fromkeys(tasks))
+    if not names:
+        raise UsageError(f"no task was asked for; give at least one of {', '.join(task_names())}")
+    for name in choice or {}:
+        task_named(name)
+    return {name: _open(name, choice or {}, threads=threads) for name in names}
+
+
+def open_detector_for(
+    models: Mapping[str, Model], choice: Detector | str | Path | None = None, *, threads: int = 1
+) -> Detector | None:
+    """Returns the detector, or None where no task is about faces."""
+    if not any(model.task.unit == "face" for model in models.values()):
+        return None
+    if choice is None:
+        return _bundled_detector(threads)
+    return open_detector(choice, threads=threads) if isinstance(choice, (str, Path)) else choice
+
+
+def _open(task: str, choice: ModelChoice, *, threads: int) -> Model:
+    """The model for a task, whose card must be of that task."""
+    named = choice.get(task, task_named(task).bundled)
+    if named is None or (task not in choice and named not in model_file.bundled()):
+        raise UsageError(f"no model for {task} is bundled; give one: models={{{task!r}: 'file.onnx'}}")
+    if isinstance(named, Model):
+        model = named
+    else:
+        shared = isinstance(named, str) and named in model_file.bundled()
+        model = _bundled_model(str(named), threads) if shared else load_model(named, threads=threads)
+    if model.card.task != task:
+        raise ModelError(f"{model.name}: is a model for {model.card.task}, not for {task}")
+    return model
+
+
+# What comes with the package does not change, so that calling `check` in a loop opens it once.
+@lru_cache(maxsize=8)
+def _bundled_model(name: str, threads: int) -> Model:
+    return load_model(name, threads=threads)
+
+
+@lru_cache(maxsize=4)
+def _bundled_detector(threads: int) -> Detector:
+    return open_detector(threads=threads)

@@ -1,0 +1,358 @@
+"""Models and a detector opened once, which pictures and videos are then checked with."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.errors import ImageError, InputError, UsageError
+from facetrust.faces.detector import Detector, face_to_original, find_faces
+from facetrust.imaging import Pixels
+from facetrust.imaging.inputs import Color, Video, is_video, name_of, read_source, video_file
+from facetrust.records import Box, CheckReport, Face
+from facetrust.runtime.bundled import ModelChoice, default_tasks, open_detector_for, open_models
+from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, write_overlay
+from facetrust.runtime.model import Judgement, Model, by_kind
+from facetrust.runtime.trust import NO_FACE, trust
+from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
+
+Progress = Callable[[str, int, int], None]
+
+
+class Failure(NamedTuple):
+    """A source that could not be read, and why; `str(error)` is one line and names the source."""
+
+    source: str
+    error: InputError
+
+
+class Checked(NamedTuple):
+    """A report, and its overlays (H, W, 3) uint8 RGB by the name that `check --evidence` gives them."""
+
+    report: CheckReport
+    overlays: dict[str, Pixels]
+
+
+class Checker:
+    """Checks pictures and videos with models and a detector that are opened once.
+
+    Its methods may be called from several threads at once.
+
+    Args:
+        tasks: what is asked, a name or several; every question about faces that a bundled model answers
+            if none is given.
+        models: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        detector: an open detector or the file of a YuNet; MTCNN without.
+        threads: threads of ONNX Runtime; 0 takes every core.
+        sampling: which frames of a video are looked at, and how their scores become one.
+        color: order of the channels of arrays that are handed in.
+
+    Raises:
+        UsageError: a task is not known or has no model, or `sampling` is out of range.
+        ModelError: a model's file cannot be used.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[str] | str | None = None,
+        *,
+        models: ModelChoice | None = None,
+        detector: Detector | str | Path | None = None,
+        threads: int = 1,
+        sampling: Sampling = SAMPLING,
+        color: Color = "RGB",
+    ) -> None:
+        self.models = open_models(default_tasks() if tasks is None else tasks, models, threads=threads)
+        self.detector = open_detector_for(self.models, detector, threads=threads)
+        self._videos = VideoChecker(self.models, self.detector, sampling)
+        self._color: Color = color
+
+    def check(self, source: Any, *, evidence: str | Path | None = None) -> CheckReport:
+        """Returns what is to be said of one picture or video.
+
+        `trusted` is true when every face (and the picture itself, where a task judges it) was judged and
+        none is distrusted, false when one is, and None, with a reason, when nothing is wrong but something
+        could not be judged. Boxes and points are in pixels of the picture as read, after its EXIF tag.
+
+        Args:
+            source: a path, bytes of a picture or video, a file object, a PIL image, or a uint8 array
+                (H, W), (H, W, 3) or (H, W, 4).
+            evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task.
+
+        Raises:
+            ImageError: the source cannot be read.
+        """
+        (result,) = self.check_many([source], evidence=evidence, readers=0)
+        if isinstance(result, Failure):
+            raise result.error
+        return result
+
+    def check_with_overlays(self, source: Any) -> Checked:
+        """Returns what `check` does, and the overlays instead of files of them.
+
+        Raises:
+            ImageError: the source cannot be read.
+        """
+        kept: dict[str, Pixels] = {}
+        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=None)
+        if isinstance(result, Failure):
+            raise result.error
+        return Checked(result, kept)
+
+    def check_many(
+        self,
+        sources: Iterable[Any],
+        *,
+        evidence: str | Path | None = None,
+        batch: int = 8,
+        readers: int = 2,
+        progress: Progress | None = None,
+    ) -> Iterator[CheckReport | Failure]:
+        """Yields a report or a failure for every source, in order; few pictures are in memory at a time.
+
+        Args:
+            sources: any number of what `check` takes; read as they are needed.
+            evidence: folder for overlays.
+            batch: pictures whose faces go through a model together.
+            readers: threads that read and decode pictures ahead; 0 reads in this thread.
+            progress: called with (video, frames judged, of how many) while a video is checked.
+
+        Raises:
+            UsageError: `sources` is a single one.
+        """
+        if isinstance(sources, (str, bytes, Path)):
+            raise UsageError("check_many takes several sources; give a list, or call check")
+        draw = None if evidence is None else partial(_write, Path(evidence))
+        return self._run(sources, batch=max(1, batch), readers=readers, draw=draw, progress=progress)
+
+    def check_video(self, source: str | Path | bytes, *, evidence: str | Path | None = None) -> CheckReport:
+        """Returns what is to be said of one video, whatever its name; see `VideoChecker.report`.
+
+        Raises:
+            ImageError: not a video, cut off, without a frame, or past a limit.
+        """
+        draw = None if evidence is None else partial(_write, Path(evidence))
+        result = _Run(self, self._videos, draw, None).video(source)
+        if isinstance(result, Failure):
+            raise result.error
+        return result
+
+    def _run(
+        self,
+        sources: Iterable[Any],
+        *,
+        batch: int,
+        readers: int,
+        draw: Callable[[str, Pixels], None] | None,
+        progress: Progress | None,
+    ) -> Iterator[CheckReport | Failure]:
+        run = _Run(self, self._videos, draw, progress)
+        decode = partial(_decode, color=self._color)
+        return run.reports(_decoded(sources, decode, readers=readers, ahead=readers + 1), batch=batch)
+
+
+@dataclass
+class _Picture:
+    """A picture on its way to its report. Only its crops wait for the batch; the pixels are let go."""
+
+    source: str
+    image: Pixels | None
+    size: tuple[int, int]
+    timings: dict[str, float]
+    turns: int = 0
+    faces: tuple[Face, ...] = ()
+    boxes: dict[str, list[Box]] = field(default_factory=dict)
+    crops: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    judged: dict[str, list[Judgement]] = field(default_factory=dict)
+    maps: list[EvidenceMap] = field(default_factory=list)
+
+
+class _Run:
+    """One pass over sources; holds what must not be shared between threads: the names of overlays."""
+
+    def __init__(
+        self,
+        checker: Checker,
+        videos: VideoChecker,
+        draw: Callable[[str, Pixels], None] | None,
+        progress: Progress | None,
+    ) -> None:
+        self._models = checker.models
+        self._detector = checker.detector
+        self._videos = videos
+        self._draw = draw
+        self._progress = progress
+        self._names: set[str] = set()
+
+    def reports(
+        self, decoded: Iterator[_Picture | Video | bytes | Failure], *, batch: int
+    ) -> Iterator[CheckReport | Failure]:
+        """Yields a report per picture or video and passes failures on, in order."""
+        waiting: list[_Picture | Failure] = []
+        for each in decoded:
+            if isinstance(each, Video | bytes):
+                yield from self._finished(waiting)
+                waiting = []
+                yield self.video(each.path if isinstance(each, Video) else each)
+                continue
+            waiting.append(self._prepared(each) if isinstance(each, _Picture) else each)
+            if len(waiting) >= batch:
+                yield from self._finished(waiting)
+                waiting = []
+        yield from self._finished(waiting)
+
+    def video(self, source: str | Path | bytes) -> CheckReport | Failure:
+        """Returns the report of one video, or why there is none."""
+        name = name_of(source)
+        progress = None if self._progress is None else partial(self._progress, name)
+        try:
+            with video_file(source) as path:
+                return self._videos.report(
+                    path, source=name, draw=self._draw, name=self._free_name, progress=progress
+                )
+        except InputError as error:
+            return Failure(name, error)
+
+    def _prepared(self, picture: _Picture) -> _Picture | Failure:
+        """The picture with its faces found and its crops cut."""
+        image = picture.image
+        if image is None:
+            return picture
+        start = time.perf_counter()
+        if self._detector is not None:
+            image, picture.turns, picture.faces = find_faces(image, self._detector)
+            picture.timings["detect"] = time.perf_counter() - start
+        for task, model in self._models.items():
+            start = time.perf_counter()
+            boxes, points = _whole(image) if model.task.unit == "picture" else _of_faces(picture.faces)
+            try:
+                picture.boxes[task], picture.crops[task] = boxes, model.crops(image, boxes, points)
+            except ImageError as error:
+                return Failure(picture.source, ImageError(f"{picture.source}: {error}"))
+            if boxes:
+                picture.timings[task] = time.perf_counter() - start
+        picture.image = None if self._draw is None else image
+        return picture
+
+    def _finished(self, pictures: Sequence[_Picture | Failure]) -> Iterator[CheckReport | Failure]:
+        good = [each for each in pictures if isinstance(each, _Picture)]
+        for task, model in self._models.items():
+            self._judge(good, task, model)
+        for each in pictures:
+            yield each if isinstance(each, Failure) else self._report(each)
+
+    def _judge(self, pictures: Sequence[_Picture], task: str, model: Model) -> None:
+        """Puts the crops of all pictures to one model at once."""
+        pictures = [each for each in pictures if each.boxes[task]]
+        if not pictures:
+            return
+        start = time.perf_counter()
+        crops = np.concatenate([each.crops.pop(task) for each in pictures])
+        values, maps = model.answer(crops, evidence=self._draw is not None)
+        share = (time.perf_counter() - start) / len(values)
+        first = 0
+        for picture in pictures:
+            boxes = picture.boxes[task]
+            rows = range(first, first + len(boxes))
+            first += len(boxes)
+            picture.judged[task] = [model.judge(values[row]) for row in rows]
+            picture.timings[task] += share * len(boxes)
+            if maps is not None:
+                preprocessing = model.card.preprocessing
+                picture.maps += [
+                    EvidenceMap(task, box, preprocessing, maps[row, 0])
+                    for box, row in zip(boxes, rows, strict=True)
+                ]
+
+    def _report(self, picture: _Picture) -> CheckReport:
+        of_picture = [
+            each
+            for task, judged in picture.judged.items()
+            if self._asks_of(task, "picture")
+            for each in judged
+        ]
+        of_faces = [judged for task, judged in picture.judged.items() if self._asks_of(task, "face")]
+        faces = tuple(
+            face.model_copy(update=by_kind([judged[row] for judged in of_faces]))
+            for row, face in enumerate(picture.faces)
+        )
+        said = by_kind(of_picture)
+        verdicts = [*said["verdicts"], *(verdict for face in faces for verdict in face.verdicts)]
+        lacking = NO_FACE if self._detector is not None and not faces else None
+        trusted, reason = trust(verdicts, lacking=lacking)
+        if self._draw is not None and picture.image is not None:
+            start = time.perf_counter()
+            self._draw(self._free_name(picture.source), overlay(picture.image, faces, picture.maps))
+            picture.timings["evidence"] = time.perf_counter() - start
+        return CheckReport(
+            source=picture.source,
+            size=picture.size,
+            trusted=trusted,
+            reason=reason,
+            **said,
+            faces=tuple(face_to_original(face, picture.size, picture.turns) for face in faces),
+            timings=picture.timings,
+        )
+
+    def _asks_of(self, task: str, unit: str) -> bool:
+        return self._models[task].task.unit == unit
+
+    def _free_name(self, source: str) -> str:
+        name = free_name(source, self._names)
+        self._names.add(name)
+        return name
+
+
+def _write(folder: Path, name: str, pixels: Pixels) -> None:
+    write_overlay(folder / name, pixels)
+
+
+def _whole(image: Pixels) -> tuple[list[Box], None]:
+    return [(0.0, 0.0, float(image.shape[1]), float(image.shape[0]))], None
+
+
+def _of_faces(faces: Sequence[Face]) -> tuple[list[Box], list[tuple[Any, ...]]]:
+    return [face.box for face in faces], [face.points for face in faces]
+
+
+def _decoded(
+    sources: Iterable[Any], decode: Callable[[Any], Any], *, readers: int, ahead: int
+) -> Iterator[_Picture | Video | bytes | Failure]:
+    """Pictures in order; with readers, at most `ahead` are decoded before they are asked for."""
+    if not readers:
+        yield from map(decode, sources)
+        return
+    with ThreadPoolExecutor(readers, thread_name_prefix="facetrust-read") as pool:
+        queue: deque[Future[_Picture | Video | bytes | Failure]] = deque()
+        try:
+            for source in sources:
+                queue.append(pool.submit(decode, source))
+                if len(queue) > ahead:
+                    yield queue.popleft().result()
+            while queue:
+                yield queue.popleft().result()
+        finally:
+            # The caller may stop early; what was not begun need not be read.
+            for waiting in queue:
+                waiting.cancel()
+
+
+def _decode(source: Any, *, color: Color) -> _Picture | Video | bytes | Failure:
+    name = name_of(source)
+    if is_video(source):
+        return source if isinstance(source, bytes) else Video(name, Path(source))
+    start = time.perf_counter()
+    try:
+        _, image = read_source(source, color=color)
+    except InputError as error:
+        return Failure(name, error)
+    return _Picture(name, image, (image.shape[0], image.shape[1]), {"decode": time.perf_counter() - start})

@@ -1,0 +1,160 @@
+"""An exported model with its card, which faces and pictures are put to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust import model_file
+from facetrust.errors import ModelError
+from facetrust.fusion import of_crops
+from facetrust.imaging import Pixels, inputs_of
+from facetrust.imaging.crop import Points
+from facetrust.records import Box, Embedding, ModelCard, Parts, Verdict
+from facetrust.tasks import Task, judge_of, task_named
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+Judgement = Verdict | Embedding | Parts
+
+
+class Answers(NamedTuple):
+    """What a model says of N faces, and where in each crop that comes from.
+
+    values: scores (N,) in [0, 1], embeddings (N, d) of unit length, or class probabilities (N, C, h, w).
+    evidence: (N, M, gh, gw) per face and margin, if the model has any and it was asked for.
+    """
+
+    values: NDArray[np.float64]
+    evidence: NDArray[np.float32] | None
+
+
+def load_model(name: str | Path, *, threads: int = 1, batch: int = 32) -> Model:
+    """Returns a bundled model by its name, or the model in an .onnx file.
+
+    The card beside the file (`<stem>.json`) wins, and the file must have the SHA-256 that it states.
+    Without one the card inside the file is taken, which cannot vouch for the file it travels in.
+
+    Args:
+        threads: threads inside one operator; 0 lets ONNX Runtime take every core.
+        batch: most crops that go through the network at once.
+
+    Raises:
+        UnknownName: no bundled model of that name; the message gives the nearest one.
+        ModelError: missing, altered, not ONNX, without a card, or not fed as its card says.
+    """
+    path = model_file.locate(name)
+    session, card = model_file.open_model(path, threads=threads)
+    task = task_named(card.task)
+    if task.output == "score":
+        _ = card.threshold  # A model that cannot decide is refused before anything is asked of it.
+    model_file.check_shapes(session, card, output=task.output, source=path)
+    return Model(session, card, batch=batch)
+
+
+class Model:
+    """A network and the card that says how to feed it. Comes from `load_model`."""
+
+    def __init__(self, session: ort.InferenceSession, card: ModelCard, *, batch: int = 32) -> None:
+        self.card = card
+        self._session = session
+        self._batch = batch
+        self._has_evidence = "evidence" in [entry.name for entry in session.get_outputs()]
+
+    @property
+    def name(self) -> str:
+        """The name as verdicts carry it: `name@version`."""
+        return self.card.title
+
+    @cached_property
+    def task(self) -> Task:
+        """The question that the model answers."""
+        return task_named(self.card.task)
+
+    @property
+    def threshold(self) -> float:
+        """The value that decides; see `ModelCard.threshold`."""
+        return self.card.threshold
+
+    def crops(
+        self, image: Pixels, boxes: Sequence[Box], points: Sequence[Points] | None = None
+    ) -> NDArray[np.float32]:
+        """Returns what the network is fed: (N, M, 3, h, w) for N boxes and the card's M margins.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, upright.
+            boxes: x, y, w, h in pixels; may reach outside the image.
+            points: five per box, which a card that asks for aligned faces needs.
+
+        Raises:
+            ImageError: a face cannot be aligned.
+        """
+        preprocessing = self.card.preprocessing
+        made = np.empty((len(boxes), len(preprocessing.margins), 3, *preprocessing.size), np.float32)
+        for row, box in enumerate(boxes):
+            made[row] = inputs_of(image, box, preprocessing, points=points[row] if points else None)
+        return made
+
+    def score(self, image: Pixels, boxes: Sequence[Box]) -> NDArray[np.float64]:
+        """Returns the answers about the faces in `boxes`: for scores (N,) in [0, 1], see the card."""
+        return self.answer(self.crops(image, boxes)).values
+
+    def score_with_evidence(self, image: Pixels, boxes: Sequence[Box]) -> Answers:
+        """Returns the scores of the faces in `boxes` and where in each crop they come from."""
+        return self.answer(self.crops(image, boxes), evidence=True)
+
+    def answer(self, crops: NDArray[np.float32], *, evidence: bool = False) -> Answers:
+        """Returns the answers to crops (N, M, 3, h, w) or (N, 3, h, w), one per face.
+
+        Several crops of a face become one answer: scores by their mean logit, embeddings and
+        probabilities by their mean.
+
+        Raises:
+            ModelError: the network fails, or answers with a value that is not finite.
+        """
+        if crops.ndim == 4:
+            crops = crops[:, None]
+        count, margins = crops.shape[:2]
+        wanted = [self.task.output, *(["evidence"] if evidence and self._has_evidence else [])]
+        if not count:
+            return Answers(np.empty(0), None)
+        flat = crops.reshape(-1, *crops.shape[2:])
+        parts = [
+            model_file.run(self._session, wanted, flat[start : start + self._batch], source=self.name)
+            for start in range(0, len(flat), self._batch)
+        ]
+        values = np.concatenate([part[0] for part in parts]).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ModelError(f"{self.name}: answered with a value that is not finite; it cannot be used")
+        maps = np.concatenate([part[1] for part in parts]) if len(wanted) == 2 else None
+        return Answers(
+            self._of_faces(values.reshape(count, margins, *values.shape[1:])),
+            None if maps is None else maps.reshape(count, margins, *maps.shape[1:]),
+        )
+
+    def judge(self, value: NDArray[np.float64] | float) -> Judgement:
+        """Returns one face's answer as the task judges it: a verdict, an embedding, or parts."""
+        judged: Judgement = judge_of(self.card.task)(value, self.card)
+        return judged
+
+    def _of_faces(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, M, ...) answers of crops to (N, ...)."""
+        if self.task.output == "score":
+            return of_crops(values)
+        mean = values.mean(axis=1)
+        if self.task.output == "embedding":
+            return np.asarray(mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12))
+        return np.asarray(mean)
+
+
+def by_kind(judgements: Iterable[Judgement]) -> dict[str, tuple[Any, ...]]:
+    """Returns judgements as the fields of a face or a report: `verdicts`, `embeddings`, `parts`."""
+    each = list(judgements)
+    kinds = {"verdicts": Verdict, "embeddings": Embedding, "parts": Parts}
+    return {name: tuple(one for one in each if isinstance(one, kind)) for name, kind in kinds.items()}

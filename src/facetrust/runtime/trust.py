@@ -1,0 +1,32 @@
+"""What verdicts together say: whether a picture or a video can be trusted, and why not if that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from facetrust.records import Verdict
+from facetrust.tasks import task_named
+
+NO_FACE = "no face found"
+ADVISORY = "advisory only: no model that was asked is proven on real attacks"
+NOTHING_ASKED = "no question about trust was asked"
+
+
+def trust(verdicts: Iterable[Verdict], *, lacking: str | None = None) -> tuple[bool | None, str | None]:
+    """Returns `trusted` and the reason if there is one to give.
+
+    False where a verdict that decides is one that its task distrusts; None where nothing is wrong but
+    something could not be judged; True only where all that was asked was judged, and trusted.
+
+    Args:
+        lacking: what could not be judged.
+    """
+    said = [verdict for verdict in verdicts if task_named(verdict.task).distrusts]
+    deciding = [verdict for verdict in said if not verdict.advisory]
+    if any(verdict.decision == task_named(verdict.task).positive for verdict in deciding):
+        return False, lacking
+    if lacking is not None:
+        return None, lacking
+    if not deciding:
+        return None, ADVISORY if said else NOTHING_ASKED
+    return True, None

@@ -1,0 +1,209 @@
+"""Checks videos: faces are followed through evenly spaced frames, and their scores become verdicts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from facetrust.errors import ImageError, UsageError
+from facetrust.faces.detector import Detector
+from facetrust.faces.tracks import GAP
+from facetrust.fusion import ROBUST, rule_named
+from facetrust.imaging import MIN_SIDE, Pixels, quarter_turn
+from facetrust.imaging.frame_rate import frames_a_second
+from facetrust.imaging.video import frame_count, iter_frames
+from facetrust.records import CheckReport, Face, Timeline, Verdict, VideoSummary
+from facetrust.runtime._tracked import Track, TrackedFaces
+from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
+from facetrust.runtime.model import Model, by_kind
+from facetrust.runtime.trust import NO_FACE, trust
+
+_DIGITS = 3  # Of a time in seconds, as it is reported.
+
+Progress = Callable[[int, int], None]
+
+
+class Sampling(NamedTuple):
+    """How a video is looked at: frames a second, the most frames in all, and the rule of its score.
+
+    A video too long for `most` is looked at more thinly; the frames stay evenly spaced. The rules are
+    those of `facetrust.fusion.rule_named`.
+    """
+
+    per_second: float = 4.0
+    most: int = 120
+    rule: str = ROBUST
+
+
+SAMPLING = Sampling()
+
+
+class VideoChecker:
+    """Checks videos with the models and the detector that were opened once.
+
+    Raises:
+        UsageError: `sampling` is out of range, or its rule is not known.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Model], detector: Detector | None, sampling: Sampling = SAMPLING
+    ) -> None:
+        if not (0 < sampling.per_second < math.inf and sampling.most >= 1):
+            raise UsageError(
+                f"a video needs frames a second above 0 and at least 1 in all; got {sampling.per_second} "
+                f"and {sampling.most}"
+            )
+        self._rule = rule_named(sampling.rule)
+        self._models = models
+        self._detector = detector
+        self._sampling = sampling
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        source: str = "",
+        draw: Callable[[str, Pixels], None] | None = None,
+        name: Callable[[str], str] = lambda source: free_name(source, ()),
+        progress: Progress | None = None,
+    ) -> CheckReport:
+        """Returns what is to be said of one video; its `faces` are tracks, in the order of their appearance.
+
+        A frame is looked at as a picture is, but only likely faces count. A track's verdicts are made of
+        its scores, the video's own verdicts of those of its tracks, both by `sampling.rule`. `trusted` is
+        whether the video's verdicts are bona fide, and None, with a reason, when there was no face to
+        judge; by every rule but the published one it is false when any track is at its card's threshold or
+        over it. One frame is in memory at a time. Limits are those of `facetrust.imaging.video`: 2 GiB,
+        frames of 8K, 108,000 frames.
+
+        Args:
+            path: AVI, MOV, MP4, MKV or WebM, by its content.
+            source: what the report calls it; the path if nothing.
+            draw: called with the name and the pixels of an overlay of each track's most telling frame,
+                `<source>.track-<n>.evidence.png`, with a panel per task about faces.
+            name: makes the file name of an overlay of a source's.
+            progress: called with (frames judged, of how many).
+
+        Raises:
+            ImageError: not a video, cut off, without a frame, or past a limit.
+        """
+        start = time.perf_counter()
+        count = frame_count(path)
+        rate = frames_a_second(path, count)
+        indices = sampled(count, count / rate, self._sampling)
+        # Where frames are looked at seldom, one miss must not end a track.
+        tracked = TrackedFaces(self._models, self._detector, gap=max(GAP, 2 * count / rate / len(indices)))
+        tracked.spent("decode", start)
+        self._track(path, indices, rate, tracked=tracked, progress=progress or _silent)
+        faces = tuple(self._face(number, track) for number, track in tracked.tracks.items())
+        source = source or str(path)
+        if draw is not None and faces:
+            start = time.perf_counter()
+            overlays = self._overlays(path, zip(faces, tracked.tracks.values(), strict=True))
+            for number, pixels in overlays:
+                draw(name(f"{Path(source).stem}.track-{number}.frame"), pixels)
+            tracked.spent("evidence", start)
+        verdicts = tuple(self._verdicts(tracked, faces))
+        lacking = NO_FACE if self._detector is not None and not faces else None
+        trusted, reason = trust(verdicts, lacking=lacking)
+        return CheckReport(
+            source=source,
+            kind="video",
+            size=tracked.size,
+            trusted=trusted,
+            reason=reason,
+            verdicts=verdicts,
+            faces=faces,
+            timings=tracked.timings,
+            watched=VideoSummary(
+                seconds=round(count / rate, _DIGITS),
+                per_second=rate,
+                frames=count,
+                sampled=len(indices),
+                rule=self._sampling.rule,
+            ),
+        )
+
+    def _track(
+        self,
+        path: str | Path,
+        indices: Sequence[int],
+        rate: float,
+        *,
+        tracked: TrackedFaces,
+        progress: Progress,
+    ) -> None:
+        """Adds each frame at `indices` to `tracked`."""
+        start = time.perf_counter()
+        for index, image in iter_frames(path, indices):
+            if min(image.shape[:2]) < MIN_SIDE:
+                wide, tall = image.shape[1], image.shape[0]
+                raise ImageError(f"{path}: {wide}x{tall} pixels; at least {MIN_SIDE} a side are needed")
+            tracked.spent("decode", start)
+            tracked.add_frame(image, index, at=index / rate)
+            del image  # Before the next one is decoded.
+            progress(tracked.frames, len(indices))
+            start = time.perf_counter()
+
+    def _face(self, number: int, track: Track) -> Face:
+        """A track as it is reported."""
+        timeline = Timeline(
+            first=round(track.times[0], _DIGITS),
+            last=round(track.times[-1], _DIGITS),
+            telling=round(track.telling.time, _DIGITS),
+            scored=len(track.times),
+            times=tuple(round(each, _DIGITS) for each in track.times),
+            scores={task: tuple(scores) for task, scores in track.scores.items()},
+        )
+        fused = {task: self._rule.of_track(scores) for task, scores in track.scores.items()}
+        judged = [self._models[task].judge(value) for task, value in {**fused, **track.others}.items()]
+        return track.telling.face.model_copy(
+            update={"track": number, "timeline": timeline, **by_kind(judged)}
+        )
+
+    def _verdicts(self, tracked: TrackedFaces, faces: Sequence[Face]) -> Iterator[Verdict]:
+        """The video's own: of its tracks, or of the frames as one track where a task is about the picture."""
+        for task, model in self._models.items():
+            if model.task.output != "score":
+                continue
+            if task in tracked.whole:
+                score = self._rule.of_track([float(each) for each in tracked.whole[task]])
+            elif faces:
+                of_tracks = [each.score for face in faces for each in face.verdicts if each.task == task]
+                score = self._rule.of_video(of_tracks)
+            else:
+                continue
+            yield cast(Verdict, model.judge(score))
+
+    def _overlays(
+        self, path: str | Path, tracks: Iterable[tuple[Face, Track]]
+    ) -> Iterator[tuple[int | None, Pixels]]:
+        """The overlay of each track's telling frame, which is read again, so that none is kept."""
+        wanted: dict[int, list[tuple[Face, Track]]] = {}
+        for face, track in tracks:
+            wanted.setdefault(track.telling.frame, []).append((face, track))
+        for index, image in iter_frames(path, wanted):
+            for face, track in wanted[index]:
+                upright = quarter_turn(image, track.telling.turns) if track.telling.turns else image
+                shown = track.telling.upright.model_copy(update={"verdicts": face.verdicts})
+                yield face.track, overlay(upright, [shown], list(self._maps(upright, shown)))
+
+    def _maps(self, image: Pixels, face: Face) -> Iterator[EvidenceMap]:
+        for task, model in self._models.items():
+            if model.task.unit == "face":
+                maps = model.answer(model.crops(image, [face.box], [face.points]), evidence=True).evidence
+                if maps is not None:
+                    yield EvidenceMap(task, face.box, model.card.preprocessing, maps[0, 0])
+
+
+def sampled(count: int, seconds: float, sampling: Sampling) -> list[int]:
+    """Returns the indices of the frames to look at: the middles of equal parts of `count` frames, rising."""
+    wanted = min(count, sampling.most, max(1, math.ceil(seconds * sampling.per_second)))
+    return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
+
+
+def _silent(done: int, total: int) -> None:
+    """Shows no progress."""

@@ -1,0 +1,5 @@
+"""Bona fide or attack, by one logit."""
+
+from facetrust.tasks._binary.objective import objective
+
+__all__ = ["objective"]

@@ -1,0 +1,5 @@
+"""Bona fide or attack, by one threshold."""
+
+from facetrust.tasks._binary.verdict import judge
+
+__all__ = ["judge"]

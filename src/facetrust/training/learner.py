@@ -1,0 +1,180 @@
+"""The Lightning module: one step, averaged weights, and the choice of the epoch that is kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+import facetrust.models  # noqa: F401  # Makes torchvision importable, so it comes before Lightning.
+from facetrust.errors import UnknownName
+from facetrust.records import write_whole
+
+# isort: split
+from lightning.pytorch import LightningModule
+
+
+class Learner(LightningModule):
+    """Trains a task's model; validates, and keeps, the exponential average of its weights.
+
+    Every draw of a step follows from (seed, step), so that a resumed run repeats an unbroken one.
+
+    Args:
+        task: from `facetrust.tasks`, or a distillation of one.
+        model: the network inside it.
+        best: file that the averaged weights of the best epoch are written to.
+        steps: optimizer steps in the whole run; `warmup` of them rise linearly.
+        final: learning rate at the end over `lr`.
+        ema: decay of the average, 0 for the plain weights.
+        choose: one of the task's development figures, which picks the best epoch, or `last`.
+        optimizer: `adamw`, or `adam` with coupled weight decay.
+        every: keep the weights of every epoch, in `epoch-<n>.safetensors` beside `best`.
+    """
+
+    def __init__(
+        self,
+        task: nn.Module,
+        model: nn.Module,
+        *,
+        best: Path,
+        steps: int,
+        warmup: int = 0,
+        lr: float = 1e-3,
+        final: float = 0.0,
+        weight_decay: float = 0.05,
+        ema: float = 0.999,
+        choose: str = "auc",
+        optimizer: Literal["adamw", "adam"] = "adamw",
+        every: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.task = task
+        self.average = copy.deepcopy(model).requires_grad_(False) if ema else None
+        # In a tuple, so that the state holds the network once, under `task`.
+        self._model = (model,)
+        self.best_file = best
+        self.steps = steps
+        self.warmup = warmup
+        self.lr = lr
+        self.final = final
+        self.weight_decay = weight_decay
+        self.ema = ema
+        self.choose = choose
+        self.optimizer = optimizer
+        self.every = every
+        self.seed = seed
+        if choose != "last" and choose not in task.figures:  # type: ignore[operator]
+            raise UnknownName("development figure", choose, [*task.figures, "last"])  # type: ignore[misc]
+        self.best: dict[str, Any] = {}
+        self._seen: list[tuple[Tensor, Tensor]] = []
+        self.failed: dict[str, str] = {}
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network with averaged weights, or the trained one where nothing is averaged."""
+        return self._model[0] if self.average is None else self.average
+
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor | None:
+        """Returns the loss, or nothing where no picture of the batch could be read."""
+        self._note(batch)
+        if not len(batch["target"]):
+            return None
+        parts = self.task(batch)
+        scalars = {f"train/{name}": value for name, value in parts.items() if getattr(value, "ndim", 1) == 0}
+        self.log_dict(scalars, on_step=True, on_epoch=True, batch_size=len(batch["target"]))
+        return parts["loss"]  # type: ignore[no-any-return]
+
+    def on_train_batch_start(self, batch: dict[str, Any], index: int) -> None:
+        """Seeds dropout by (seed, step, rank)."""
+        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)))
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Moves the average towards the trained weights; faster in the first steps."""
+        if self.average is None:
+            return
+        decay = min(self.ema, (1 + self.global_step) / (10 + self.global_step))
+        live, kept = self._model[0].state_dict(), self.average.state_dict()
+        floats = [name for name, value in kept.items() if value.is_floating_point()]
+        torch._foreach_lerp_([kept[name] for name in floats], [live[name] for name in floats], 1 - decay)
+        for name in kept.keys() - set(floats):
+            kept[name].copy_(live[name])
+
+    def validation_step(self, batch: dict[str, Any], index: int) -> None:
+        """Collects what the kept weights say."""
+        self._note(batch)
+        if len(batch["target"]):
+            outputs = self.task.predict(self.kept, batch)  # type: ignore[operator]
+            self._seen.append((outputs.float().cpu(), batch["target"].cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the task's figures as `dev/<name>` and writes the weights if they are the best so far."""
+        outputs, targets = self._gathered()
+        found: dict[str, float] = self.task.measure(outputs, targets)  # type: ignore[operator]
+        self.log_dict({f"dev/{name}": value for name, value in found.items()}, prog_bar=True)
+        if self.every:
+            self._write(self.best_file.with_name(f"epoch-{self.current_epoch:03d}.safetensors"))
+        value = self._value(found)
+        if self.best and value <= self.best["value"]:
+            return
+        self.best = {"value": value, "epoch": self.current_epoch, "figures": found}
+        self.best |= {"outputs": outputs, "targets": targets}
+        self._write(self.best_file)
+
+    def _value(self, found: dict[str, float]) -> float:
+        """What the chosen figure says, so that higher is better."""
+        if self.choose == "last":
+            return float(self.current_epoch)
+        return found[self.choose] if self.task.figures[self.choose] == "max" else -found[self.choose]  # type: ignore[index]
+
+    def _write(self, file: Path) -> None:
+        if self.trainer.is_global_zero:
+            from safetensors.torch import save_file
+
+            tensors = {name: value.cpu().contiguous() for name, value in self.kept.state_dict().items()}
+            write_whole(file, lambda part: save_file(tensors, part))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what was best so far."""
+        checkpoint["best"] = self.best
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes up what was best so far."""
+        self.best = checkpoint["best"]
+
+    def configure_optimizers(self) -> Any:
+        """Returns the optimizer, without decay of norms and biases, and a schedule per step."""
+        # Of the task, not the model: a loss may learn a projection.
+        trained = [value for value in self.task.parameters() if value.requires_grad]
+        groups = [
+            {"params": [value for value in trained if value.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
+        ]
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[self.optimizer]
+        optimizer = kind(groups, lr=self.lr)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        if step < self.warmup:
+            return (step + 1) / (self.warmup + 1)
+        done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * done))
+
+    def _note(self, batch: dict[str, Any]) -> None:
+        self.failed.update({failed.path: failed.reason for failed in batch["failed"]})
+
+    def _gathered(self) -> tuple[Tensor, Tensor]:
+        mine = [torch.cat([part[i] for part in self._seen]) for i in (0, 1)] if self._seen else []
+        self._seen.clear()
+        if self.trainer.world_size == 1:
+            shares: list[Any] = [mine]
+        else:
+            shares = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(shares, mine)
+        outputs, targets = (torch.cat([share[i] for share in shares if share]) for i in (0, 1))
+        return outputs, targets

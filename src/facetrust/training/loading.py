@@ -1,0 +1,191 @@
+"""Manifests become a run's batches: which rows, in which order, in which views."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from facetrust.data.dataset import FaceData, absolute, collate
+from facetrust.data.manifest import Manifest
+from facetrust.data.sampler import EpochSampler, GroupSampler, balance
+from facetrust.data.targets import Target
+from facetrust.errors import ManifestError, UsageError
+from facetrust.records import Sample
+from facetrust.training.assembly import STUDENT, Assembly
+from facetrust.training.recipe import Data, Recipe
+from facetrust.training.teacher_cache import Answers
+
+_log = logging.getLogger("facetrust")
+
+
+class Sources(NamedTuple):
+    """Training and development rows with absolute paths; the dev manifests' hashes; the data in words."""
+
+    train: list[Sample]
+    dev: list[Sample]
+    manifest: str
+    described: str
+
+
+def read_sources(data: Data, target: str = "label") -> Sources:
+    """Returns the rows that a recipe's manifests hold, for a task that learns from `target`.
+
+    Raises:
+        ManifestError: a manifest cannot be read, or training or development lacks a label.
+    """
+    train: list[Sample] = []
+    dev: list[Sample] = []
+    hashes, described = [], []
+    for path in (*data.manifests, *data.extra):
+        manifest = Manifest.read(path)
+        _warn_of_audit(path, manifest.hash)
+        rows = absolute(manifest.samples(), manifest.root)
+        if data.genuine_only:
+            rows = [row for row in rows if row.label == 0]
+        mine = [row for row in rows if row.split == "train"]
+        train += mine
+        if path in data.manifests:
+            dev += [row for row in rows if row.split == "dev"]
+            hashes.append(manifest.hash)
+        described.append(f"{path.stem}: {len(mine)} training samples, manifest {manifest.hash[:16]}")
+    dev = _of_others(dev, train)
+    for split, found, simulated in (
+        ("train", train, data.augment.simulate or data.augment.pairs),
+        ("dev", dev, data.simulate_dev),
+    ):
+        labels = {row.label for row in found} | ({1} if simulated else set())
+        if not found or (target == "label" and labels != {0, 1}):
+            what = (
+                "no rows" if not found else "one label only" if None not in labels else "rows without a label"
+            )
+            raise ManifestError(
+                f"{data.manifests[0]}: {what} in the {split} split{'; both labels are needed' if target == 'label' else ''}"
+            )
+    return Sources(train, dev, "+".join(hashes), "; ".join(described))
+
+
+def _of_others(dev: list[Sample], train: list[Sample]) -> list[Sample]:
+    """Leaves out development rows of people who are among the training rows, of whatever manifest."""
+    people = {row.subject for row in train if row.subject is not None}
+    kept = [row for row in dev if row.subject not in people]
+    if len(kept) < len(dev):
+        _log.info("%d development rows left out: their people are trained on", len(dev) - len(kept))
+    return kept
+
+
+def _warn_of_audit(path: Path, found: str) -> None:
+    report = path.with_name(path.name + ".audit.json")
+    try:
+        audit = json.loads(report.read_text(encoding="utf-8"))
+        state = (
+            "was audited, and not found clean" if audit["manifest"] == found else "changed since its audit"
+        )
+        if audit["manifest"] == found and audit["clean"]:
+            return
+    except FileNotFoundError:
+        state = "was not audited"
+    except (ValueError, KeyError, TypeError, OSError):
+        state = f"has an audit that cannot be read ({report.name})"
+    _log.warning("%s: %s; run: facetrust audit %s", path, state, path)
+
+
+def order_of(recipe: Recipe, sources: Sources) -> EpochSampler | GroupSampler:
+    """Returns in which order training draws its rows.
+
+    Raises:
+        UsageError: batches shall be both of groups and of pairs.
+    """
+    data = recipe.data
+    if data.per_group is not None:
+        if data.augment.pairs:
+            raise UsageError("data.per_group and data.augment.pairs both order the batches; set one of them")
+        groups = len({(row.domain, row.label) for row in sources.train})
+        steps = max(1, (data.length or len(sources.train)) // (groups * data.per_group))
+        return GroupSampler(sources.train, each=data.per_group, steps=steps, seed=recipe.seed)
+    chances = balance(sources.train, data.shares) if data.balance else None
+    return EpochSampler(
+        len(sources.train), seed=recipe.seed, weights=chances, length=data.length, pairs=data.augment.pairs
+    )
+
+
+def loaders(
+    recipe: Recipe,
+    sources: Sources,
+    made: Assembly,
+    order: EpochSampler | GroupSampler,
+    taught: Answers | None,
+    shard: tuple[int, int],
+    target: Target,
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """Returns the loaders of training and development batches.
+
+    Args:
+        taught: what the teachers said before; then their views are not made.
+        shard: this process's number, and how many there are.
+        target: what the task learns from.
+    """
+    data = recipe.data
+    own = {STUDENT: recipe.preprocessing}
+    training = FaceData(
+        sources.train, views=made.views if taught is None else own, seed=recipe.seed, training=True,
+        same=made.same if taught is None else (), contrast=made.contrast, taught=taught,
+        masks="evidence-cross-entropy" in recipe.losses, target=target, **dict(data.augment),
+    )  # fmt: skip
+    dev = FaceData(
+        sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev, species=data.augment.species,
+        target=target,
+    )  # fmt: skip
+    if isinstance(order, GroupSampler):
+        batch = together = order.batch_size
+    else:
+        batch, together = recipe.trainer.batch_size, 1 + data.augment.pairs
+    share = _Share(order, *shard, batch=together)
+    shared = {
+        "batch_size": batch, "num_workers": recipe.trainer.workers, "collate_fn": collate,
+        "worker_init_fn": _quiet_worker, "pin_memory": torch.cuda.is_available(),
+    }  # fmt: skip
+    # A last batch of one face would give batch normalisation nothing to compare.
+    whole = len(share) >= batch
+    persistent = recipe.trainer.workers > 0
+    return (
+        DataLoader(training, sampler=share, drop_last=whole, persistent_workers=persistent, **shared),  # type: ignore[arg-type]
+        DataLoader(dev, sampler=range(shard[0], len(dev), shard[1]), **shared),  # type: ignore[arg-type]
+    )
+
+
+class _Share(Sampler[int]):
+    """Every `count`-th batch of another sampler from the `rank`-th on; all shares are equally long."""
+
+    def __init__(
+        self, order: EpochSampler | GroupSampler, rank: int = 0, count: int = 1, *, batch: int = 1
+    ) -> None:
+        self.order = order
+        self.rank = rank
+        self.count = count
+        # Whole batches where they are balanced, keys one by one where they are not.
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(self.order) // (self.count * self.batch) * self.batch
+
+    def set_epoch(self, epoch: int) -> None:
+        self.order.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[int]:
+        keys = np.array(list(self.order)[: len(self) * self.count], np.int64)
+        return iter(keys.reshape(-1, self.batch)[self.rank :: self.count].ravel().tolist())
+
+
+def _quiet_worker(_: int) -> None:
+    import cv2
+
+    # One thread a worker; more would fight over the cores that the other workers use.
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

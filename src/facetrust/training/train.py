@@ -1,0 +1,305 @@
+"""A recipe becomes a run folder: weights, card, resolved recipe, logs. Can be resumed."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from facetrust import models
+from facetrust.data.dataset import FaceData
+from facetrust.data.sampler import EpochSampler, GroupSampler
+from facetrust.data.targets import target_of
+from facetrust.errors import UnknownName, UsageError
+from facetrust.protocols import fit_threshold
+from facetrust.records import ModelCard, Result, Threshold, sha256_of, write_text, write_whole
+from facetrust.tasks import task_named
+from facetrust.training.assembly import Assembly, assemble
+from facetrust.training.distillation import Distill
+from facetrust.training.learner import Learner
+from facetrust.training.loading import Sources, loaders, order_of, read_sources
+from facetrust.training.recipe import Recipe, load_recipe
+from facetrust.training.teacher_cache import Answers, answers_in, ask
+
+# isort: split
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+_log = logging.getLogger("facetrust")
+# Trainer arguments that a recipe decides elsewhere, or on which resuming and sharding rest.
+_OURS = {
+    "accelerator_connector", "callbacks", "default_root_dir", "gradient_clip_val", "logger", "max_epochs",
+    "num_sanity_val_steps", "precision", "use_distributed_sampler",
+}  # fmt: skip
+
+
+_EVIDENCE = "a map whose mean is the logit"
+_MEANINGS = {
+    "score": "sigmoid of the logit, in [0, 1]; higher means more likely {}",
+    "embedding": "a vector of unit length; the cosine of two is higher for the same person",
+    "classes": "probability of each class at each pixel",
+}
+
+
+def train(
+    recipe: Recipe | str | Path,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    overrides: Sequence[str] = (),
+    stop_after: int | None = None,
+) -> Path:
+    """Returns the run folder `out`: `model.safetensors`, `card.json` (written last), `recipe.yaml`, logs.
+
+    The weights are the averaged ones of the best epoch on the development split; the card's
+    threshold is fitted there too. The test split is never read.
+
+    Args:
+        recipe: a recipe, its name, or its file.
+        resume: continue an unfinished run in `out`, or start one if there is none.
+        overrides: `section.key=value`, where a name or file is given.
+        stop_after: leave off after so many epochs in all, unfinished, to be resumed.
+
+    Raises:
+        UsageError: a wrong setting, or `out` holds another run.
+        ManifestError: no training or development rows, or one label only.
+        ModelError: a teacher cannot be used.
+    """
+    out = Path(out)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, overrides)
+    trainer = _trainer(recipe, out, stop_after)
+    if trainer.is_global_zero:
+        # The other processes may start when the first has already begun to write.
+        _claim(out, recipe, resume)
+    task = task_named(recipe.task)
+    sources = read_sources(recipe.data, task.target)
+    target = target_of(task.target, sources.train, sources.dev, recipe.data.classes)
+    torch.manual_seed(recipe.seed)
+    model = models.create_model(
+        recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    made = assemble(recipe, model, target.settings)
+    order = order_of(recipe, sources)
+    taught = _teaching(recipe, sources, made, order, out) if made.origins else None
+    faces = loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size), target)
+    learner = _learner(recipe, made.task, model, out, steps=len(faces[0]) // trainer.accumulate_grad_batches)
+    last = out / "checkpoints" / "last.ckpt"
+    if trainer.is_global_zero:
+        write_text(out / models.RECIPE, recipe.to_yaml())
+    _log.info("losses: %s", ", ".join(f"{weight:g} x {name}" for name, weight in made.task.weights.items()))  # type: ignore[union-attr,operator]
+    with _attention_for(trainer), warnings.catch_warnings():
+        # Lightning's advice about workers and log intervals, which the recipe decides; that a resumed
+        # run has a checkpoint; and a torch function that Lightning itself should no longer call.
+        warnings.simplefilter("ignore", PossibleUserWarning)
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", ".*LeafSpec")
+        trainer.fit(learner, *faces, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    if getattr(trainer, "interrupted", False):
+        raise KeyboardInterrupt
+    if trainer.is_global_zero:
+        _write_failed(out, learner.failed)
+        if trainer.current_epoch >= recipe.trainer.epochs:
+            _finish(out, recipe, learner, sources)
+        else:
+            done = f"{trainer.current_epoch} of {recipe.trainer.epochs} epochs"
+            _log.warning("%s: stopped after %s; resume it to go on", out, done)
+    return out
+
+
+def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
+    """Refuses a folder that holds a finished run, another run, or an unfinished one not to be resumed."""
+    if (out / models.CARD).exists():
+        raise UsageError(f"{out}: holds a finished run; give another folder")
+    written = out / models.RECIPE
+    if not written.exists():
+        return
+    if not resume:
+        raise UsageError(f"{out}: holds an unfinished run; resume it (--resume) or give another folder")
+    begun = load_recipe(written)
+    loose = {"trainer": recipe.trainer.model_copy(update={"flags": {}, "workers": 0})}
+    before = {"trainer": begun.trainer.model_copy(update={"flags": {}, "workers": 0})}
+    if begun.model_copy(update=before) != recipe.model_copy(update=loose):
+        raise UsageError(f"{out}: was begun with other settings ({written}); give another folder")
+
+
+def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
+    settings, flags = recipe.trainer, dict(recipe.trainer.flags)
+    known = set(inspect.signature(Trainer).parameters)
+    for name in flags:
+        if name in _OURS:
+            raise UsageError(f"trainer.flags.{name}: is decided by the recipe's other settings")
+        if name not in known:
+            raise UnknownName("Trainer flag", name, known - _OURS)
+    if str(flags.get("strategy", "")).endswith(("spawn", "fork", "notebook")):
+        raise UsageError("trainer.flags.strategy: its processes cannot hand back what they learnt; use ddp")
+    if (every := flags.get("check_val_every_n_epoch") or 1) > settings.epochs:
+        raise UsageError(
+            f"trainer.flags.check_val_every_n_epoch: {every} of {settings.epochs} epochs choose none"
+        )
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    keep = ModelCheckpoint(
+        out / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    bar = [RichProgressBar()] if flags.get("enable_progress_bar", True) else []
+    precision = settings.precision
+    if precision == "auto":
+        precision = "16-mixed" if torch.cuda.is_available() else "32-true"
+    return Trainer(
+        default_root_dir=out,
+        max_epochs=min(settings.epochs, stop_after or settings.epochs),
+        callbacks=[keep, *bar],
+        logger=[CSVLogger(out, name="log"), TensorBoardLogger(out, name="tensorboard", version="")],
+        precision=precision,  # type: ignore[arg-type]
+        gradient_clip_val=settings.clip or None,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        **{"enable_model_summary": False, "log_every_n_steps": 10, **flags},
+    )
+
+
+def _attention_for(trainer: Trainer) -> AbstractContextManager[None]:
+    """Picks plain attention on a CPU in half precision, whose fused kernel is slow backwards.
+
+    `benchmarks/attention_kernel.py` measures both.
+    """
+    if trainer.precision == "bf16-mixed" and not torch.cuda.is_available():
+        return sdpa_kernel(SDPBackend.MATH)  # type: ignore[no-any-return]
+    return nullcontext()
+
+
+def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, steps: int) -> Learner:
+    steps = max(1, steps)
+    return Learner(
+        task,
+        model,
+        best=out / "checkpoints" / "best.safetensors",
+        steps=steps * recipe.trainer.epochs,
+        warmup=round(steps * recipe.optimizer.warmup),
+        lr=recipe.optimizer.lr,
+        final=recipe.optimizer.final,
+        weight_decay=recipe.optimizer.weight_decay,
+        ema=recipe.trainer.ema,
+        choose=recipe.trainer.choose,
+        optimizer=recipe.optimizer.name,
+        every=recipe.trainer.keep == "all",
+        seed=recipe.seed,
+    )
+
+
+def _teaching(
+    recipe: Recipe, sources: Sources, made: Assembly, order: EpochSampler | GroupSampler, out: Path
+) -> Answers | None:
+    """Returns what the teachers say of all that training will draw; None where it would never come again."""
+    augment, task = recipe.data.augment, made.task
+    if recipe.cache == "none" or not isinstance(task, Distill):
+        return None
+    clean = not (made.same or augment.simulate or augment.pairs)
+    if not clean and not augment.draws:
+        _log.info("teachers are asked at every step: set data.augment.draws to ask them once a draw")
+        return None
+    count = len(sources.train)
+    facts = {
+        "data": sources.described, "samples": count, "teachers": made.origins,
+        "views": {name: how.model_dump(mode="json") for name, how in made.views.items()},
+        "weights": [teacher.weight for teacher in recipe.teachers], "parts": sorted(task.wanted),
+        "heads": task.tells_heads_apart,
+    }  # fmt: skip
+    if not clean:
+        facts |= {"seed": recipe.seed, "same": made.same, "augment": augment.model_dump(mode="json")}
+    home = out / "taught" if recipe.cache == "run" else Path(recipe.cache)
+    answers = answers_in(home, count if clean else count * augment.draws, facts)
+    data = FaceData(
+        sources.train, views=made.views, seed=recipe.seed, training=not clean, same=made.same, **dict(augment)
+    )
+    keys: list[int] = []
+    for epoch in range(recipe.trainer.epochs):
+        order.set_epoch(epoch)
+        keys += order
+    order.set_epoch(0)
+    _log.info("asking the teachers; kept in %s", answers.folder)
+    with _told("asking the teachers", bar=recipe.trainer.flags.get("enable_progress_bar", True)) as progress:
+        ask(task, data, keys, answers, workers=recipe.trainer.workers, progress=progress)
+    return answers
+
+
+@contextmanager
+def _told(title: str, *, bar: bool) -> Iterator[Callable[[int, int], None]]:
+    from rich.progress import Progress
+
+    with Progress(disable=not bar, transient=True) as shown:
+        line = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(line, completed=done, total=total)
+
+
+def _write_failed(out: Path, failed: dict[str, str]) -> None:
+    if not failed:
+        return
+    _log.warning("%d pictures could not be read; see %s", len(failed), out / "unreadable.csv")
+
+    def write(part: Path) -> None:
+        with part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("sample", "reason"), *sorted(failed.items())])
+
+    write_whole(out / "unreadable.csv", write)
+
+
+def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> None:
+    """Writes the checkpoint folder's files from the best epoch; the card last."""
+    from safetensors.torch import load_file
+
+    model = learner.kept
+    model.load_state_dict(load_file(learner.best_file))
+    best, task, objective = learner.best, task_named(recipe.task), learner.task
+    thresholds: tuple[Threshold, ...] = ()
+    if task.output == "score":
+        labels, scores = best["targets"].numpy(), objective.scores(best["outputs"]).numpy()  # type: ignore[operator]
+        thresholds = (fit_threshold("eer", labels, scores, manifest=sources.manifest, split="dev"),)
+    command = f"facetrust train {recipe.name}"
+    figures = {name: value for name, value in best["figures"].items() if objective.figures[name] == "max"}  # type: ignore[index]
+    card = ModelCard(
+        name=recipe.name or out.name,
+        task=recipe.task,
+        architecture=recipe.model.name,
+        preprocessing=recipe.preprocessing,
+        score_means=_MEANINGS[task.output].format(task.positive_means),
+        evidence_means=getattr(model, "evidence_means", _EVIDENCE if task.output == "score" else "none"),
+        classes=recipe.data.classes,
+        thresholds=thresholds,
+        training_data="; ".join([sources.described, *_origins(recipe)]),
+        terms=recipe.terms,
+        recipe=recipe.name or "not stated",
+        manifest=sources.manifest,
+        seed=recipe.seed,
+        results=tuple(
+            Result(metric=name, value=value, data=sources.manifest, split="dev", command=command)
+            for name, value in figures.items()
+        ),
+        advisory=task.output == "score",  # Until it is proven on data that nothing was chosen by.
+    )
+    # What an image size did not come from, the size of the inputs gives: weights must load without a recipe.
+    settings = {"image_size": recipe.preprocessing.size, **recipe.model.settings}
+    models.save_checkpoint(model, card, out, settings=settings, recipe=recipe.to_yaml())
+
+
+def _origins(recipe: Recipe) -> Iterator[str]:
+    """Gives what the weights owe to others: those that training began with, and the teachers."""
+    begun = recipe.model.settings.get("pretrained")
+    if begun:
+        file = Path(str(begun))
+        # Else a library's own: by their tag, or the only ones.
+        tag = "" if begun is True else f" {begun}"
+        which = f"{file.name} {sha256_of(file)[:16]}" if file.is_file() else f"weights{tag}"
+        yield f"began with pretrained {which}"
+    for teacher in recipe.teachers:
+        yield f"taught by {Path(teacher.path).name}"

@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facetrust.data.audit.probes import (
+    BINS,
+    PROBES,
+    Logistic,
+    fit_logistic,
+    laplacian,
+    saturation,
+    separation,
+    spectrum,
+)
+from facetrust.data.sources.nuaa import nuaa
+from facetrust.imaging import read_image
+
+
+def noise(height: int = 60, width: int = 44, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_laplacian_against_a_loop() -> None:
+    crop = np.repeat(noise(9, 8)[:, :, :1], 3, axis=2)
+    grey = np.pad(crop[:, :, 0].astype(float), 1, mode="reflect")
+    values = [
+        grey[r - 1, c] + grey[r + 1, c] + grey[r, c - 1] + grey[r, c + 1] - 4 * grey[r, c]
+        for r in range(1, 10)
+        for c in range(1, 9)
+    ]
+    assert laplacian(crop) == pytest.approx(np.var(values))
+    assert laplacian(np.full((20, 20, 3), 7, np.uint8)) == 0
+
+
+def test_saturation_of_known_colours() -> None:
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[:, :2] = (200, 0, 0)
+    red[:, 2:] = (200, 100, 100)
+    assert saturation(red) == pytest.approx(0.75, abs=0.002)
+    assert saturation(np.full((4, 4, 3), 90, np.uint8)) == 0
+
+
+def test_a_wave_lights_its_own_ring() -> None:
+    for ring in (3, 8, 14):
+        wave = 128 + 100 * np.cos(2 * np.pi * (ring + 0.5) / (2 * BINS) * np.arange(128))
+        crop = np.repeat(np.tile(wave, (128, 1)).astype(np.uint8)[:, :, None], 3, axis=2)
+        assert int(np.argmax(spectrum(crop))) == ring
+        assert int(np.argmax(spectrum(np.ascontiguousarray(crop.transpose(1, 0, 2))))) == ring
+
+
+def test_white_noise_is_flat_and_has_its_variance() -> None:
+    crop = np.repeat(noise(200, 180)[:, :, :1], 3, axis=2)
+    rings = spectrum(crop)
+    assert np.ptp(rings[2:]) < 0.5
+    assert float(np.exp(rings[4:]).mean()) == pytest.approx(crop[:, :, 0].astype(float).var(), rel=0.1)
+
+
+@pytest.mark.parametrize("name", PROBES)
+@pytest.mark.parametrize("shape", [(8, 8), (3, 40), (31, 17), (400, 300)])
+def test_any_size_gives_finite_values(name: str, shape: tuple[int, int]) -> None:
+    flat = np.full((*shape, 3), 255, np.uint8)
+    for crop in (noise(*shape), flat):
+        values = np.atleast_1d(PROBES[name](crop))
+        assert values.shape == ((BINS,) if name == "spectrum" else (1,))
+        assert np.isfinite(values).all()
+
+
+def test_separation_against_all_pairs() -> None:
+    rng = np.random.default_rng(1)
+    labels, values = rng.integers(0, 2, 60), rng.integers(0, 12, 60).astype(float)
+    attack, live = values[labels == 1], values[labels == 0]
+    slow = np.mean([(a > b) + 0.5 * (a == b) for a in attack for b in live])
+    assert separation(labels, values) == pytest.approx(slow)
+    assert np.isnan(separation(np.ones(3, int), np.arange(3.0)))
+    assert separation(np.array([0, 1]), np.array([1.0, 1.0])) == 0.5
+
+
+def test_the_fit_is_where_the_slope_is_zero() -> None:
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(200, 3)) * (1, 50, 0.01) + (0, 9, -3)
+    labels = (features[:, 0] + features[:, 1] / 50 + rng.normal(size=200) > 0.2).astype(np.int64)
+    fitted = fit_logistic(features, labels, ridge=2.0)
+    error = 1 / (1 + np.exp(-fitted.score(features))) - labels
+    slope = ((features - fitted.mean) / fitted.scale).T @ error + 2.0 * fitted.weights
+    assert np.allclose(slope, 0, atol=1e-5)
+    assert error.sum() == pytest.approx(0, abs=1e-5)
+
+
+def test_the_fit_agrees_with_another() -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(150, 4))
+    labels = (features @ (2, -1, 0, 0.5) + rng.normal(size=150) > 0).astype(np.int64)
+    fitted = fit_logistic(features, labels, ridge=0.5)
+    other = linear.LogisticRegression(C=2.0, tol=1e-10).fit((features - fitted.mean) / fitted.scale, labels)
+    assert np.allclose(fitted.weights, other.coef_[0], atol=1e-4)
+    assert fitted.bias == pytest.approx(float(other.intercept_[0]), abs=1e-4)
+
+
+def test_the_fit_survives_separated_classes_and_dead_features() -> None:
+    features = np.column_stack([np.r_[np.zeros(50), np.full(50, 1e6)], np.full(100, 5.0)])
+    labels = np.repeat([0, 1], 50)
+    fitted = fit_logistic(features, labels)
+    assert separation(labels, fitted.score(features)) == 1.0
+    assert np.isfinite(fitted.weights).all()
+
+
+def test_a_chance_is_the_logistic_function_and_stays_telling_where_that_would_round() -> None:
+    fitted = Logistic(np.zeros(1), np.ones(1), np.ones(1), 0.5)
+    usual = np.linspace(-20, 19, 40)[:, None]
+    assert np.allclose(fitted.probability(usual), 1 / (1 + np.exp(-usual[:, 0] - 0.5)), rtol=1e-6)
+    far = np.array([-5000.0, -400, -60, -40, -20, 0, 20, 40, 60, 400, 5000])[:, None]
+    found = fitted.probability(far)
+    assert np.all(np.diff(found) > 0)
+    assert found.min() > 0
+    assert found.max() < 1
+
+
+@pytest.mark.real
+def test_known_figures_on_nuaa(real_data: Path) -> None:
+    """Saturation 0.75 and the Laplacian well above it are known floors of this set."""
+    root = real_data / "nuaa"
+    labels, sharp, colour = [], [], []
+    for row in nuaa(root):
+        x, y, w, h = (round(side or 0) for side in (row.x, row.y, row.w, row.h))
+        crop = np.ascontiguousarray(read_image(root / row.path)[max(0, y) : y + h, max(0, x) : x + w])
+        labels.append(row.label)
+        sharp.append(laplacian(crop))
+        colour.append(saturation(crop))
+    assert 1 - separation(np.array(labels), np.array(colour)) == pytest.approx(0.75, abs=0.005)
+    assert 1 - separation(np.array(labels), np.array(sharp)) == pytest.approx(0.855, abs=0.005)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facetrust.data.augment import camera as augment
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+
+def test_degrade_keeps_shape_and_repeats_under_a_seed(photo: np.ndarray) -> None:
+    for seed in range(25):
+        first, again = (augment.degrade(photo, np.random.default_rng(seed)) for _ in range(2))
+        assert first.shape == photo.shape
+        assert first.dtype == np.uint8
+        assert np.array_equal(first, again)
+
+
+def test_degrade_at_no_strength_leaves_the_picture(photo: np.ndarray) -> None:
+    assert np.array_equal(augment.degrade(photo, np.random.default_rng(1), strength=0.0), photo)
+
+
+@pytest.mark.parametrize("step", ["_light", "_tint", "_lens", "_sensor", "_shrink", "_code"])
+def test_each_step_changes_a_picture_but_not_beyond_recognition(step: str) -> None:
+    y, x = np.mgrid[0:96, 0:96]
+    photo = np.stack([x * 2 + 30, y * 2 + 30, 200 - x], axis=2).astype(np.uint8)
+    photo[30:60, 30:60] = (220, 180, 150)
+    changed = [getattr(augment, step)(photo, np.random.default_rng(seed), 1.0) for seed in range(8)]
+    assert any(not np.array_equal(photo, other) for other in changed)
+    for other in changed:
+        assert np.corrcoef(photo.ravel(), other.ravel())[0, 1] > 0.8
+
+
+def test_mirroring_twice_gives_picture_and_box_back(photo: np.ndarray) -> None:
+    box = (10.0, 20.0, 30.0, 40.0)
+    flipped, moved = augment.mirror(photo, box)
+    assert moved == (80.0, 20.0, 30.0, 40.0)
+    assert np.array_equal(flipped[25, 85], photo[25, 34])
+    back, home = augment.mirror(flipped, moved)
+    assert np.array_equal(back, photo)
+    assert home == box
+
+
+def test_a_tight_crop_shows_the_same_pixels_under_the_box(photo: np.ndarray) -> None:
+    box = (30.0, 25.0, 40.0, 45.0)
+    for seed in range(20):
+        crop, (x, y, w, h) = augment.tighten(photo, box, np.random.default_rng(seed))
+        assert (w, h) == box[2:]
+        assert crop.shape[0] <= 45 * 1.75
+        assert np.array_equal(crop[int(y) : int(y + h), int(x) : int(x + w)], photo[25:70, 30:70])
+
+
+def test_a_face_outside_the_picture_is_left_alone(photo: np.ndarray) -> None:
+    crop, box = augment.tighten(photo, (-500.0, -500.0, 20.0, 20.0), np.random.default_rng(0))
+    assert crop is photo
+    assert box[0] == -500.0
+
+
+def test_a_jittered_box_stays_near_on_average() -> None:
+    box = (100.0, 80.0, 60.0, 80.0)
+    boxes = np.array([augment.jitter(box, np.random.default_rng(seed)) for seed in range(400)])
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    assert np.allclose(centres.mean(0), (130, 120), atol=1.5)
+    assert np.abs(centres - (130, 120)).max() <= 0.081 * 80 + 1e-9
+    assert 0.8 < (boxes[:, 2] / 60).min() < (boxes[:, 2] / 60).max() < 1.25

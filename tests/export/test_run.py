@@ -1,0 +1,171 @@
+"""A run becomes a file: proven on real crops, int8 only if it pays, nothing left when it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from facetrust.data.manifest import Manifest
+from facetrust.errors import ExportError, ManifestError, ModelError, UsageError
+from facetrust.export.run import export_run
+from facetrust.imaging import box_of, crop_face, read_image
+from facetrust.models import create_model, load_checkpoint, mean_logits, save_checkpoint
+from facetrust.records import ModelCard, Preprocessing, Sample
+from facetrust.runtime.model import load_model
+
+HOW = Preprocessing(size=(64, 64), margins=(1.0, 1.4))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with an untrained network, and a manifest of noise beside it."""
+    root = tmp_path_factory.mktemp("run")
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(24):
+        label = n % 2
+        pixels = rng.integers(0, 256 if label else 120, (70, 70, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{n}.png")
+        split = "train" if n < 12 else "dev"
+        box = {"x": 15, "y": 15, "w": 40, "h": 40} if n % 3 else {}
+        rows.append(Sample(path=f"{n}.png", label=label, split=split, **box))
+    Manifest.write(rows, root / "m.parquet")
+    settings = {"image_size": (64, 64), "stage": 2}
+    name = "timm/mobilenetv3_small_050"
+    card = ModelCard(
+        name="student", task="antispoof", architecture=name, preprocessing=HOW, score_means="any"
+    )
+    torch.manual_seed(0)
+    save_checkpoint(create_model(name, **settings), card, root / "run", settings=settings)
+    return root
+
+
+def test_the_file_answers_as_the_network_and_says_how_it_was_proven(run, tmp_path):
+    made = export_run(run / "run", tmp_path / "out.onnx", manifest=run / "m.parquet", name="tiny")
+    assert made.faces == f"12 dev faces of manifest {Manifest.read(run / 'm.parquet').hash}"
+    assert made.parity.faces == 12
+    assert made.parity.scores <= 1e-4
+    assert made.bytes == (tmp_path / "out.onnx").stat().st_size
+    assert made.choice is None
+    assert json.loads((tmp_path / "out.export.json").read_text()) == json.loads(made.model_dump_json())
+    served = load_model(tmp_path / "out.onnx")
+    assert served.name == "tiny@1"
+    network, _ = load_checkpoint(run / "run")
+    image, box = read_image(run / "1.png"), (15, 15, 40, 40)
+    crops = [crop_face(image, box, HOW, margin=margin) for margin in HOW.margins]
+    inputs = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)[None].float() / 255
+    with torch.no_grad():
+        wanted = mean_logits(network, inputs).sigmoid().item()
+    assert served.score(image, [box])[0] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_without_a_manifest_it_is_proven_on_noise(run, tmp_path):
+    made = export_run(run / "run", tmp_path / "out.onnx")
+    assert made.faces == "noise"
+    assert load_model(tmp_path / "out.onnx").card.name == "student"
+
+
+def test_int8_is_measured_and_the_better_form_is_kept(run, tmp_path):
+    made = export_run(run / "run", tmp_path / "out.onnx", manifest=run / "m.parquet", int8=True, rounds=3)
+    assert made.choice is not None
+    assert {each.name for each in made.choice.variants} == {"float", "dynamic", "static"}
+    kept = next(each for each in made.choice.variants if each.name == made.choice.kept)
+    assert made.bytes == pytest.approx(kept.bytes, rel=0.02)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.export.json", "out.json", "out.onnx"]
+
+
+def test_at_most_so_many_faces_are_looked_at(run, tmp_path):
+    assert (
+        export_run(run / "run", tmp_path / "out.onnx", manifest=run / "m.parquet", faces=5).parity.faces == 5
+    )
+
+
+def test_what_fails_leaves_nothing(run, tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match=r"ends in \.onnx"):
+        export_run(run / "run", tmp_path / "out.pt")
+    with pytest.raises(UsageError, match="give a manifest"):
+        export_run(run / "run", tmp_path / "out.onnx", int8=True)
+    with pytest.raises(ModelError, match=r"no card\.json"):
+        export_run(run, tmp_path / "out.onnx")
+    with pytest.raises(ManifestError, match="no such manifest"):
+        export_run(run / "run", tmp_path / "out.onnx", manifest=run / "none.csv")
+
+    def unlike(*_args, **_settings):
+        raise ExportError("out.onnx: scores differ")
+
+    monkeypatch.setattr("facetrust.export.run.parity", unlike)
+    with pytest.raises(ExportError, match="scores differ"):
+        export_run(run / "run", tmp_path / "out.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_margins_get_their_own_threshold(run, tmp_path):
+    export_run(run / "run", tmp_path / "out.onnx", manifest=[run / "m.parquet"], margins=[1.0, 2.0])
+    model = load_model(tmp_path / "out.onnx")
+    assert model.card.preprocessing.margins == (1.0, 2.0)
+    (threshold,) = model.card.thresholds
+    manifest = Manifest.read(run / "m.parquet")
+    assert threshold.split == "dev"
+    assert threshold.manifest == manifest.hash
+    part = manifest.only("dev")
+    rows = []
+    for row in part.samples():
+        image = read_image(part.path_of(row))
+        rows.append((row.label, model.score(image, [box_of(row, image)])[0]))
+    apcer = np.mean([score < threshold.value for label, score in rows if label])
+    bpcer = np.mean([score >= threshold.value for label, score in rows if not label])
+    best = min(
+        abs(np.mean([s < t for y, s in rows if y]) - np.mean([s >= t for y, s in rows if not y]))
+        for t in [*(s for _, s in rows), 1.1]
+    )
+    assert abs(apcer - bpcer) == pytest.approx(best)
+    with pytest.raises(UsageError, match="give a manifest"):
+        export_run(run / "run", tmp_path / "out.onnx", margins=[1.0])
+
+
+def test_the_first_of_the_rules_decides(run, tmp_path):
+    export_run(run / "run", tmp_path / "out.onnx", manifest=run / "m.parquet", rules=["bpcer@20%", "eer"])
+    model = load_model(tmp_path / "out.onnx")
+    assert model.card.preprocessing == HOW
+    assert [each.rule for each in model.card.thresholds] == ["bpcer@20%", "eer"]
+    assert model.threshold == model.card.thresholds[0].value
+    part = Manifest.read(run / "m.parquet").only("dev")
+    genuine = [row for row in part.samples() if row.label == 0]
+    images = [read_image(part.path_of(row)) for row in genuine]
+    scores = [model.score(i, [box_of(r, i)])[0] for r, i in zip(genuine, images, strict=True)]
+    assert np.mean(np.array(scores) >= model.threshold) <= 0.2
+    # One more genuine face would be called an attack below the next score.
+    below = max(score for score in scores if score < model.threshold)
+    assert np.mean(np.array(scores) >= below) > 0.2
+    with pytest.raises(UsageError, match="rule 'best'"):
+        export_run(run / "run", tmp_path / "no.onnx", manifest=run / "m.parquet", rules=["best"])
+    with pytest.raises(UsageError, match="give a manifest"):
+        export_run(run / "run", tmp_path / "no.onnx", rules=["eer"])
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_of_two_towers_only_the_image_side_is_shipped(tmp_path):
+    settings = {"clip": "vit-t16", "layers": 1, "image_size": (32, 32)}
+    card = ModelCard(
+        name="flip",
+        task="antispoof",
+        architecture="flip-it",
+        preprocessing=Preprocessing(size=(32, 32)),
+        score_means="any",
+    )
+    torch.manual_seed(0)
+    network = create_model("flip-it", **settings)
+    save_checkpoint(network, card, tmp_path / "run", settings=settings)
+    export_run(tmp_path / "run", tmp_path / "out.onnx")
+    served = load_model(tmp_path / "out.onnx")
+    assert served.card.architecture == "flip-it, text folded"
+    text = sum(p.numel() for name, p in network.model.named_parameters() if not name.startswith("visual."))
+    whole = sum(p.numel() for p in network.parameters())
+    # The two class embeddings and the scale stand for the text tower.
+    assert served.card.parameters == whole - text + 2 * 512 + 1
+    assert (tmp_path / "out.onnx").stat().st_size < 4.5 * served.card.parameters

@@ -1,0 +1,155 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from facetrust.errors import ModelError, UnknownName
+from facetrust.imaging import crop_face
+from facetrust.records import Preprocessing, Threshold
+from facetrust.runtime import model as session
+from facetrust.runtime.model import load_model
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+
+
+BOXES = [(10.0, 10.0, 32.0, 32.0), (30.0, 5.0, 16.0, 16.0), (40.0, 20.0, 24.0, 30.0)]
+
+
+def test_scores_are_those_of_the_network_by_hand(write_model, image):
+    model = load_model(write_model())
+    how = model.card.preprocessing
+    expected = [sigmoid(4 * crop_face(image, box, how).mean() / 255 - 2) for box in BOXES]
+    np.testing.assert_allclose(model.score(image, BOXES), expected, atol=1e-5)
+
+
+def test_evidence_averages_to_the_logit(write_model, image):
+    scores, evidence = load_model(write_model()).score_with_evidence(image, BOXES)
+    assert evidence.shape == (3, 1, 4, 4)
+    np.testing.assert_allclose(sigmoid(evidence.mean(axis=(1, 2, 3))), scores, atol=1e-6)
+
+
+def test_several_margins_are_pooled_by_their_mean_logit(write_model, image):
+    how = Preprocessing(margins=(1.0, 1.5), size=(16, 16))
+    model = load_model(write_model(preprocessing=how))
+    logits = [4 * np.mean([crop_face(image, BOXES[0], how, margin=m).mean() / 255 for m in how.margins]) - 2]
+    np.testing.assert_allclose(model.score(image, BOXES[:1]), sigmoid(np.array(logits)), atol=1e-5)
+    assert model.score_with_evidence(image, BOXES).evidence.shape == (3, 2, 4, 4)
+
+
+def test_batches_change_nothing(write_model, image):
+    path = write_model()
+    one, many = (load_model(path, batch=size).score(image, BOXES) for size in (1, 32))
+    np.testing.assert_allclose(one, many, atol=1e-7)
+
+
+def test_crops_may_come_without_the_margin_axis(write_model, image):
+    model = load_model(write_model())
+    crops = model.crops(image, BOXES)
+    assert crops.shape == (3, 1, 3, 16, 16)
+    np.testing.assert_array_equal(model.score_crops(crops[:, 0]).scores, model.score_crops(crops).scores)
+
+
+def test_no_boxes_no_scores(write_model, image):
+    assert load_model(write_model()).score(image, []).shape == (0,)
+
+
+def test_the_threshold_is_the_cards(write_model):
+    fitted = Threshold(value=0.42, rule="eer", manifest="m", split="dev")
+    assert load_model(write_model(thresholds=(fitted,))).threshold == 0.42
+    assert load_model(write_model("plain")).threshold == 0.5
+
+
+def test_the_card_beside_wins(write_model):
+    path = write_model()
+    beside = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps({**beside, "version": 7}))
+    assert load_model(path).name == "tiny@7"
+
+
+def test_the_card_inside_is_enough(write_model):
+    assert load_model(write_model(beside=False)).name == "tiny@1"
+
+
+def test_a_bundled_model_by_name(write_model, monkeypatch, tmp_path):
+    path = write_model()
+    monkeypatch.setattr(session, "_assets", lambda: path.parent)
+    (tmp_path / "elsewhere" / "tiny").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")  # A folder of that name does not hide it.
+    assert load_model("tiny").card.name == "tiny"
+    with pytest.raises(UnknownName, match="no bundled model named 'tinny'; did you mean 'tiny'"):
+        load_model("tinny")
+
+
+def altered(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def without_hash(path):
+    card = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps({**card, "sha256": ""}))
+
+
+def rename_input(path):
+    model = onnx.load(path)
+    model.graph.input[0].name = model.graph.node[0].input[0] = "data"
+    onnx.save(model, path)
+
+
+def rename_score(path):
+    model = onnx.load(path)
+    model.graph.output[0].name = model.graph.node[-1].output[0] = "prob"
+    onnx.save(model, path)
+
+
+def other_size(path):
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 20
+    onnx.save(model, path)
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cards", "message"),
+    [
+        (altered, {}, "SHA-256 is .* its card says"),
+        (without_hash, {}, "its card says nothing"),
+        (lambda path: path.with_suffix(".json").write_text("{}"), {}, "tiny.json: name: Field required"),
+        (lambda path: path.with_suffix(".json").write_text("{"), {}, "tiny.json: the card: Invalid JSON"),
+        (lambda path: path.unlink(), {}, "weight file of tiny is missing|no such model file"),
+        (lambda path: None, {"beside": False, "inside": False}, "has no card.*facetrust import-checkpoint"),
+        (rename_input, {"beside": False}, "needed are 'image' and 'score'"),
+        (rename_score, {"beside": False}, "needed are 'image' and 'score'"),
+        (other_size, {"beside": False}, r"takes images of \[3, 20, 16\], its card says \[3, 16, 16\]"),
+        (truncated, {"beside": False}, "cannot be run by ONNX Runtime"),
+        (lambda path: path.write_bytes(b""), {"beside": False}, "cannot be run by ONNX Runtime"),
+    ],
+)
+def test_a_bad_model_is_one_line(write_model, spoil, cards, message):
+    path = write_model(**cards)
+    spoil(path)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+    assert str(path.stem) in str(caught.value)
+
+
+def test_a_folder_is_pointed_to_export(tmp_path):
+    with pytest.raises(ModelError, match=r"is a folder; give an .onnx file, which facetrust export"):
+        load_model(tmp_path)
+
+
+def test_loading_is_quiet(write_model, capfd):
+    load_model(write_model()).score(np.zeros((40, 40, 3), np.uint8), [(0, 0, 40, 40)])
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from facetrust.errors import ModelError
+from facetrust.model_file import KEY, open_session, read, save, with_card
+from facetrust.records import ModelCard, sha256_of
+
+
+def tiny(op: str = "Relu") -> onnx.ModelProto:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", 2]) for name in ("image", "score")]
+    graph = helper.make_graph([helper.make_node(op, ["image"], ["score"])], "g", values[:1], values[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def test_the_card_inside_has_no_hash_and_the_one_beside_has_the_files(card, tmp_path):
+    path = tmp_path / "sub" / "net.onnx"
+    beside = save(tiny(), card.model_copy(update={"sha256": "old", "weights": "model.safetensors"}), path)
+    assert (beside.weights, beside.sha256) == ("net.onnx", sha256_of(path))
+    assert ModelCard.from_json(path.with_suffix(".json").read_bytes(), "beside") == beside
+    _, inside = read(path)
+    assert inside == card
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["net.json", "net.onnx"]
+
+
+def test_a_new_card_takes_the_place_of_the_old(card):
+    graph = with_card(with_card(tiny(), card), card.model_copy(update={"name": "second"}))
+    assert [entry.key for entry in graph.metadata_props] == [KEY]
+    assert ModelCard.from_json(graph.metadata_props[0].value, "inside").name == "second"
+
+
+def test_an_altered_file_is_refused(card, tmp_path):
+    path = tmp_path / "net.onnx"
+    save(tiny(), card, path)
+    path.write_bytes(with_card(tiny("Sigmoid"), card).SerializeToString())
+    with pytest.raises(ModelError, match="SHA-256"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such file"), (b"", "is not an ONNX file"), (b"no graph", "is not an ONNX file")],
+)
+def test_what_is_no_model_is_refused(content, message, tmp_path):
+    path = tmp_path / "net.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=message) as raised:
+        read(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_without_card_is_refused(tmp_path):
+    path = tmp_path / "net.onnx"
+    onnx.save(tiny(), str(path))
+    with pytest.raises(ModelError, match="holds no card"):
+        read(path)
+
+
+def test_a_write_that_fails_leaves_no_card_of_another_file(card, tmp_path, monkeypatch):
+    path = tmp_path / "net.onnx"
+    save(tiny(), card, path)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("facetrust.model_file.write_whole", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save(tiny("Sigmoid"), card, path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.onnx"]
+
+
+def test_a_graph_that_cannot_run_is_one_line():
+    with pytest.raises(ModelError, match="the graph: ONNX Runtime cannot run it") as raised:
+        open_session(tiny("NoSuchOperator").SerializeToString())
+    assert "\n" not in str(raised.value)
