@@ -7,15 +7,18 @@ import os
 # Two cores are shared by tests that train and tests that infer; one thread each is the faster choice.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from facetrust import registry
 from facetrust.imaging import Pixels
 from facetrust.records import Face, ModelCard, Preprocessing, Threshold, sha256_of
 
@@ -39,6 +42,21 @@ def real_data() -> Path:
     folder = Path(tempfile.gettempdir()) / f"facetrust-data-{os.getuid()}"
     subprocess.run([unpack, folder], check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that `tests/toy` was installed into: a package that adds three questions by entry points."""
+    folder = tmp_path_factory.mktemp("toy")
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target"]
+    source = folder / "source"
+    shutil.copytree(Path(__file__).parent / "toy", source)
+    subprocess.run([sys.executable, "-m", "pip", *install, folder / "site", source], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder / "site")
+        registry.forget()
+        yield folder / "site"
+    registry.forget()
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,6 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, known, said):
 
 
 def test_a_missing_extra_names_the_command():
-    assert (
-        str(MissingExtra("torch", "train")) == "torch is not installed; run: pip install 'facetrust[train]'"
+    assert str(MissingExtra("torch", "train")) == (
+        "torch is not installed; run: pip install 'facetrust[train]' (in a checkout: pip install '.[train]')"
     )

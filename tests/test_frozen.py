@@ -156,6 +156,17 @@ def frozen(name: str) -> Any:
     return json.loads((FROZEN / f"{name}.json").read_text())
 
 
+def test_check_answers_as_it_did(tmp_path):
+    """But for what advisory verdicts change on purpose: the reason where nothing else is asked."""
+    old, new = frozen("check"), without(checks(tmp_path), "timings", "source")
+    assert missing(old, new) == []
+
+
+def test_training_makes_the_same_network(tmp_path):
+    assert missing(frozen("train"), trained(tmp_path)) == []
+
+
+
 if __name__ == "__main__":
     work, out = Path(sys.argv[1]), Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)

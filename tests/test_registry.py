@@ -11,7 +11,7 @@ from facetrust import registry
 from facetrust.errors import UnknownName, UsageError
 
 HOME = Path(facetrust.__file__).parent
-FOLDERS = ("data.sources", "explain", "losses", "metrics", "models", "protocols")
+FOLDERS = ("data.sources", "data.folds", "explain.methods", "losses", "metrics", "models", "protocols")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -13,6 +13,7 @@ from facetrust.errors import UnknownName
 ROBUST = "trimmed-mean"
 
 _EPSILON = 1e-7  # Keeps the logit of a score of 0 or 1 finite.
+_SHORT = 1e-12  # A shorter embedding has no direction.
 _CUT = 0.2  # Share of a track's scores left out at either end.
 _FACES = 3
 _CONFIDENT = 0.55
@@ -24,6 +25,20 @@ def of_crops(scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return scores[:, 0]
     clipped = np.clip(scores, _EPSILON, 1 - _EPSILON)
     return sigmoid(np.log(clipped / (1 - clipped)).mean(axis=1))
+
+
+def of_faces(values: NDArray[np.float64], output: str) -> NDArray[np.float64]:
+    """Returns answers (N, M, ...) to M crops of each face as one per face (N, ...).
+
+    Scores by their mean logit; embeddings by their mean, of unit length again; class probabilities by
+    their mean.
+    """
+    if output == "score":
+        return of_crops(values)
+    mean = values.mean(axis=1)
+    if output == "embedding":
+        return np.asarray(mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), _SHORT))
+    return np.asarray(mean)
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ def module(room: str, name: str, part: str = "") -> ModuleType:
     elif name in _added(room):
         path = _added(room)[name].module
     else:
-        raise UnknownName(room.rsplit(".", 1)[-1].rstrip("s"), name, names(room))
+        raise UnknownName(_kind(room), name, names(room))
     path = f"{path}.{part}" if part else path
     try:
         return import_module(path)
@@ -145,6 +145,18 @@ def _added(room: str) -> dict[str, EntryPoint]:
     """What other packages add to a room. A name of our own stays ours."""
     found = entry_points(group=f"facetrust.{room.rsplit('.', 1)[-1]}")
     return {each.name: each for each in found if each.name not in _own(room)}
+
+
+def forget() -> None:
+    """Forgets what was found, so that packages installed since are seen."""
+    _own.cache_clear()
+    _added.cache_clear()
+
+
+def _kind(room: str) -> str:
+    """What one thing of a room is called."""
+    plural = room.rsplit(".", 1)[-1]
+    return plural.removesuffix("es") if plural.endswith("sses") else plural.removesuffix("s")
 
 
 def _stem(name: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from facetrust import registry
-from facetrust.errors import UnknownName
+from facetrust.errors import UnknownName, UsageError
+from facetrust.losses import loss_module
 
 NAMES = registry.names("losses")
 BATCH = 6
@@ -78,8 +79,6 @@ def taken(inputs: list[Input], index: torch.Tensor | slice) -> list[Input]:
 
 def one_by_one(loss: Callable[..., torch.Tensor], inputs: list[Input]) -> torch.Tensor:
     return torch.stack([loss(*taken(inputs, slice(i, i + 1))) for i in range(BATCH)])
-
-
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -171,16 +170,16 @@ class TestEveryLoss:
         torch.testing.assert_close(loss(*taken(inputs, order), reduction="none"), expected)
 
     def test_the_module_is_the_function_with_its_settings_kept(self, name):
-        loss, kind = registry.find("losses", name), module_of(name)
-        settings = {
-            p.name: p.default for p in inspect.signature(loss).parameters.values() if p.kind is p.KEYWORD_ONLY
-        }
-        assert {p.name: p.default for p in inspect.signature(kind).parameters.values()} == settings
+        loss = registry.find("losses", name)
         inputs = inputs_of(loss)
-        torch.testing.assert_close(kind(reduction="none")(*inputs), loss(*inputs, reduction="none"))
+        torch.testing.assert_close(
+            loss_module(name, reduction="none")(*inputs), loss(*inputs, reduction="none")
+        )
+        with pytest.raises(UsageError, match=f"{name}: .*colour"):
+            loss_module(name, colour="red")
 
     def test_the_module_learns_nothing_where_nothing_differs(self, name):
-        loss, module = registry.find("losses", name), module_of(name)()
+        loss, module = registry.find("losses", name), loss_module(name)
         inputs = inputs_of(loss)
         if hasattr(module, "adapt"):
             assert list(inspect.signature(module.adapt).parameters) == arguments_of(loss)

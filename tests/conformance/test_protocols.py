@@ -30,7 +30,9 @@ def scores(
             "score": np.clip(rng.normal(0.3 + 0.4 * labels, 0.2), 0, 1),
         }
     )
-    return Scores(rows, Provenance(model=model, version="1", task="antispoof", manifest=manifest, split=split))
+    return Scores(
+        rows, Provenance(model=model, version="1", task="antispoof", manifest=manifest, split=split)
+    )
 
 
 def test_all_were_seen():

@@ -43,7 +43,7 @@ def test_a_plain_item_is_the_crop_of_the_card(samples: list[Sample]) -> None:
         for index, margin in enumerate(how.margins):
             crop = to_tensor(crop_face(image, (10, 12, 20, 24), how, margin=margin), how)
             assert np.array_equal(item["views"][name][index].numpy(), crop)
-    assert item["label"] == 1.0
+    assert item["target"] == 1.0
     assert item["index"] == 3
 
 
@@ -72,7 +72,7 @@ def test_beside_self_blends_the_others_are_changed_as_often(samples: list[Sample
     }
     assert 0.4 < np.mean(same[False]) < 0.6
     assert not any(same[True])
-    assert all(item["label"] == float(samples[item["index"]].label or item["simulated"]) for item in items)
+    assert all(item["target"] == float(samples[item["index"]].label or item["simulated"]) for item in items)
     unsimulated = FaceData(samples, views=VIEWS, species=("self-blend",), seed=3)
     assert torch.equal(unsimulated[0]["views"]["teacher"], whole[0])
 
@@ -178,7 +178,7 @@ class TestPairs:
         count, changed = len(samples), []
         for number in range(0, 20, 2):
             real, fake = data[number * count], data[(number + 1) * count]
-            assert (real["label"], fake["label"]) == (0.0, 1.0)
+            assert (real["target"], fake["target"]) == (0.0, 1.0)
             assert not real["mask"].any()
             difference = (real["views"]["student"] - fake["views"]["student"]).abs().amax(1)
             assert difference.shape == fake["mask"].shape == (1, 24, 24)
@@ -199,7 +199,7 @@ class TestPairs:
     def test_attacks_stay_what_they_are_and_are_covered_whole(self, samples: list[Sample]) -> None:
         data = FaceData(samples, views=VIEWS, training=True, **self.SETTINGS)
         item = data[1]
-        assert (item["label"], item["simulated"], float(item["mask"].min())) == (1.0, False, 1.0)
+        assert (item["target"], item["simulated"], float(item["mask"].min())) == (1.0, False, 1.0)
 
     def test_the_mask_lies_where_the_blend_does(self, samples: list[Sample]) -> None:
         """Planted: what is drawn by hand with the item's own generator, cropped as the picture is."""
@@ -231,7 +231,7 @@ def test_a_view_of_the_same_sees_what_the_student_sees(samples: list[Sample], tr
 
 def test_simulation_turns_live_faces_into_attacks_for_every_view(samples: list[Sample]) -> None:
     plain, data = FaceData(samples, views=VIEWS), FaceData(samples, views=VIEWS, simulate=1.0)
-    assert [data[i]["label"] for i in range(6)] == [1.0] * 6
+    assert [data[i]["target"] for i in range(6)] == [1.0] * 6
     assert [data[i]["simulated"] for i in range(6)] == [True, False] * 3
     assert not torch.equal(data[0]["views"]["teacher"], plain[0]["views"]["teacher"])
     assert torch.equal(data[1]["views"]["teacher"], plain[1]["views"]["teacher"])

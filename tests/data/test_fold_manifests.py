@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from facetrust.data.folds._write import parsed, split_manifest
 
 from facetrust import cli
+from facetrust.data.fold_manifests import split_manifest
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ManifestError, ProtocolError, UnknownName, UsageError
 from facetrust.records import Sample
+from facetrust.registry import settings_of
 
 
 @pytest.fixture
@@ -86,13 +87,13 @@ def test_the_seed_decides_and_the_order_of_manifests_does_not(write, tmp_path):
 def test_settings_are_of_the_kind_that_the_protocol_says(write, tmp_path):
     sets = [write("nuaa", people=40), write("wmca", people=40)]
     (path, _) = split_manifest(
-        "leave-one-domain-out", sets, out=tmp_path / "folds", settings=parsed(["dev_share = 0.5"])
+        "leave-one-domain-out", sets, out=tmp_path / "folds", settings=settings_of(["dev_share = 0.5"])
     )
     assert len(Manifest.read(path).only("dev")) == 20
-    assert parsed(["celeba=true", "a=b=c"]) == {"celeba": "true", "a": "b=c"}
+    assert settings_of(["celeba=true", "a=b=c"]) == {"celeba": "true", "a": "b=c"}
     for wrong in ("celeba", "=true"):
         with pytest.raises(UsageError, match="write key=value"):
-            parsed([wrong])
+            settings_of([wrong])
 
 
 def _refused(error, message, protocol, sets, out, **given):
@@ -106,7 +107,7 @@ def test_what_cannot_be_done_is_said_and_nothing_written(write, tmp_path):
     out, nuaa, wmca = tmp_path / "folds", write("nuaa"), write("wmca")
     sets, name = [nuaa, wmca], "leave-one-domain-out"
     _refused(UsageError, "at least one manifest", name, [], out)
-    _refused(UnknownName, "no split named 'mico'; did you mean 'mcio'", "mico", sets, out)
+    _refused(UnknownName, "no fold named 'mico'; did you mean 'mcio'", "mico", sets, out)
     _refused(ProtocolError, "needs rows of the domain msu-mfsd", "mcio", sets, out)
     _refused(ProtocolError, "two domains or more", name, [nuaa], out)
     _refused(ManifestError, "comes twice", name, [nuaa, nuaa], out)

@@ -30,7 +30,9 @@ def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path, name: str) -> N
 
 
 def test_the_hash_is_that_of_the_rows_in_json(tmp_path: Path) -> None:
-    rows = sorted((list(sample.model_dump().values()) for sample in SAMPLES), key=lambda row: row[0])
+    rows = sorted(
+        (list(sample.model_dump(exclude={"points"}).values()) for sample in SAMPLES), key=lambda row: row[0]
+    )
     text = "".join(json.dumps(row) + "\n" for row in rows)
     assert Manifest.of(SAMPLES, tmp_path).hash == hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -151,7 +151,7 @@ def test_pictures_without_a_face_are_told_of(root: Path, tmp_path: Path) -> None
     assert "is empty" in told["live/empty.png"]
     assert "is not an image" in told["live/text.jpg"]
     assert "no face found" in told["live/faceless.png"]
-    assert "the detector failed (RuntimeError: a blue corner is too much)" in told["live/strange.png"]
+    assert "the detector failed (RuntimeError: a blue" in told["live/strange.png"]
     for name in told:
         (root / name).unlink()
     assert prepare("folder", root, tmp_path / "m.parquet", detector=Red()).errors is None

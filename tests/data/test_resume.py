@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from facetrust.data._resume import settle
+from facetrust.data._resume import require_same_settings
 from facetrust.errors import UsageError
 
 
 def test_the_first_settings_are_kept_and_the_same_ones_pass(tmp_path: Path) -> None:
     file = tmp_path / "new" / "made.json"
-    settle(file, {"seed": 1, "kinds": ["print"]})
-    settle(file, {"kinds": ["print"], "seed": 1})
+    require_same_settings(file, {"seed": 1, "kinds": ["print"]})
+    require_same_settings(file, {"kinds": ["print"], "seed": 1})
     assert json.loads(file.read_text()) == {"seed": 1, "kinds": ["print"]}
 
 
 def test_others_are_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "made.json"
-    settle(file, {"seed": 1, "kinds": ["print"]})
+    require_same_settings(file, {"seed": 1, "kinds": ["print"]})
     for other, said in (({"seed": 2}, "seed 1, not 2"), ({"seed": 1, "side": 9}, "side None, not 9")):
         with pytest.raises(UsageError, match=f"holds pictures made with {said}; remove it or give another"):
-            settle(file, other)
+            require_same_settings(file, other)
     assert json.loads(file.read_text())["seed"] == 1
 
 
@@ -30,4 +30,4 @@ def test_a_damaged_file_is_said_to_be(tmp_path: Path, text: str) -> None:
     file = tmp_path / "made.json"
     file.write_text(text)
     with pytest.raises(UsageError, match=r"made\.json: is damaged; remove"):
-        settle(file, {"seed": 1})
+        require_same_settings(file, {"seed": 1})

@@ -53,6 +53,7 @@ def write(tmp_path):
         facts = {
             "model": model,
             "version": "1",
+            "task": "antispoof",
             "manifest": "feed" * 4,
             "split": split,
             "seed": seed,

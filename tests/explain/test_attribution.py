@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facetrust.errors import UnknownName, UsageError
-from facetrust.explain.attribution import by_attention, crops_of, look
+from facetrust.explain.attribution import attribute, by_attention, crops_of
 from facetrust.explain.methods.attention import attention
 from facetrust.explain.methods.cam import cam
 from facetrust.imaging import crop_face, to_tensor
@@ -30,7 +30,7 @@ def test_attention_is_read_where_the_answer_is(name, settings, readout):
     torch.manual_seed(0)
     model = create_model(name, image_size=SIZE, **settings).eval()
     images = torch.randn(2, 3, *SIZE)
-    found = look(model, images, method="attention")
+    found = attribute(model, images, method="attention")
     with torch.no_grad():
         maps = attention_of(look_inside(model, images))
     assert torch.allclose(found.maps, maps, atol=1e-6)
@@ -44,11 +44,11 @@ def test_attention_is_read_where_the_answer_is(name, settings, readout):
 def test_other_explanations_are_given_the_network():
     model = create_model("timm/mobilenetv3_small_050", image_size=SIZE, stage=2).eval()
     images = torch.randn(2, 3, *SIZE)
-    found = look(model, images, method="cam")
+    found = attribute(model, images, method="cam")
     assert np.array_equal(found.heat, cam(model, images).numpy())
     assert found.maps is None
     with pytest.raises(UsageError, match="no attention that can be seen"):
-        look(model, images, method="attention")
+        attribute(model, images, method="attention")
 
 
 def test_which_are_made_from_attention():

@@ -11,7 +11,9 @@ from facetrust.explain.picture import explain_image
 from facetrust.export.run import export_run
 from facetrust.imaging import read_image
 from facetrust.models import create_model, save_checkpoint
-from facetrust.records import ModelCard, Preprocessing
+from facetrust.records import ModelCard, Preprocessing, Threshold
+
+HALF = (Threshold(value=0.5, rule="by hand", manifest="none", split="dev"),)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,9 @@ def run(tmp_path_factory):
     settings = {"image_size": (64, 64), "stage": 2}
     name = "timm/mobilenetv3_small_050"
     how = Preprocessing(size=(64, 64))
-    card = ModelCard(name="t", task="antispoof", architecture=name, preprocessing=how, score_means="any")
+    card = ModelCard(
+        name="t", task="antispoof", architecture=name, preprocessing=how, score_means="any", thresholds=HALF
+    )
     torch.manual_seed(0)
     model = create_model(name, **settings)
     torch.nn.init.normal_(list(model.parameters())[-2], std=2)  # An untrained head says next to nothing.
@@ -52,7 +56,9 @@ def test_the_run_and_its_export_give_the_same_picture(run, photo, tmp_path):
 def test_networks_with_attention_are_explained_by_it(name, settings, method, photo, tmp_path):
     settings = {"image_size": (48, 48), **settings}
     how = Preprocessing(size=(48, 48))
-    card = ModelCard(name="t", task="antispoof", architecture=name, preprocessing=how, score_means="any")
+    card = ModelCard(
+        name="t", task="antispoof", architecture=name, preprocessing=how, score_means="any", thresholds=HALF
+    )
     torch.manual_seed(0)
     save_checkpoint(create_model(name, **settings), card, tmp_path / "run", settings=settings)
     made = explain_image(tmp_path / "run", photo, tmp_path, method=method)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facetrust.models import Score
-from facetrust.records import ModelCard, Preprocessing
+from facetrust.records import ModelCard, Preprocessing, Threshold
 
 
 class Small(nn.Module):
@@ -56,7 +56,12 @@ def model() -> nn.Module:
 def card() -> ModelCard:
     how = Preprocessing(size=(32, 24), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     return ModelCard(
-        name="small", task="antispoof", architecture="small", preprocessing=how, score_means="attack"
+        name="small",
+        task="antispoof",
+        architecture="small",
+        preprocessing=how,
+        score_means="attack",
+        thresholds=(Threshold(value=0.5, rule="by hand", manifest="none", split="dev"),),
     )
 
 

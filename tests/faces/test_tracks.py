@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from facetrust.faces.tracks import Sighting, intersection_over_union, join, likeness
+from facetrust.faces.tracks import Detection, intersection_over_union, join, likeness
 from facetrust.records import Face
 
 SHARES = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
@@ -19,11 +19,11 @@ def face(x, y, w=40.0, h=None, *, tilt=0.0, points=SHARES) -> Face:
 
 def follow(frames, *, step=0.25, **settings) -> list[list[int]]:
     """The track numbers of each frame's faces, frames being `step` seconds apart."""
-    last: dict[int, Sighting] = {}
+    last: dict[int, Detection] = {}
     found = []
     for number, faces in enumerate(frames):
         numbers = join(last, faces, time=number * step, **settings)
-        last |= {track: Sighting(number * step, each) for track, each in zip(numbers, faces, strict=True)}
+        last |= {track: Detection(number * step, each) for track, each in zip(numbers, faces, strict=True)}
         found.append(numbers)
     return found
 
@@ -103,7 +103,7 @@ def test_a_large_pair_set_is_greedy_best_first():
         row, column = np.unravel_index(table.argmax(), table.shape)
         expected[int(column)] = int(row) + 1
         table[row, :] = table[:, column] = 0
-    numbers = join({n: Sighting(0.0, each) for n, each in enumerate(before, 1)}, now, time=0.2)
+    numbers = join({n: Detection(0.0, each) for n, each in enumerate(before, 1)}, now, time=0.2)
     assert {column: number for column, number in enumerate(numbers) if number <= 8} == expected
     assert len(set(numbers)) == 9
     assert 2 <= len(expected) <= 8

@@ -3,9 +3,9 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from facetrust.imaging._frame_rate import frames_a_second
 
 from facetrust.errors import ImageError
+from facetrust.imaging.frame_rate import frames_a_second
 from facetrust.imaging.video import frame_count
 
 FRAMES = [np.full((48, 64, 3), 12 * number, np.uint8) for number in range(20)]

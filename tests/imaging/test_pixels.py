@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facetrust import imaging
 from facetrust.errors import ImageError
 from facetrust.imaging import (
     crop_face,
     cut_out,
     decode_image,
     fit_within,
+    pixels,
     quarter_turn,
     read_image,
     to_tensor,
@@ -125,7 +125,7 @@ def test_files_that_cannot_be_read_are_errors(tmp_path, monkeypatch):
     with pytest.raises(ImageError, match="is a directory"):
         read_image(tmp_path)
     (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(PHOTO)))
-    monkeypatch.setattr(imaging, "MAX_BYTES", 10)
+    monkeypatch.setattr(pixels, "MAX_BYTES", 10)
     with pytest.raises(ImageError, match="bytes; the limit is 10"):
         read_image(tmp_path / "a.png")
 

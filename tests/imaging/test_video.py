@@ -119,7 +119,7 @@ def test_what_is_no_video_is_one_line(tmp_path: Path, film: Film, read: Callable
     assert "is empty" in said(holding(b""))
     assert "not a video of a known format" in said(holding(b"hello, this is text"))
     assert "not a video of a known format" in said(holding(b"#EXTM3U\n#EXTINF:1,\nhttp://localhost/a.ts\n"))
-    assert "is damaged" in said(holding(b"RIFF" + bytes(200)))
+    assert "is damaged" in said(holding(b"RIFF" + bytes(4) + b"AVI " + bytes(200)))
     assert "is damaged" in said(cut(film(tmp_path / "a.mp4", grey(), "mp4v"), 0.5))
 
 
@@ -141,9 +141,9 @@ def test_nothing_is_said_on_standard_error(tmp_path: Path, film: Film) -> None:
     data = bytearray(path.read_bytes())
     data[100 : len(data) // 2 : 7] = np.random.default_rng(0).bytes(len(data[100 : len(data) // 2 : 7]))
     path.write_bytes(data)
-    (tmp_path / "b.avi").write_bytes(b"RIFF" + bytes(200))
+    (tmp_path / "b.avi").write_bytes(b"RIFF" + bytes(4) + b"AVI " + bytes(200))
     code = (
-        "import sys; from facetrust.errors import ImageError; from facetrust.video import frame_count\n"
+        "import sys; from facetrust.errors import ImageError; from facetrust.imaging.video import frame_count\n"
         "for path in sys.argv[1:]:\n"
         "    try: print(frame_count(path))\n"
         "    except ImageError as error: print(error)\n"

@@ -25,7 +25,13 @@ def make_scores():
             "label": labels,
             "score": 1 / (1 + np.exp(-chance.normal(shift * (2 * labels - 1)))),
         } | (columns or {})
-        provenance = {"model": "tiny", "version": "1", "manifest": "feed", "split": split} | made_by
+        provenance = {
+            "model": "tiny",
+            "version": "1",
+            "task": "antispoof",
+            "manifest": "feed",
+            "split": split,
+        } | made_by
         return Scores(
             pl.DataFrame(table, schema_overrides={"media": pl.String, "attack": pl.String}),
             Provenance(**provenance),

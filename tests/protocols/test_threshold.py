@@ -94,7 +94,7 @@ def test_dev_rows_of_one_class_are_refused():
 
 def test_a_threshold_of_the_reported_split_is_refused():
     threshold = Threshold(value=0.5, rule="eer", manifest="feed", split="test")
-    made_by = Provenance(model="tiny", version="1", manifest="feed", split="test")
+    made_by = Provenance(model="tiny", version="1", task="antispoof", manifest="feed", split="test")
     with pytest.raises(ProtocolError, match=r"fitted on the test split of manifest feed, which is reported"):
         check_apart(threshold, made_by)
     check_apart(threshold, made_by.model_copy(update={"split": "dev"}))

@@ -5,23 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facetrust.model_file import bundled, load_model
-from facetrust.runtime.bundled import BUNDLED, DEFAULT_TASKS, models_for
+from facetrust.model_file import bundled
+from facetrust.runtime.bundled import default_tasks, open_models
+from facetrust.runtime.model import load_model
+from facetrust.tasks import task_named
+
+TASKS = default_tasks()
 
 
 def test_what_is_bundled_is_asked_by_default():
-    assert DEFAULT_TASKS == ("antispoof", "deepfake")
-    assert sorted(BUNDLED.values()) == bundled()
-    assert list(models_for(DEFAULT_TASKS, None, threads=1)) == list(DEFAULT_TASKS)
+    assert TASKS == ("antispoof", "deepfake")
+    assert sorted(str(task_named(task).bundled) for task in TASKS) == bundled()
+    assert list(open_models(TASKS)) == list(TASKS)
+    assert list(open_models("deepfake")) == ["deepfake"]
 
 
-@pytest.mark.parametrize("task", BUNDLED)
+@pytest.mark.parametrize("task", TASKS)
 def test_a_student_answers_its_question(task):
-    model = load_model(BUNDLED[task])
+    name = task_named(task).bundled
+    model = load_model(name)
     card = model.card
-    assert (card.name, card.task) == (BUNDLED[task], task)
+    assert (card.name, card.task) == (name, task)
     assert 0 < model.threshold < 1
     assert card.thresholds[0].split == "dev"
     crops = np.random.default_rng(0).normal(size=(5, 1, 3, *card.preprocessing.size)).astype(np.float32)
-    scores, maps = model.score_crops(crops, evidence=True)
+    scores, maps = model.answer(crops, evidence=True)
     assert scores == pytest.approx(1 / (1 + np.exp(-maps.astype(float).mean(axis=(1, 2, 3)))), abs=1e-5)
+
+
+def test_only_what_is_proven_decides():
+    decides = {task: not load_model(task_named(task).bundled).card.advisory for task in TASKS}
+    assert decides == {"antispoof": True, "deepfake": False}

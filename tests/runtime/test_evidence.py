@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 from facetrust.errors import UsageError
-from facetrust.imaging import crop_face, cut_out
+from facetrust.imaging import align_face, crop_face, cut_out
+from facetrust.imaging.crop import window_of as window
 from facetrust.records import Face, Preprocessing, Verdict
-from facetrust.runtime.evidence import EvidenceMap, draw, free_name, overlay, window
+from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, write_overlay
 
 HOW = Preprocessing(margins=(1.5,), size=(32, 32))
 BOX = (200.0, 100.0, 100.0, 120.0)
@@ -92,13 +93,14 @@ def test_each_task_has_a_panel_of_its_own(grey):
     assert np.array_equal(both[:, :640], overlay(grey, [judged()], [live]))
     assert np.array_equal(both[:, 640:], overlay(grey, [judged()], [fake]))
     same = overlay(grey, [judged()], [fake._replace(task="antispoof")])
-    assert np.array_equal(both[:480, 640:], same[:480])
+    inside = np.s_[190:210, 220:280]  # Of the face, clear of the frame, which has its own question's colour.
+    assert np.array_equal(both[:, 640:][inside], same[inside])
     assert not np.array_equal(both[480:, 640:], same[480:])
 
 
 def test_the_file_is_a_png_written_whole(tmp_path, grey):
     path = tmp_path / "new" / "a.evidence.png"
-    draw(path, grey, [judged()], [])
+    write_overlay(path, overlay(grey, [judged()], []))
     assert path.read_bytes().startswith(b"\x89PNG")
     assert cv2.imread(str(path)).shape == (524, 640, 3)
     assert [entry.name for entry in path.parent.iterdir()] == ["a.evidence.png"]
@@ -107,7 +109,7 @@ def test_the_file_is_a_png_written_whole(tmp_path, grey):
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, grey):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UsageError, match="cannot be written") as caught:
-        draw(tmp_path / "file" / "a.png", grey, [], [])
+        write_overlay(tmp_path / "file" / "a.png", grey)
     assert "\n" not in str(caught.value)
 
 
@@ -127,3 +129,32 @@ def test_what_has_no_sign_is_neither_red_nor_blue_and_the_legend_says_so(grey):
     assert (made[y + h - 10, x + w // 2] == 120).all()
     signed = overlay(grey, [], [EvidenceMap("antispoof", BOX, HOW, values)])
     assert not np.array_equal(made[480:], signed[480:])
+
+
+def test_a_question_has_the_colour_of_its_own_verdict(grey):
+    """A face that one model takes for live and the other, advisory, for manipulated."""
+    live, fake = judged("bona fide").verdicts[0], judged().verdicts[0]
+    fake = fake.model_copy(update={"task": "deepfake", "decision": "manipulated", "advisory": True})
+    face = Face(box=BOX, points=(), confidence=1.0, verdicts=(live, fake))
+    none = np.zeros((2, 2), np.float32)
+    made = overlay(grey, [face], [EvidenceMap(task, BOX, HOW, none) for task in ("antispoof", "deepfake")])
+    x, y = round(BOX[0]), round(BOX[1] + 60)
+    edges = made[y, x], made[y, x + 640]
+    assert edges[0][1] > edges[0][0]
+    assert edges[1][0] > edges[1][1]
+
+
+def test_evidence_of_an_aligned_face_lies_where_the_face_lies(grey):
+    """A turned face: what is marked on the aligned crop's upper half is found on it when it is cut again."""
+    angle = np.deg2rad(30)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    template = np.array([(38.3, 51.7), (73.5, 51.5), (56.0, 71.7), (41.5, 92.4), (70.7, 92.2)])
+    points = [tuple(float(v) for v in turn @ (point - 56) * 2 + (320, 240)) for point in template]
+    how = Preprocessing(size=(112, 112), align="points")
+    values = np.zeros((8, 8), np.float32)
+    values[:4] = 5
+    made = overlay(grey, [], [EvidenceMap("antispoof", BOX, how, values, points)])[:480]
+    again = align_face(made, points, (112, 112)).astype(int)
+    redness = again[:, :, 0] - again[:, :, 2]
+    assert redness[5:50, 8:-8].min() > 60
+    assert np.abs(redness[64:-5, 8:-8]).max() < 20

@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 import pytest
 
+from facetrust import model_file
 from facetrust.errors import ModelError, UnknownName
 from facetrust.imaging import crop_face
 from facetrust.records import Preprocessing, Threshold
-from facetrust.runtime import model as session
 from facetrust.runtime.model import load_model
 
 
@@ -54,7 +54,7 @@ def test_crops_may_come_without_the_margin_axis(write_model, image):
     model = load_model(write_model())
     crops = model.crops(image, BOXES)
     assert crops.shape == (3, 1, 3, 16, 16)
-    np.testing.assert_array_equal(model.score_crops(crops[:, 0]).scores, model.score_crops(crops).scores)
+    np.testing.assert_array_equal(model.answer(crops[:, 0]).values, model.answer(crops).values)
 
 
 def test_no_boxes_no_scores(write_model, image):
@@ -80,7 +80,7 @@ def test_the_card_inside_is_enough(write_model):
 
 def test_a_bundled_model_by_name(write_model, monkeypatch, tmp_path):
     path = write_model()
-    monkeypatch.setattr(session, "_assets", lambda: path.parent)
+    monkeypatch.setattr(model_file, "_assets", lambda: path.parent)
     (tmp_path / "elsewhere" / "tiny").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "elsewhere")  # A folder of that name does not hide it.
     assert load_model("tiny").card.name == "tiny"

@@ -16,7 +16,7 @@ from facetrust.runtime.videos import Sampling, sampled
 
 # One question, unless a test asks others.
 check, check_many, check_video = (
-    partial(each, tasks=["antispoof"]) for each in (checking.check, checking.check_many, module.check_video)
+    partial(each, tasks=["antispoof"]) for each in (checking.check, checking.check_many, checking.check_video)
 )
 SHARES = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
 HIGH, WIDE = 96, 160
@@ -154,13 +154,13 @@ def test_an_unlikely_face_does_not_count(ask, film, tmp_path):
     assert (report.trusted, report.faces) == (None, ())
 
 
-def test_several_tasks(write_model, film, tmp_path):
+def test_several_tasks(toy, write_model, film, tmp_path):
     """The same network for each, with a threshold of the card that a grey of 200 reaches or does not."""
     strict = {"value": 0.9, "rule": "by hand", "manifest": "none", "split": "dev"}
     models = {
         "antispoof": write_model("one"),
         "deepfake": write_model("two", task="deepfake", thresholds=(strict,)),
-        "synthetic": write_model("three", task="synthetic"),
+        "toy-brightness": write_model("three", task="toy-brightness"),
     }
     path = film(tmp_path / "a.avi", [frame((40, 30, 200))] * 10)
     maps = tmp_path / "maps"
@@ -171,7 +171,7 @@ def test_several_tasks(write_model, film, tmp_path):
     assert set(report.faces[0].timeline.scores) == {"antispoof", "deepfake"}
     drawn = np.asarray(Image.open(maps / "a.track-1.evidence.png"))
     assert drawn.shape[1] == 2 * 480  # A panel per task about faces.
-    whole = check_video(path, tasks=["synthetic"], models=models)
+    whole = check_video(path, tasks=["toy-brightness"], models=models)
     assert (whole.faces, whole.reason) == ((), None)
     assert whole.verdicts == report.verdicts[2:]
     near(whole.verdicts[0].score, np.mean(frame((40, 30, 200))))
@@ -180,7 +180,7 @@ def test_several_tasks(write_model, film, tmp_path):
 def test_both_questions_about_faces_are_asked_unless_one_is_named(write_model, film, tmp_path):
     models = {"deepfake": write_model("two", task="deepfake"), "antispoof": write_model("one")}
     path = film(tmp_path / "a.avi", [frame((40, 30, 10))] * 10)
-    report = module.check_video(path, models=models, detector=Squares())
+    report = checking.check_video(path, models=models, detector=Squares())
     assert [verdict.task for verdict in report.verdicts] == ["antispoof", "deepfake"]
     assert report.trusted is True
 
@@ -251,7 +251,7 @@ def test_seldom_seen_frames_are_still_joined(ask, film, tmp_path):
 def test_progress_is_told(ask, film, tmp_path):
     told = []
     ask(film(tmp_path / "a.avi", [frame()] * 25), progress=lambda *numbers: told.append(numbers))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [(str(tmp_path / "a.avi"), done, 4) for done in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize(

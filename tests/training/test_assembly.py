@@ -17,11 +17,12 @@ from facetrust.training.flip_losses import Flip
 from facetrust.training.recipe import Recipe, check_recipe
 
 SIZE = (32, 32)
-LOGITS = {"distillation": {"logit-distillation": {"weight": 0.5}}}
+LOGITS = {"logit-distillation": {"weight": 0.5}}
 
 
 def recipe_of(**changes: Any) -> Recipe:
     content = {
+        "task": "antispoof",
         "model": {"name": "clip-vit-t16", "settings": {"layers": 1}},
         "data": {"manifests": ["m.csv"]},
         "preprocessing": {"size": list(SIZE)},
@@ -50,18 +51,18 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_without_teachers_it_is_the_plain_task() -> None:
-    made = assemble(recipe_of(losses={"supervised": 0.7}), student())
+    made = assemble(recipe_of(losses={"binary-cross-entropy": 0.7}), student())
     assert isinstance(made.task, Binary)
-    assert made.task.weights == {"supervised": 0.7}
+    assert made.task.weights == {"binary-cross-entropy": 0.7}
     assert (made.same, made.contrast, made.origins, list(made.views)) == ((), 0, {}, ["student"])
 
 
 def test_flips_losses_want_two_more_views() -> None:
     model = create_model("flip-mcl", clip="vit-t16", layers=1, image_size=SIZE)
-    made = assemble(recipe_of(losses={"contrastive": 1, "consistency": 0.5}), model)
+    made = assemble(recipe_of(losses={"nt-xent": 1, "view-consistency": 0.5}), model)
     assert isinstance(made.task, Flip)
     assert made.contrast == 2
-    assert made.task.weights == {"supervised": 1.0, "contrastive": 1.0, "consistency": 0.5}
+    assert made.task.weights == {"binary-cross-entropy": 1.0, "nt-xent": 1.0, "view-consistency": 0.5}
 
 
 def test_a_teacher_brings_its_own_view_and_its_weights_hash(teacher: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_teacher_brings_its_own_view_and_its_weights_hash(teacher: Path) -> No
 
 
 def test_it_is_ready_to_train_what_its_losses_learn(teacher: Path) -> None:
-    losses = {"distillation": {"hidden-distillation": {}}}
+    losses = {"hidden-distillation": {}}
     teachers = [{"path": str(teacher), "sees": "student"}]
     made = assemble(recipe_of(losses=losses, teachers=teachers), student())
     assert made.same == ("teacher-0",)

@@ -32,7 +32,7 @@ def vit(depth: int, *, heads: int = 3) -> nn.Module:
 @pytest.fixture
 def faces() -> dict[str, Any]:
     drawn = torch.randn(4, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    return {"views": {"student": drawn, "a": drawn}, "label": torch.tensor([0.0, 1.0, 0.0, 1.0])}
+    return {"views": {"student": drawn, "a": drawn}, "target": torch.tensor([0.0, 1.0, 0.0, 1.0])}
 
 
 def test_teachers_are_averaged_by_weight_each_from_its_own_view(brightness: Net, batch: Batch) -> None:
@@ -44,14 +44,20 @@ def test_teachers_are_averaged_by_weight_each_from_its_own_view(brightness: Net,
 
 def test_loss_is_the_sum_of_the_named_parts(brightness: Net, batch: Batch) -> None:
     settings = {"logit-distillation": {"weight": 0.7, "temperature": 3}}
-    task = distill(antispoof(brightness(1.0), {"binary-cross-entropy": {"weight": 0.3}}), {"a": WeightedTeacher(brightness(2.0))}, settings)
+    task = distill(
+        antispoof(brightness(1.0), {"binary-cross-entropy": {"weight": 0.3}}),
+        {"a": WeightedTeacher(brightness(2.0))},
+        settings,
+    )
     parts = task(batch(student=1.0, a=0.5))
     assert parts["logit-distillation"].item() == pytest.approx(0, abs=1e-7)
     parts = task(batch(student=1.0, a=2.0))
     soft = logit_distillation(torch.tensor([1.0, 3.0]), torch.tensor([4.0, 12.0]), temperature=3)
     assert parts["logit-distillation"].item() == pytest.approx(soft.item())
-    assert parts["loss"].item() == pytest.approx(0.3 * parts["supervised"].item() + 0.7 * soft.item())
-    assert task.weights == {"supervised": 0.3, "logit-distillation": 0.7}
+    assert parts["loss"].item() == pytest.approx(
+        0.3 * parts["binary-cross-entropy"].item() + 0.7 * soft.item()
+    )
+    assert task.weights == {"binary-cross-entropy": 0.3, "logit-distillation": 0.7}
 
 
 def test_each_loss_is_given_what_its_arguments_name(faces: dict[str, Any]) -> None:
@@ -66,7 +72,7 @@ def test_each_loss_is_given_what_its_arguments_name(faces: dict[str, Any]) -> No
         logits = logit_distillation(ours.output.logit, theirs.output.logit)
     assert parts["attention-distillation"].item() == pytest.approx(attention.item(), rel=1e-5)
     assert parts["logit-distillation"].item() == pytest.approx(logits.item(), rel=1e-5)
-    expected = parts["supervised"] + 3 * attention + 0.5 * logits
+    expected = parts["binary-cross-entropy"] + 3 * attention + 0.5 * logits
     assert parts["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -85,7 +91,11 @@ def test_every_kind_of_teaching_trains_the_student_and_never_the_teacher(
     losses: dict[str, Any], faces: dict[str, Any]
 ) -> None:
     student, teacher = vit(2), vit(4, heads=6)
-    task = distill(antispoof(student, {"binary-cross-entropy": {"weight": 0.0}}, inside=True), {"a": WeightedTeacher(teacher)}, losses)
+    task = distill(
+        antispoof(student, {"binary-cross-entropy": {"weight": 0.0}}, inside=True),
+        {"a": WeightedTeacher(teacher)},
+        losses,
+    )
     task.adapt(faces)
     parts = task(faces)
     assert set(losses) <= set(parts)
@@ -148,7 +158,11 @@ def test_teachers_stay_still(brightness: Net, batch: Batch) -> None:
 def test_a_student_that_only_imitates_comes_to_its_teacher(brightness: Net, batch: Batch) -> None:
     student = brightness(-1.0)
     losses = {"logit-distillation": {"temperature": 2}}
-    task = distill(antispoof(student, {"binary-cross-entropy": {"weight": 0.0}}), {"a": WeightedTeacher(brightness(0.8))}, losses)
+    task = distill(
+        antispoof(student, {"binary-cross-entropy": {"weight": 0.0}}),
+        {"a": WeightedTeacher(brightness(0.8))},
+        losses,
+    )
     optimizer = torch.optim.SGD(task.parameters(), lr=0.5)
     for _ in range(200):
         optimizer.zero_grad()

@@ -11,7 +11,7 @@ from facetrust.losses.nt_xent import nt_xent
 from facetrust.losses.view_consistency import view_consistency
 from facetrust.models import Score
 from facetrust.tasks.antispoof.objective import objective as antispoof
-from facetrust.training.flip_losses import _drawn, flip
+from facetrust.training.flip_losses import _sample_prompts, flip
 
 
 class Sentences(nn.Module):
@@ -41,7 +41,7 @@ def batch() -> dict[str, Any]:
     draw = torch.Generator().manual_seed(0)
     names = ("student", "contrast-0", "contrast-1")
     views = {name: torch.randn(5, 1, 3, 4, 4, generator=draw) for name in names}
-    return {"views": views, "label": torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0])}
+    return {"views": views, "target": torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0])}
 
 
 def test_loss_is_the_weighted_sum_of_the_three(batch: dict[str, Any]) -> None:
@@ -53,15 +53,15 @@ def test_loss_is_the_weighted_sum_of_the_three(batch: dict[str, Any]) -> None:
     torch.manual_seed(4)
     parts = task(batch)
     torch.manual_seed(4)
-    texts = _drawn(model.texts, batch["target"], "split")
+    texts = _sample_prompts(model.texts, batch["target"], "split")
     first, second = (model.embed(batch["views"][f"contrast-{n}"][:, 0]) for n in (0, 1))
     contrastive = nt_xent(model.project(first), model.project(second), temperature=0.1)
     consistency = view_consistency(first, second, *texts)
-    assert parts["contrastive"].item() == pytest.approx(contrastive.item())
-    assert parts["consistency"].item() == pytest.approx(consistency.item())
-    expected = 0.5 * parts["supervised"] + 2 * contrastive + 3 * consistency
+    assert parts["nt-xent"].item() == pytest.approx(contrastive.item())
+    assert parts["view-consistency"].item() == pytest.approx(consistency.item())
+    expected = 0.5 * parts["binary-cross-entropy"] + 2 * contrastive + 3 * consistency
     assert parts["loss"].item() == pytest.approx(expected.item())
-    assert task.weights == {"supervised": 0.5, "contrastive": 2.0, "consistency": 3.0}
+    assert task.weights == {"binary-cross-entropy": 0.5, "nt-xent": 2.0, "view-consistency": 3.0}
     parts["loss"].backward()
     assert model.turn.grad is not None
 
@@ -78,7 +78,9 @@ ONE_HOT = torch.stack([torch.eye(12)[:6], torch.eye(12)[6:]])
 def test_a_split_is_two_halves_of_the_samples_own_class() -> None:
     torch.manual_seed(0)
     labels = torch.tensor([1.0, 0.0] * 50)
-    for (first, second), label in zip(sets_of(_drawn(ONE_HOT, labels, "split")), labels, strict=True):
+    for (first, second), label in zip(
+        sets_of(_sample_prompts(ONE_HOT, labels, "split")), labels, strict=True
+    ):
         own = slice(0, 6) if label == 1 else slice(6, 12)
         assert first.sum().item() == pytest.approx(1)
         assert first[own].sum().item() == pytest.approx(1)
@@ -88,20 +90,20 @@ def test_a_split_is_two_halves_of_the_samples_own_class() -> None:
         )
 
 
-def test_every_sentence_is_drawn_equally_often() -> None:
+def test_every_sentence_is_sample_prompts_equally_often() -> None:
     torch.manual_seed(0)
-    first, _ = _drawn(ONE_HOT, torch.ones(6000), "split")
+    first, _ = _sample_prompts(ONE_HOT, torch.ones(6000), "split")
     torch.testing.assert_close(first[:, :6].mean(0), torch.full((6,), 1 / 6), atol=0.01, rtol=0)
 
 
-def test_with_replacement_the_rest_are_those_that_were_not_drawn() -> None:
+def test_with_replacement_the_rest_are_those_that_were_not_sample_prompts() -> None:
     torch.manual_seed(0)
 
     def sizes(share: Tensor) -> int:
         return int((share > 0).sum())
 
     seen = set()
-    for first, second in sets_of(_drawn(ONE_HOT, torch.ones(400), "with-replacement")):
+    for first, second in sets_of(_sample_prompts(ONE_HOT, torch.ones(400), "with-replacement")):
         assert not ((first > 0) & (second > 0)).any()
         assert sizes(first) + sizes(second) == 6
         assert second[second > 0].unique().tolist() == pytest.approx([1 / sizes(second)])
@@ -114,4 +116,4 @@ def test_a_model_without_sentences_is_refused() -> None:
         pass
 
     with pytest.raises(UsageError, match="Plain has no project; the FLIP losses need flip-mcl"):
-        flip(antispoof(Plain()))
+        flip(antispoof(Plain()), {})

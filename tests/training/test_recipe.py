@@ -103,7 +103,7 @@ def test_a_wrong_override_says_what_is_wrong(small: Path, override: str, message
         ("a: [", "is not YAML"),
         ("- 1\n", "is not a recipe"),
         ("", "is not a recipe"),
-        ("data: {manifests: [a]}", "model"),
+        ("task: antispoof\ndata: {manifests: [a]}", "model"),
     ],
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:
@@ -120,6 +120,8 @@ def test_what_cannot_be_found_is_named() -> None:
 
 
 def test_defaults_are_written_out() -> None:
-    recipe = check_recipe({"model": {"name": "m"}, "data": {"manifests": ["a.csv"]}}, "here")
+    recipe = check_recipe(
+        {"task": "antispoof", "model": {"name": "m"}, "data": {"manifests": ["a.csv"]}}, "here"
+    )
     assert isinstance(recipe, Recipe)
     assert "weight_decay: 0.05" in recipe.to_yaml()

@@ -24,7 +24,7 @@ from facetrust.training.train import _origins, train
 # isort: split
 import timm
 
-LOGITS = {"distillation": {"logit-distillation": {}}}
+LOGITS = {"logit-distillation": {}}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe_of(manifest: Path, **changes: Any) -> Recipe:
     content: dict[str, Any] = {
         "name": "tiny",
+        "task": "antispoof",
         "model": {"name": "timm/mobilenetv4_conv_small_035", "settings": {"stage": 2, "dropout": 0.2}},
         "preprocessing": {"size": [32, 32]},
         "data": {"manifests": [str(manifest)], "augment": {"simulate": 0.2}},
@@ -89,7 +90,7 @@ def test_a_run_folder_is_a_checkpoint_that_tells_its_story(run: Path, manifest: 
     assert (threshold.rule, threshold.manifest, threshold.split) == ("eer", hash_, "dev")
     assert "24 training samples" in card.training_data
     assert load_recipe(run / "recipe.yaml") == recipe_of(manifest)
-    assert "train/supervised" in next((run / "log").rglob("metrics.csv")).read_text()
+    assert "train/binary-cross-entropy_step" in next((run / "log").rglob("metrics.csv")).read_text()
     assert list((run / "tensorboard").glob("events*"))
 
 
@@ -137,7 +138,7 @@ def test_without_averaging_the_trained_weights_are_saved(manifest: Path, tmp_pat
 
 def test_another_seed_is_another_run(run: Path, manifest: Path, tmp_path: Path) -> None:
     other = train(recipe_of(manifest, seed=1), out=tmp_path / "run", stop_after=1)
-    assert not same(state(other)["best"]["scores"], state(run)["best"]["scores"])
+    assert not same(state(other)["best"]["outputs"], state(run)["best"]["outputs"])
 
 
 def test_a_student_learns_from_two_teachers(
@@ -147,8 +148,8 @@ def test_a_student_learns_from_two_teachers(
     recipe = recipe_of(
         manifest,
         losses={
-            "supervised": 0.3,
-            "distillation": {"logit-distillation": {"weight": 0.7, "temperature": 2}},
+            "binary-cross-entropy": 0.3,
+            "logit-distillation": {"weight": 0.7, "temperature": 2},
         },
         teachers=[
             {"path": str(run), "weight": 2},
@@ -157,7 +158,7 @@ def test_a_student_learns_from_two_teachers(
         trainer={"epochs": 1, "batch_size": 8, "workers": 1, "flags": {"enable_progress_bar": False}},
     )
     out = train(recipe, out=tmp_path / "student")
-    assert "0.3 x supervised, 0.7 x logit-distillation" in caplog.text
+    assert "0.3 x binary-cross-entropy, 0.7 x logit-distillation" in caplog.text
     assert "timm/test_vit: its head was never trained" in caplog.text
     assert "train/logit-distillation" in next((out / "log").rglob("metrics.csv")).read_text()
     assert not any("teacher" in key for key in state(out)["state_dict"])
@@ -322,7 +323,7 @@ def small_flip(manifest: Path, out: Path) -> Path:
         name="flip",
         model={"name": "flip-mcl", "settings": {"clip": "vit-t16", "layers": 1}},
         data={"manifests": [str(manifest)], "length": 16, "augment": {"style": "flip"}},
-        losses={"contrastive": 1, "consistency": 1},
+        losses={"nt-xent": 1, "view-consistency": 1},
         trainer={"epochs": 1, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False}},
     )
     return train(recipe, out=out)
@@ -333,12 +334,12 @@ def test_flip_teaches_a_folded_student_from_the_cache_as_it_does_live(
 ) -> None:
     caplog.set_level(logging.INFO, "facetrust")
     teacher = small_flip(manifest, tmp_path / "teacher")
-    assert "1 x supervised, 1 x contrastive, 1 x consistency" in caplog.text
+    assert "1 x binary-cross-entropy, 1 x nt-xent, 1 x view-consistency" in caplog.text
     taught = {
         "name": "student",
         "model": {"name": "clip-vit-t16", "settings": {"layers": 1}},
         "data": {"manifests": [str(manifest)], "length": 16, "augment": {"draws": 1}},
-        "losses": {"distillation": {"feature-distillation": {"weight": 20}, "attention-distillation": {}}},
+        "losses": {"feature-distillation": {"weight": 20}, "attention-distillation": {}},
         "teachers": [{"path": str(teacher), "sees": "student", "classes": True}],
         "trainer": {"epochs": 3, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False}},
     }
@@ -350,7 +351,7 @@ def test_flip_teaches_a_folded_student_from_the_cache_as_it_does_live(
             ("again", str(tmp_path / "kept")),
         )
     ]
-    live, first, again = (state(run)["best"]["scores"] for run in runs)
+    live, first, again = (state(run)["best"]["outputs"] for run in runs)
     # The cache holds float16; a second run with it is the first one again.
     torch.testing.assert_close(first, live, atol=2e-3, rtol=0)
     assert same(first, again)

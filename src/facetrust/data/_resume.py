@@ -10,7 +10,7 @@ from facetrust.errors import UsageError
 from facetrust.records import write_text
 
 
-def settle(file: Path, settings: Mapping[str, object]) -> None:
+def require_same_settings(file: Path, settings: Mapping[str, object]) -> None:
     """Writes the settings into a JSON file among the pictures, or checks that those in it are the same.
 
     Raises:

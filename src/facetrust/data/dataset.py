@@ -17,7 +17,8 @@ from facetrust.data.augment import flip as contrasts
 from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, check_species, manipulate, simulate
 from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
-from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
+from facetrust.imaging import Pixels, box_of, crops_of, read_image, to_tensor
+from facetrust.imaging.crop import Points
 from facetrust.records import Box, Preprocessing, Sample
 
 STYLES = ("camera", "flip")
@@ -155,7 +156,7 @@ class FaceData(Dataset[Any]):
             "index": index,
             "target": self.target.of(sample, faked=faked),
             "simulated": faked,
-            **self._views(image, box, mask, rng),
+            **self._views(image, box, sample.points, mask, rng),
             **known,
         }
 
@@ -186,17 +187,24 @@ class FaceData(Dataset[Any]):
         return np.full((*image.shape[:2], 1), level, np.uint8) if self.masks else None
 
     def _views(
-        self, image: Pixels, box: Box, mask: Pixels | None, rng: np.random.Generator
+        self,
+        image: Pixels,
+        box: Box,
+        points: Points | None,
+        mask: Pixels | None,
+        rng: np.random.Generator,
     ) -> dict[str, Any]:
-        """Returns the item's `views`, and its `mask` if masks are wanted."""
-        seen, seen_box, margins, mask = self._augmented(image, box, mask, rng)
+        """Returns the item's `views`, and its `mask`, or dense `target`, if masks are wanted."""
+        seen, seen_box, seen_points, margins, mask = self._augmented(image, box, points, mask, rng)
         views = {
-            name: _view(seen, seen_box, how, margins) if name in self.same else _view(image, box, how, None)
+            name: _view(seen, seen_box, how, seen_points, margins)
+            if name in self.same
+            else _view(image, box, how, points, None)
             for name, how in self.views.items()
         }
         if self.training and self.contrast:
             how = self.views["student"]
-            crop = crop_face(seen, seen_box, how, margin=margins[0])
+            (crop,) = crops_of(seen, seen_box, how, points=seen_points, margins=margins[:1])
             for number in range(self.contrast):
                 views[f"contrast-{number}"] = _stack([contrasts.view(crop, how.size, rng)], how)
         if mask is None:
@@ -204,29 +212,37 @@ class FaceData(Dataset[Any]):
         how = self.views["student"]
         if self.target.dense:
             nearest = how.model_copy(update={"resize": "nearest"})
-            classes = np.stack([crop_face(mask, seen_box, nearest, margin=margin) for margin in margins])
-            return {
-                "views": views,
-                "target": torch.from_numpy(classes.reshape(classes.shape[:3]).astype(np.int64)),
-            }
-        covered = np.stack([crop_face(mask, seen_box, how, margin=margin) for margin in margins])
+            classes = np.stack(crops_of(mask, seen_box, nearest, points=seen_points, margins=margins))
+            classes = classes.reshape(classes.shape[:3]).astype(np.int64)
+            return {"views": views, "target": torch.from_numpy(classes)}
+        covered = np.stack(crops_of(mask, seen_box, how, points=seen_points, margins=margins))
+        covered = covered.reshape(covered.shape[:3])
         return {"views": views, "mask": torch.from_numpy(covered.astype(np.float32) / 255)}
 
     def _augmented(
-        self, image: Pixels, box: Box, mask: Pixels | None, rng: np.random.Generator
-    ) -> tuple[Pixels, Box, tuple[float, ...], Pixels | None]:
-        """Returns what the student sees: the picture, the box in it, the margins, and the mask upon it."""
+        self,
+        image: Pixels,
+        box: Box,
+        points: Points | None,
+        mask: Pixels | None,
+        rng: np.random.Generator,
+    ) -> tuple[Pixels, Box, Points | None, tuple[float, ...], Pixels | None]:
+        """Returns what the student sees: the picture, box and points in it, the margins, and the mask upon it."""
         how = self.views.get("student", Preprocessing())
         if not self.training:
-            return image, box, how.margins, mask
+            return image, box, points, how.margins, mask
         if mask is not None:  # What moves the picture moves the mask, as a fourth channel.
             image = np.dstack((image, mask))
         if rng.random() < 0.5:
             image, box = augmentation.mirror(image, box)
+            points = None if points is None else augmentation.mirror_points(points, image.shape[1])
             if isinstance(self.target, Masks):
                 image[:, :, 3] = self.target.mirrored(image[:, :, 3])
         if self.style == "camera" and rng.random() < self.tight:
-            image, box = augmentation.tighten(image, box, rng)
+            image, moved = augmentation.tighten(image, box, rng)
+            across, down = moved[0] - box[0], moved[1] - box[1]
+            points = None if points is None else [(x + across, y + down) for x, y in points]
+            box = moved
         if mask is not None:
             image, mask = np.ascontiguousarray(image[:, :, :3]), image[:, :, 3:]
         if self.style == "flip":
@@ -236,7 +252,7 @@ class FaceData(Dataset[Any]):
         margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
         if self.style == "camera":
             box = augmentation.jitter(box, rng)
-        return image, box, (margin,), mask
+        return image, box, points, (margin,), mask
 
 
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
@@ -280,8 +296,14 @@ def absolute(samples: Sequence[Sample], root: Path) -> list[Sample]:
     ]
 
 
-def _view(image: Pixels, box: Box, how: Preprocessing, margins: tuple[float, ...] | None) -> Tensor:
-    return _stack([crop_face(image, box, how, margin=margin) for margin in margins or how.margins], how)
+def _view(
+    image: Pixels,
+    box: Box,
+    how: Preprocessing,
+    points: Points | None,
+    margins: tuple[float, ...] | None,
+) -> Tensor:
+    return _stack(crops_of(image, box, how, points=points, margins=margins), how)
 
 
 def _stack(crops: Sequence[Pixels], how: Preprocessing) -> Tensor:

@@ -16,7 +16,8 @@ from facetrust.errors import ManifestError
 from facetrust.records import Sample, Split, write_whole
 
 SUFFIXES = (".parquet", ".csv")
-REQUIRED = ("path", "split")
+REQUIRED = ("path", "label", "split")
+_TARGETS = ("label", "subject", "mask")  # A row brings at least one of them.
 BOX = ("x", "y", "w", "h")
 SCHEMA: dict[str, type[pl.DataType]] = {
     name: {"label": pl.Int64, "frame": pl.Int64, **dict.fromkeys(BOX, pl.Float64)}.get(name, pl.String)
@@ -155,14 +156,20 @@ def check_suffix(path: Path) -> None:
 
 def _checked(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     """Returns the rows with the columns and kinds of `SCHEMA`, sorted by path."""
-    if missing := [name for name in REQUIRED if name not in rows.columns]:
+    given = [name for name in _TARGETS if name in rows.columns]
+    if missing := [name for name in REQUIRED if name not in rows.columns and not (name == "label" and given)]:
         raise ManifestError(f"{source}: lacks the column {missing[0]!r}; needed: {', '.join(REQUIRED)}")
     if not rows.height:
         raise ManifestError(f"{source}: has no rows")
     columns = [_column(rows[name], source) if name in rows.columns else _nulls(name, rows) for name in SCHEMA]
     table = pl.DataFrame(columns)
-    for name in REQUIRED:
+    for name in ("path", "split"):
         _refuse(table[name].is_null(), f"{name} is empty", source)
+    _refuse(
+        table["label"].is_null() & table["subject"].is_null() & table["mask"].is_null(),
+        "label is empty, and there is neither subject nor mask",
+        source,
+    )
     splits = get_args(Split)
     wrong = ~table["split"].is_in(splits)
     _refuse(wrong, _says(table["split"], wrong, f"split {{!r}} is not one of {', '.join(splits)}"), source)

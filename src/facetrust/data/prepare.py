@@ -13,17 +13,18 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from facetrust.data._resume import settle
+from facetrust.data._resume import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.splits import check_split
-from facetrust.errors import ImageError, ManifestError, UsageError
+from facetrust.errors import ImageError, ManifestError, UsageError, first_line
 from facetrust.faces.detector import Detector, Finding, find_faces
-from facetrust.imaging import Pixels, read_image
+from facetrust.imaging import Pixels, quarter_turn, read_image, read_indices
 from facetrust.imaging.video import VIDEOS, iter_frames
-from facetrust.records import Box, Sample, Split, write_text, write_whole
+from facetrust.records import Box, Face, Point, Sample, Split, write_text, write_whole
 from facetrust.registry import call_with_text, find
 
 _BOX = "facetrust.box"
+_POINTS = "facetrust.points"
 _OVERLAP = 0.3  # A found face that shares less with the given box is another one.
 _COMPRESSION = 3  # Of zlib: half the time of the usual 6 for a few per cent of size.
 
@@ -51,6 +52,7 @@ def prepare(
     longest_face: int = 160,
     seed: int = 0,
     split: Split | None = None,
+    annotations: bool = False,
     settings: Mapping[str, object] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
@@ -74,6 +76,8 @@ def prepare(
         seed: of the split, where the source does not fix it.
         split: put every row there, as `test` for a set that nothing is trained or fitted on; the source's own
             splits if none is given.
+        annotations: also keep the five points that the detector found, and the row's mask, cut as the
+            picture is: what aligned faces and the parts of a face are learnt from.
         settings: the source's own, such as `frames`; values may be text.
         progress: called with (pictures done, pictures in all).
 
@@ -92,9 +96,12 @@ def prepare(
         find("data.sources", source), source, root, **{"seed": seed, **(settings or {})}
     )
     folder = out.with_name(f"{out.stem}-faces")
+    noted = {"annotations": True} if annotations else {}
     made_by = {"source": source, "root": str(root.resolve()), "detector": detector.name}
-    settle(folder / "prepare.json", {**made_by, "context": float(context), "longest_face": longest_face})
-    cutter = _Cutter(root, folder, detector, context, longest_face)
+    require_same_settings(
+        folder / "prepare.json", {**made_by, "context": float(context), "longest_face": longest_face, **noted}
+    )
+    cutter = _Cutter(root, folder, detector, context, longest_face, annotations)
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []
     for done, (sample, made) in enumerate(cutter.cut(samples), start=1):
@@ -102,7 +109,7 @@ def prepare(
             failed.append((sample.path, str(made)))
         else:
             placed = sample if split is None else sample.model_copy(update={"split": split})
-            rows.append(_row(placed, f"{folder.name}/{_crop_name(sample)}", made))
+            rows.append(_row(placed, f"{folder.name}/{_crop_name(sample)}", made, annotations=annotations))
         if progress is not None:
             progress(done, len(samples))
     errors = _tell(failed, out.with_name(f"{out.name}.errors.csv"))
@@ -127,16 +134,24 @@ def _crop_name(sample: Sample) -> str:
     return "/".join(parts) + (".png" if frame is None else f"/{frame:06d}.png")
 
 
-def _kept(crop: Path, picture: Path) -> Box | None:
-    """Returns the box noted in a crop that is there and not older than its picture."""
+def _kept(crop: Path, picture: Path) -> _Cut | None:
+    """Returns what is noted in a crop that is there and not older than its picture."""
     try:
         if crop.stat().st_mtime_ns < picture.stat().st_mtime_ns:
             return None
         with Image.open(crop) as image:
             x, y, w, h = (float(side) for side in str(image.info[_BOX]).split())
+            points = str(image.info.get(_POINTS, "")) or None
     except (OSError, KeyError, ValueError):
         return None
-    return x, y, w, h
+    return _Cut((x, y, w, h), points)
+
+
+class _Cut(NamedTuple):
+    """A face in its crop: its box, and its five points as a manifest writes them, if they were found."""
+
+    box: Box
+    points: str | None
 
 
 class _Cutter(NamedTuple):
@@ -147,20 +162,21 @@ class _Cutter(NamedTuple):
     detector: Detector
     context: float
     longest_face: int
+    annotations: bool
 
-    def cut(self, samples: list[Sample]) -> Iterator[tuple[Sample, Box | ImageError]]:
+    def cut(self, samples: list[Sample]) -> Iterator[tuple[Sample, _Cut | ImageError]]:
         """Yields each row with the face's box in its crop, or with why there is no crop."""
         for path, group in groupby(samples, key=lambda sample: sample.path):
             new = []
             for sample in group:
-                box = _kept(self.folder / _crop_name(sample), self.root / path)
-                if box is None:
+                cut = _kept(self.folder / _crop_name(sample), self.root / path)
+                if cut is None:
                     new.append(sample)
                 else:
-                    yield sample, box
+                    yield sample, cut
             yield from self._cut_file(self.root / path, new)
 
-    def _cut_file(self, path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, Box | ImageError]]:
+    def _cut_file(self, path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, _Cut | ImageError]]:
         left = list(samples)
         try:
             for sample, image in _pictures(path, samples):
@@ -169,7 +185,7 @@ class _Cutter(NamedTuple):
         except ImageError as error:
             yield from ((sample, error) for sample in left)
 
-    def _try(self, sample: Sample, image: Pixels) -> Box | ImageError:
+    def _try(self, sample: Sample, image: Pixels) -> _Cut | ImageError:
         frame = _frame(sample)
         where = f"{self.root / sample.path}" + ("" if frame is None else f", frame {frame}")
         try:
@@ -177,7 +193,7 @@ class _Cutter(NamedTuple):
         except ImageError as error:
             return error
 
-    def _write(self, sample: Sample, image: Pixels, where: str) -> Box:
+    def _write(self, sample: Sample, image: Pixels, where: str) -> _Cut:
         given = _given(sample)
         try:
             # Where the box is known, the picture is upright and there is nothing to search for.
@@ -185,14 +201,34 @@ class _Cutter(NamedTuple):
         except (
             Exception
         ) as error:  # A detector's libraries raise what they like; one picture must not end the run.
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ImageError(f"{where}: the detector failed ({why})") from error
-        box = _chosen(found, given)
-        if box is None:
+            raise ImageError(
+                f"{where}: the detector failed ({type(error).__name__}: {first_line(error)})"
+            ) from error
+        face = _chosen(found, given)
+        if face is None:
             raise ImageError(f"{where}: no face found")
-        pixels, inside = cut_context(found.image, box, context=self.context, longest_face=self.longest_face)
-        _save(pixels, inside, self.folder / _crop_name(sample))
-        return inside
+        window = context_window(
+            found.image.shape, face.box, context=self.context, longest_face=self.longest_face
+        )
+        crop = self.folder / _crop_name(sample)
+        if self.annotations and sample.mask is not None:
+            mask = read_indices(self.root / sample.mask)
+            upright = quarter_turn(mask, found.turns) if found.turns else mask
+            if upright.shape != found.image.shape[:2]:
+                raise ImageError(f"{self.root / sample.mask}: is not of its picture's size")
+            # Before the crop, whose presence says that all is there.
+            _save(window.cut(upright, nearest=True), _mask_of(crop), {})
+        points = (
+            [number for point in face.points for number in window.place(point)] if self.annotations else []
+        )
+        noted = _Cut(window.box(face.box), " ".join(f"{number:.2f}" for number in points) or None)
+        notes = {_BOX: " ".join(map(repr, noted.box)), **({_POINTS: noted.points} if noted.points else {})}
+        _save(window.cut(found.image), crop, notes)
+        return noted
+
+
+def _mask_of(crop: Path) -> Path:
+    return crop.with_name(f"{crop.stem}.mask.png")
 
 
 def _pictures(path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, Pixels]]:
@@ -205,22 +241,56 @@ def _pictures(path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, Pixel
             yield sample, read_image(path)
 
 
-def _save(pixels: Pixels, box: Box, crop: Path) -> None:
-    note = PngImagePlugin.PngInfo()
-    note.add_text(_BOX, " ".join(repr(side) for side in box))
+def _save(pixels: Pixels, path: Path, notes: Mapping[str, str]) -> None:
+    written = PngImagePlugin.PngInfo()
+    for key, text in notes.items():
+        written.add_text(key, text)
     picture = Image.fromarray(pixels)
     write_whole(
-        crop, lambda part: picture.save(part, format="PNG", pnginfo=note, compress_level=_COMPRESSION)
+        path, lambda part: picture.save(part, format="PNG", pnginfo=written, compress_level=_COMPRESSION)
     )
 
 
-def cut_context(
-    image: Pixels, box: Box, *, context: float = 4.0, longest_face: int = 160
-) -> tuple[Pixels, Box]:
-    """Returns the surroundings of a face, real pixels only, and the face's box in them.
+class Window(NamedTuple):
+    """Whole pixels that are cut out of a picture, and the size (height, width) that they are resized to."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    size: tuple[int, int]
+
+    def cut(self, image: Pixels, *, nearest: bool = False) -> Pixels:
+        """Returns the window of a picture or mask."""
+        part = np.ascontiguousarray(image[self.top : self.bottom, self.left : self.right])
+        if part.shape[:2] == self.size:
+            return part
+        method = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA
+        return np.asarray(cv2.resize(part, self.size[::-1], interpolation=method), dtype=np.uint8)
+
+    def place(self, point: Point) -> Point:
+        """Returns where a point of the picture lies in the window."""
+        across, down = self._scale
+        return (point[0] - self.left) * across, (point[1] - self.top) * down
+
+    def box(self, box: Box) -> Box:
+        """Returns where a box of the picture lies in the window."""
+        across, down = self._scale
+        x, y, w, h = box
+        return (x - self.left) * across, (y - self.top) * down, w * across, h * down
+
+    @property
+    def _scale(self) -> tuple[float, float]:
+        return self.size[1] / (self.right - self.left), self.size[0] / (self.bottom - self.top)
+
+
+def context_window(
+    shape: tuple[int, ...], box: Box, *, context: float = 4.0, longest_face: int = 160
+) -> Window:
+    """Returns the window of a face's surroundings, real pixels only.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        shape: (height, width, ...) of the picture.
         box: x, y, w, h in pixels; may reach outside.
         context: side of the surroundings over the box's longer side; moved inside the picture, cut to it.
         longest_face: pixels that the box's longer side is shrunk to if it is larger.
@@ -229,19 +299,24 @@ def cut_context(
         ImageError: the box is empty or lies outside the picture.
     """
     x, y, w, h = box
-    if not (w > 0 and h > 0 and -w < x < image.shape[1] and -h < y < image.shape[0]):
+    if not (w > 0 and h > 0 and -w < x < shape[1] and -h < y < shape[0]):
         raise ImageError(f"the face's box {box} is empty or lies outside the picture")
     side = max(w, h)
-    left, right = _span(x + w / 2, side * context, image.shape[1])
-    top, bottom = _span(y + h / 2, side * context, image.shape[0])
-    cut = np.ascontiguousarray(image[top:bottom, left:right])
-    tall, wide = cut.shape[:2]
+    left, right = _span(x + w / 2, side * context, shape[1])
+    top, bottom = _span(y + h / 2, side * context, shape[0])
+    tall, wide = bottom - top, right - left
     if side > longest_face:
         factor = longest_face / side
-        size = (max(1, round(wide * factor)), max(1, round(tall * factor)))
-        cut = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    across, down = cut.shape[1] / wide, cut.shape[0] / tall
-    return cut, ((x - left) * across, (y - top) * down, w * across, h * down)
+        tall, wide = max(1, round(tall * factor)), max(1, round(wide * factor))
+    return Window(left, top, right, bottom, (tall, wide))
+
+
+def cut_context(
+    image: Pixels, box: Box, *, context: float = 4.0, longest_face: int = 160
+) -> tuple[Pixels, Box]:
+    """Returns the surroundings of a face, real pixels only, and the face's box in them; see `context_window`."""
+    window = context_window(image.shape, box, context=context, longest_face=longest_face)
+    return window.cut(image), window.box(box)
 
 
 def _span(centre: float, length: float, limit: int) -> tuple[int, int]:
@@ -258,12 +333,14 @@ def _given(sample: Sample) -> Box | None:
     return sample.x, sample.y, sample.w, sample.h
 
 
-def _chosen(found: Finding, given: Box | None) -> Box | None:
-    boxes = [face.box for face in found.faces]
+def _chosen(found: Finding, given: Box | None) -> Face | None:
+    """The face that is meant: the largest, or the one that overlaps the known box best, or that box itself."""
     if given is None:
-        return max(boxes, key=lambda box: box[2] * box[3], default=None)
-    best = max(boxes, key=lambda box: _overlap(box, given), default=given)
-    return best if _overlap(best, given) >= _OVERLAP else given
+        return max(found.faces, key=lambda face: face.box[2] * face.box[3], default=None)
+    best = max(found.faces, key=lambda face: _overlap(face.box, given), default=None)
+    if best is not None and _overlap(best.box, given) >= _OVERLAP:
+        return best
+    return Face(box=given, points=(), confidence=0.0)
 
 
 def _overlap(a: Box, b: Box) -> float:
@@ -274,10 +351,12 @@ def _overlap(a: Box, b: Box) -> float:
     return both / (a[2] * a[3] + b[2] * b[3] - both)
 
 
-def _row(sample: Sample, path: str, box: Box) -> Sample:
-    """The sample with the crop for the picture; a mask would no longer fit."""
-    x, y, w, h = box
-    return sample.model_copy(update={"path": path, "x": x, "y": y, "w": w, "h": h, "mask": None})
+def _row(sample: Sample, path: str, cut: _Cut, *, annotations: bool) -> Sample:
+    """The sample with the crop in the picture's place, and what lies in it; an uncut mask would not fit."""
+    x, y, w, h = cut.box
+    mask = _mask_of(Path(path)).as_posix() if annotations and sample.mask is not None else None
+    facts = {"path": path, "x": x, "y": y, "w": w, "h": h, "mask": mask, "points": cut.points}
+    return Sample(**{**sample.model_dump(), **facts})
 
 
 def _tell(failed: list[tuple[str, str]], path: Path) -> Path | None:

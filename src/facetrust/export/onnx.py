@@ -1,4 +1,4 @@
-"""PyTorch → ONNX: one file with the outputs `score` and `evidence` and its card inside."""
+"""PyTorch → ONNX: one file with the outputs of its kind and its card inside."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import Tensor, nn
 
+OUTPUTS = {"score": ["score", "evidence"], "embedding": ["embedding"], "classes": ["classes"]}
 OPSET = 18  # The exporter's own; a higher one would shut out older runtimes and gain nothing.
 
 
@@ -34,12 +35,13 @@ def export(
 ) -> Path:
     """Returns the path of the .onnx file that holds the network; `<stem>.json` beside it is its card.
 
-    Input `image` (B, 3, h, w) float32, normalised as the card says; outputs `score` (B,) in [0, 1]
-    and `evidence` (B, gh, gw), whose mean per image is the logit. Nothing is written before the
-    graph was found to answer as the network does.
+    Input `image` (B, 3, h, w) float32, normalised as the card says. Outputs, by what the network gives:
+    `score` (B,) in [0, 1] and `evidence` (B, gh, gw), whose mean per image is the logit; `embedding` (B, d)
+    of unit length; or `classes` (B, C, h, w), the probability of each class. Nothing is written before
+    the graph was found to answer as the network does.
 
     Args:
-        model: its forward gives `.logit` (B,) and `.evidence` (B, gh, gw); it is left as it is.
+        model: its forward gives a `Score`, an `Embedding` or `Classes`; it is left as it is.
         crops: real crops (N, h, w, 3) or (N, M, h, w, 3) uint8 RGB to prove it on; noise if none.
         tolerance: greatest allowed difference of a score.
 
@@ -69,9 +71,12 @@ def trace(model: nn.Module, size: tuple[int, int], *, name: str = "the network")
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "train") from None
     # A copy on the CPU: no mode, device or hook of the caller's network is touched.
-    wrapped = _named(copy.deepcopy(model).cpu()).eval()
+    own = copy.deepcopy(model).cpu().eval()
     image = torch.zeros(2, 3, *size)
     try:
+        with torch.no_grad():
+            kind = _kind(own, image)
+        wrapped = _named(own, kind).eval()
         with warnings.catch_warnings(), torch.no_grad():
             # The exporter uses names of torch that torch calls outdated; no caller can change that.
             warnings.simplefilter("ignore", FutureWarning)
@@ -82,7 +87,7 @@ def trace(model: nn.Module, size: tuple[int, int], *, name: str = "the network")
                 program,
                 (),
                 input_names=["image"],
-                output_names=["score", "evidence"],
+                output_names=OUTPUTS[kind],
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -105,20 +110,34 @@ def _reason(error: Exception) -> str:
     return f"torch cannot trace it ({type(error).__name__}: {text.splitlines()[0][:160] if text else ''})"
 
 
-def _named(model: nn.Module) -> nn.Module:
+def _kind(model: nn.Module, image: Tensor) -> str:
+    from facetrust.models import kind_of
+
+    kind = kind_of(model(image))
+    if not kind:
+        raise ExportError(
+            f"{type(model).__name__} gives no logit and evidence, no embedding and no logits; wrap its output"
+        )
+    return kind
+
+
+def _named(model: nn.Module, kind: str) -> nn.Module:
     import torch
+    from torch.nn import functional
 
     class Named(torch.nn.Module):
-        """The network, its logit turned into a score."""
+        """The network, its answer in the form that the runtime reads."""
 
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        def forward(self, image: Tensor) -> tuple[Tensor, ...]:
             found: Any = self.model(image)
-            if not hasattr(found, "logit") or not hasattr(found, "evidence"):
-                raise ExportError(f"{type(self.model).__name__} gives no logit and evidence; wrap its output")
+            if kind == "embedding":
+                return (functional.normalize(found.embedding),)
+            if kind == "classes":
+                return (torch.softmax(found.logits, 1),)
             return torch.sigmoid(found.logit), found.evidence
 
     return Named()

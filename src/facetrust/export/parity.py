@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import ExportError
+from facetrust.fusion import of_faces, sigmoid
 from facetrust.imaging import Pixels, to_tensor
-from facetrust.model_file import open_session, read
+from facetrust.model_file import check_shapes, open_session, read
 from facetrust.records import ModelCard, Preprocessing, Record
+from facetrust.tasks import task_named
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -21,14 +23,17 @@ if TYPE_CHECKING:
 FLOAT_TOLERANCE = 1e-4
 INT8_TOLERANCE = 0.05
 _INPUT_TOLERANCE = 1e-5  # Two ways to round in float32.
+_NOTHING = np.zeros((0, 0, 0), np.float32)  # The evidence of a file that has none.
 _CELL = 20  # A single cell may be off by more than the mean over all of them.
 
 
 class Parity(Record):
     """How far a file is from its origin: greatest absolute differences over all faces.
 
-    `scores` are in [0, 1]; `inputs` and `evidence` are relative to the largest value if that is above 1;
-    `own` is the score against the sigmoid of the file's own mean evidence.
+    `scores` are of what the file answers with: scores in [0, 1], numbers of unit vectors, or class
+    probabilities; `agreement` is then the share of pixels that get the same class. `inputs` and `evidence`
+    are relative to the largest value if that is above 1; `own` is the score against the sigmoid of the
+    file's own mean evidence.
     """
 
     faces: int
@@ -38,6 +43,7 @@ class Parity(Record):
     evidence: float
     own: float
     tolerance: float
+    agreement: float | None = None
 
 
 def parity(
@@ -77,26 +83,34 @@ def compare(
     name: str = "the exported graph",
 ) -> Parity:
     """Returns what `parity` does, for an open session and the card that travels with it."""
+    output = task_named(card.task).output
     faces = as_faces(crops, card.preprocessing)
     ours = _torch_inputs(faces, card.preprocessing)
     theirs = inputs_of(faces, inside.preprocessing, name)
-    logits, evidence = _torch_answers(model, ours)
-    scores = _sigmoid(logits.reshape(-1, faces.shape[1]).mean(1))
-    found, maps = answers_of(session, theirs, margins=faces.shape[1])
+    check_shapes(session, inside, output=output, source=Path(name))
+    margins = faces.shape[1]
+    expected, evidence = _torch_answers(model, ours, output=output, margins=margins)
+    found, maps = answers_of(session, theirs, margins=margins, output=output)
     if maps.shape != evidence.shape:
         raise ExportError(f"{name}: evidence is {maps.shape[1:]} per crop, its origin's {evidence.shape[1:]}")
-    difference = np.abs(found - scores)
+    if found.shape != expected.shape:
+        raise ExportError(f"{name}: answers with {found.shape[1:]} per face, its origin {expected.shape[1:]}")
+    difference = np.abs(found - expected)
+    scores = output == "score"
     report = Parity(
         faces=len(faces),
         inputs=float(np.abs(ours - theirs).max() / max(1.0, float(np.abs(ours).max()))),
         scores=float(difference.max()),
         mean_scores=float(difference.mean()),
-        evidence=float(np.abs(maps - evidence).max() / max(1.0, float(np.abs(evidence).max()))),
-        own=_own_difference(session, theirs),
+        evidence=float(np.abs(maps - evidence).max() / max(1.0, float(np.abs(evidence).max())))
+        if scores
+        else 0.0,
+        own=_own_difference(session, theirs) if scores else 0.0,
         tolerance=tolerance,
+        agreement=float((found.argmax(1) == expected.argmax(1)).mean()) if output == "classes" else None,
     )
     _judge(report, name)
-    _check_alone(session, theirs, tolerance=tolerance, name=name)
+    _check_alone(session, theirs, tolerance=tolerance, name=name, output=output)
     return report
 
 
@@ -157,17 +171,29 @@ def inputs_of(faces: NDArray[np.uint8], how: Preprocessing, name: str) -> NDArra
 
 
 def answers_of(
-    session: ort.InferenceSession, inputs: NDArray[np.float32], *, margins: int = 1, batch: int = 32
+    session: ort.InferenceSession,
+    inputs: NDArray[np.float32],
+    *,
+    margins: int = 1,
+    batch: int = 32,
+    output: str = "score",
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Returns the file's scores (N,) and its evidence (N * M, gh, gw) for inputs (N * M, 3, h, w)."""
+    """Returns the file's answers (N, ...) and its evidence (N * M, gh, gw) for inputs (N * M, 3, h, w).
+
+    Evidence is empty where the output is no score.
+    """
+    wanted = ["score", "evidence"] if output == "score" else [output]
     parts = [
-        session.run(["score", "evidence"], {"image": inputs[start : start + batch]})
+        session.run(wanted, {"image": inputs[start : start + batch]})
         for start in range(0, len(inputs), batch)
     ]
+    values = np.concatenate([part[0] for part in parts]).astype(np.float64)
+    if output != "score":
+        return of_faces(values.reshape(-1, margins, *values.shape[1:]), output), _NOTHING
     maps = np.concatenate([part[1] for part in parts])
     if margins == 1:
-        return np.concatenate([part[0] for part in parts]).astype(np.float64), maps
-    return _sigmoid(maps.mean((1, 2), dtype=np.float64).reshape(-1, margins).mean(1)), maps
+        return values, maps
+    return sigmoid(maps.mean((1, 2), dtype=np.float64).reshape(-1, margins).mean(1)), maps
 
 
 def _torch_inputs(faces: NDArray[np.uint8], how: Preprocessing) -> NDArray[np.float32]:
@@ -181,9 +207,11 @@ def _torch_inputs(faces: NDArray[np.uint8], how: Preprocessing) -> NDArray[np.fl
 
 
 def _torch_answers(
-    model: nn.Module, inputs: NDArray[np.float32], *, batch: int = 32
+    model: nn.Module, inputs: NDArray[np.float32], *, output: str, margins: int, batch: int = 32
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The network's answers (N, ...) and evidence, by arithmetic of its own in torch."""
     import torch
+    from torch.nn import functional
 
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     modes = [(part, part.training) for part in model.modules()]
@@ -194,24 +222,26 @@ def _torch_answers(
         ]
     for part, training in modes:
         part.training = training
-    logits = np.concatenate([answer.logit.double().cpu().numpy() for answer in answers])
-    maps = np.concatenate([answer.evidence.float().cpu().numpy() for answer in answers])
-    return logits, maps
+    if output == "score":
+        logits = torch.cat([answer.logit.double().cpu() for answer in answers])
+        maps = np.concatenate([answer.evidence.float().cpu().numpy() for answer in answers])
+        return logits.reshape(-1, margins).mean(1).sigmoid().numpy(), maps
+    if output == "embedding":
+        each = functional.normalize(torch.cat([answer.embedding.double().cpu() for answer in answers]))
+        return functional.normalize(each.reshape(-1, margins, each.shape[1]).mean(1)).numpy(), _NOTHING
+    each = torch.cat([answer.logits.double().cpu() for answer in answers]).softmax(1)
+    return each.reshape(-1, margins, *each.shape[1:]).mean(1).numpy(), _NOTHING
 
 
 def _own_difference(session: ort.InferenceSession, inputs: NDArray[np.float32]) -> float:
     scores, maps = answers_of(session, inputs)
-    return float(np.abs(scores - _sigmoid(maps.mean((1, 2), dtype=np.float64))).max())
+    return float(np.abs(scores - sigmoid(maps.mean((1, 2), dtype=np.float64))).max())
 
 
 def _check_alone(
-    session: ort.InferenceSession, inputs: NDArray[np.float32], *, tolerance: float, name: str
+    session: ort.InferenceSession, inputs: NDArray[np.float32], *, tolerance: float, name: str, output: str
 ) -> None:
-    together, _ = answers_of(session, inputs[:3])
-    alone = np.concatenate([answers_of(session, one[None])[0] for one in inputs[:3]])
+    together, _ = answers_of(session, inputs[:3], output=output)
+    alone = np.concatenate([answers_of(session, one[None], output=output)[0] for one in inputs[:3]])
     if not (off := float(np.abs(together - alone).max())) <= tolerance:
         raise ExportError(f"{name}: a face alone scores {off:.3g} away from itself in a batch")
-
-
-def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))

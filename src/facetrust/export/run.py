@@ -16,10 +16,11 @@ from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
 from facetrust.export.openvino import openvino
 from facetrust.export.parity import FLOAT_TOLERANCE, INT8_TOLERANCE, Parity, parity
-from facetrust.imaging import box_of, crop_face, read_image, to_tensor
+from facetrust.imaging import box_of, crops_of, read_image, to_tensor
 from facetrust.model_file import read, save
 from facetrust.protocols import fit_threshold
 from facetrust.records import ModelCard, Preprocessing, Record, Split, write_text
+from facetrust.tasks import task_named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,6 +79,8 @@ def export_run(
     if (int8 or margins or rules) and not paths:
         raise UsageError("int8, margins and thresholds are settled on faces: give a manifest")
     model, card = load_checkpoint(run)
+    if (int8 or rules) and task_named(card.task).output != "score":
+        raise UsageError(f"{run}: answers {card.task} without a score; it has no threshold, nor an int8 form")
     card = card.model_copy(update={"name": name or card.name})
     if hasattr(model, "fold"):
         # A text side says the same of every face: its answers are kept, the tower is not.
@@ -86,7 +89,7 @@ def export_run(
         told = f"{card.architecture}, text folded"
         card = card.model_copy(update={"architecture": told, "parameters": size})
     wholes = [Manifest.read(path) for path in paths]
-    if margins or rules:
+    if rules or (margins and task_named(card.task).output == "score"):
         card = _settled(model, card, tuple(margins) or card.preprocessing.margins, rules or ("eer",), wholes)
     how = card.preprocessing
     dev, labels, told = _noise(how), np.zeros(0), "noise"
@@ -153,8 +156,8 @@ def _crops(
         for sample in (samples[i] for i in chosen):
             image = read_image(part.path_of(sample))
             box = box_of(sample, image)
-            made.append([crop_face(image, box, how, margin=margin) for margin in how.margins])
-            labels.append(float(sample.label))
+            made.append(crops_of(image, box, how, points=sample.points))
+            labels.append(float(sample.label or 0))
     return np.asarray(made), np.array(labels)
 
 

@@ -84,8 +84,22 @@ def crops_of(
 def align_face(image: Pixels, points: Points, size: tuple[int, int], *, nearest: bool = False) -> Pixels:
     """Returns the face (h, w, C) turned, scaled and moved so that its points fall on the template's.
 
+    What lies outside is black; see `alignment`.
+
+    Raises:
+        ImageError: the points fall together, so that nothing can be aligned by them.
+    """
+    matrix = alignment(points, size)
+    method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+    warped = cv2.warpAffine(image, matrix, (size[1], size[0]), flags=method, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(warped, dtype=np.uint8).reshape(*size, -1)
+
+
+def alignment(points: Points, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Returns the (2, 3) matrix that takes pixels (x, y) of a picture to those of its aligned face.
+
     The similarity transform with the least squared distance (Umeyama 1991) onto `TEMPLATE`, which is drawn
-    for 112 x 112 pixels and scaled to `size` (height, width). What lies outside is black.
+    for 112 x 112 pixels and scaled to `size` (height, width).
 
     Raises:
         ImageError: the points fall together, so that nothing can be aligned by them.
@@ -100,10 +114,41 @@ def align_face(image: Pixels, points: Points, size: tuple[int, int], *, nearest:
     # In two dimensions the best similarity is a complex number: (sum of conj(a) b) / (sum of |a|^2).
     turn = np.sum((a[:, 0] - 1j * a[:, 1]) * (b[:, 0] + 1j * b[:, 1])) / spread
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    matrix = np.column_stack([linear, centre - linear @ middle])
-    method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    warped = cv2.warpAffine(image, matrix, (size[1], size[0]), flags=method, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(warped, dtype=np.uint8).reshape(*size, -1)
+    return np.column_stack([linear, centre - linear @ middle])
+
+
+def window_of(
+    size: tuple[int, ...], box: Box, preprocessing: Preprocessing, *, margin: float | None = None
+) -> Box:
+    """Returns x, y, w, h of the window that `crop_face` cuts for a box; a shifted one lies inside the picture.
+
+    Args:
+        size: (height, width, ...) of the image.
+        margin: side of the crop over side of the box; the first of the card's if none is given.
+    """
+    x, y, w, h = box
+    side = max(w, h)
+    scale = preprocessing.margins[0] if margin is None else margin
+    wide, tall = (side, side) if preprocessing.square else (w, h)
+    centre, (tall, wide) = _inside(
+        size, (x + w / 2, y + h / 2), (tall * scale, wide * scale), fill=preprocessing.fill
+    )
+    return centre[0] - wide / 2, centre[1] - tall / 2, wide, tall
+
+
+def _inside(
+    size: tuple[int, ...], centre: tuple[float, float], window: tuple[float, float], *, fill: Fill
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Centre (x, y) and size (height, width) of a window, for `shift` moved inside the picture and shrunk to it."""
+    tall, wide = window
+    if fill != "shift":
+        return centre, window
+    height, width = size[:2]
+    ratio = min(1.0, height / tall, width / wide)
+    tall, wide = tall * ratio, wide * ratio
+    across = min(max(centre[0], wide / 2), width - wide / 2)
+    down = min(max(centre[1], tall / 2), height - tall / 2)
+    return (across, down), (tall, wide)
 
 
 def crop_face(image: Pixels, box: Box, how: Preprocessing, *, margin: float | None = None) -> Pixels:
@@ -131,14 +176,7 @@ def cut_out(image: Pixels, centre: tuple[float, float], size: tuple[float, float
     fills invent pixels: black, mirrored, or the border's repeated.
     """
     height, width = image.shape[:2]
-    tall, wide = size
-    if fill == "shift":
-        ratio = min(1.0, height / tall, width / wide)
-        tall, wide = tall * ratio, wide * ratio
-        centre = (
-            min(max(centre[0], wide / 2), width - wide / 2),
-            min(max(centre[1], tall / 2), height - tall / 2),
-        )
+    centre, (tall, wide) = _inside(image.shape, centre, size, fill=fill)
     left, top = round(centre[0] - wide / 2), round(centre[1] - tall / 2)
     right, bottom = left + max(1, round(wide)), top + max(1, round(tall))
     if fill == "shift":

@@ -1,6 +1,7 @@
 """Networks by name, and checkpoint folders: weights, card and recipe.
 
-A forward gives `Score(logit, evidence)`: logits (B,) and a map (B, gh, gw) whose mean is the logit.
+A forward gives `Score(logit, evidence)`: logits (B,) and a map (B, gh, gw) whose mean is the logit; or an
+`Embedding` or `Classes`, for a task whose output that is.
 A checkpoint is a folder with `model.safetensors`, `recipe.yaml` and, written last, `card.json`.
 """
 
@@ -18,16 +19,19 @@ from torch import Tensor, nn
 from facetrust import registry
 from facetrust.errors import FacetrustError, ModelError
 from facetrust.models._inside import Inside, attention_of, look_inside
-from facetrust.models._output import Score
+from facetrust.models._output import Classes, Embedding, Score, kind_of
 from facetrust.models._torchvision import make_torchvision_importable
 from facetrust.records import ModelCard, sha256_of, write_text, write_whole
 
 __all__ = [
+    "Classes",
+    "Embedding",
     "Inside",
     "Score",
     "attention_of",
     "create_model",
     "images_of",
+    "kind_of",
     "load_checkpoint",
     "look_inside",
     "mean_logits",

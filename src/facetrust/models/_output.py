@@ -24,3 +24,10 @@ class Classes(NamedTuple):
     """A batch's answer: `logits` (B, C, h, w), one per class and pixel of the input."""
 
     logits: Tensor
+
+
+def kind_of(answer: object) -> str:
+    """Returns what a network answers with: `score`, `embedding` or `classes`; nothing if it is none of them."""
+    if hasattr(answer, "logit") and hasattr(answer, "evidence"):
+        return "score"
+    return "embedding" if hasattr(answer, "embedding") else "classes" if hasattr(answer, "logits") else ""

@@ -76,6 +76,7 @@ def check_video(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    progress: Progress | None = None,
 ) -> CheckReport:
     """Returns what is to be said of one video, whatever its name: `Checker(...).check_video(source)`.
 
@@ -85,4 +86,4 @@ def check_video(
         ModelError: a model's file cannot be used.
     """
     checker = Checker(tasks, models=models, detector=detector, threads=threads, sampling=sampling)
-    return checker.check_video(source, evidence=evidence)
+    return checker.check_video(source, evidence=evidence, progress=progress)

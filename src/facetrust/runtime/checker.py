@@ -134,14 +134,25 @@ class Checker:
         draw = None if evidence is None else partial(_write, Path(evidence))
         return self._run(sources, batch=max(1, batch), readers=readers, draw=draw, progress=progress)
 
-    def check_video(self, source: str | Path | bytes, *, evidence: str | Path | None = None) -> CheckReport:
+    def check_video(
+        self,
+        source: str | Path | bytes,
+        *,
+        evidence: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> CheckReport:
         """Returns what is to be said of one video, whatever its name; see `VideoChecker.report`.
+
+        Args:
+            source: a path, or the bytes of a video.
+            evidence: folder for overlays.
+            progress: called with (video, frames judged, of how many).
 
         Raises:
             ImageError: not a video, cut off, without a frame, or past a limit.
         """
         draw = None if evidence is None else partial(_write, Path(evidence))
-        result = _Run(self, self._videos, draw, None).video(source)
+        result = _Run(self, self._videos, draw, progress).video(source)
         if isinstance(result, Failure):
             raise result.error
         return result
@@ -174,6 +185,10 @@ class _Picture:
     crops: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     judged: dict[str, list[Judgement]] = field(default_factory=dict)
     maps: list[EvidenceMap] = field(default_factory=list)
+
+    def points(self, model: Model) -> list[tuple[Any, ...]]:
+        """Returns the five points of what a model judges: of each face, or none of the picture."""
+        return [face.points for face in self.faces] if model.task.unit == "face" else [()]
 
 
 class _Run:
@@ -269,8 +284,8 @@ class _Run:
             if maps is not None:
                 preprocessing = model.card.preprocessing
                 picture.maps += [
-                    EvidenceMap(task, box, preprocessing, maps[row, 0])
-                    for box, row in zip(boxes, rows, strict=True)
+                    EvidenceMap(task, box, preprocessing, maps[row, 0], points)
+                    for box, points, row in zip(boxes, picture.points(model), rows, strict=True)
                 ]
 
     def _report(self, picture: _Picture) -> CheckReport:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from facetrust.errors import UsageError
 from facetrust.imaging import Pixels, fit_within
-from facetrust.records import Box, Face, Preprocessing, Verdict, write_whole
+from facetrust.imaging.crop import alignment, window_of
+from facetrust.records import Box, Face, Point, Preprocessing, Verdict, write_whole
 from facetrust.tasks import task_named
 
 _LONGEST, _SHORTEST = 1280, 480  # Longest sides in pixels that an overlay may have.
@@ -29,8 +30,9 @@ class EvidenceMap(NamedTuple):
 
     task: str
     box: Box
-    how: Preprocessing
+    preprocessing: Preprocessing
     values: NDArray[np.float32]
+    points: Sequence[Point] = ()
 
 
 def free_name(source: str, taken: Collection[str]) -> str:
@@ -92,46 +94,37 @@ def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *
     return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
 
 
-def window(size: tuple[int, ...], box: Box, how: Preprocessing) -> Box:
-    """Returns x, y, w, h of the window that `imaging.crop_face` cuts for a box at the first margin.
-
-    Args:
-        size: (height, width) of the image.
-    """
-    x, y, w, h = box
-    side = max(w, h)
-    wide, tall = (side, side) if how.square else (w, h)
-    wide, tall = wide * how.margins[0], tall * how.margins[0]
-    across, down = x + w / 2, y + h / 2
-    if how.fill == "shift":
-        height, width = size[:2]
-        ratio = min(1.0, height / tall, width / wide)
-        wide, tall = wide * ratio, tall * ratio
-        across = min(max(across, wide / 2), width - wide / 2)
-        down = min(max(down, tall / 2), height - tall / 2)
-    return across - wide / 2, down - tall / 2, wide, tall
-
-
 def _lay(heat: NDArray[np.float32], each: EvidenceMap) -> None:
-    """Adds a map to the heat (H, W) where its window lies inside the picture; the stronger value stays."""
-    x, y, w, h = window(heat.shape, each.box, each.how)
-    left, top, wide, tall = round(x), round(y), max(1, round(w)), max(1, round(h))
-    a, b = max(left, 0), max(top, 0)
-    c, d = min(left + wide, heat.shape[1]), min(top + tall, heat.shape[0])
-    if a >= c or b >= d:
+    """Adds a map to the heat (H, W) where its crop lies inside the picture; the stronger value stays."""
+    rows, columns = each.values.shape
+    height, width = each.preprocessing.size
+    if each.preprocessing.align == "points":
+        # From pixels of the picture to pixels of the aligned face, and on to cells.
+        matrix = np.diag([columns / width, rows / height]) @ alignment(each.points, (height, width))
+        matrix[:, 2] += 0.5 * np.array([columns / width, rows / height]) - 0.5
+        left, top, right, bottom = 0, 0, heat.shape[1], heat.shape[0]
+        border = cv2.BORDER_CONSTANT
+    else:
+        x, y, w, h = window_of(heat.shape, each.box, each.preprocessing)
+        start, wide, tall = (round(x), round(y)), max(1, round(w)), max(1, round(h))
+        left, top = max(start[0], 0), max(start[1], 0)
+        right, bottom = min(start[0] + wide, heat.shape[1]), min(start[1] + tall, heat.shape[0])
+        across, down = columns / wide, rows / tall
+        matrix = np.array([[across, 0, 0.5 * across - start[0] * across - 0.5], [0, down, 0]])
+        matrix[1, 2] = 0.5 * down - start[1] * down - 0.5
+        border = cv2.BORDER_REPLICATE
+    if left >= right or top >= bottom:
         return
     # Only the visible part is made, so that a window far larger than the picture costs nothing.
-    rows, columns = each.values.shape
-    to_cells = np.asarray(
-        [
-            [columns / wide, 0, (a - left + 0.5) * columns / wide - 0.5],
-            [0, rows / tall, (b - top + 0.5) * rows / tall - 0.5],
-        ]
+    matrix[:, 2] += matrix[:, :2] @ (left, top)
+    part = cv2.warpAffine(
+        each.values.astype(np.float32),
+        matrix,
+        (right - left, bottom - top),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=border,
     )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    values = each.values.astype(np.float32)
-    part = cv2.warpAffine(values, to_cells, (c - a, d - b), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    there = heat[b:d, a:c]
+    there = heat[top:bottom, left:right]
     np.copyto(there, part, where=np.abs(part) > np.abs(there))
 
 

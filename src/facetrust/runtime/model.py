@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facetrust import model_file
 from facetrust.errors import ModelError
-from facetrust.fusion import of_crops
+from facetrust.fusion import of_faces
 from facetrust.imaging import Pixels, inputs_of
 from facetrust.imaging.crop import Points
 from facetrust.records import Box, Embedding, ModelCard, Parts, Verdict
@@ -134,7 +134,7 @@ class Model:
             raise ModelError(f"{self.name}: answered with a value that is not finite; it cannot be used")
         maps = np.concatenate([part[1] for part in parts]) if len(wanted) == 2 else None
         return Answers(
-            self._of_faces(values.reshape(count, margins, *values.shape[1:])),
+            of_faces(values.reshape(count, margins, *values.shape[1:]), self.task.output),
             None if maps is None else maps.reshape(count, margins, *maps.shape[1:]),
         )
 
@@ -142,15 +142,6 @@ class Model:
         """Returns one face's answer as the task judges it: a verdict, an embedding, or parts."""
         judged: Judgement = judge_of(self.card.task)(value, self.card)
         return judged
-
-    def _of_faces(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, M, ...) answers of crops to (N, ...)."""
-        if self.task.output == "score":
-            return of_crops(values)
-        mean = values.mean(axis=1)
-        if self.task.output == "embedding":
-            return np.asarray(mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12))
-        return np.asarray(mean)
 
 
 def by_kind(judgements: Iterable[Judgement]) -> dict[str, tuple[Any, ...]]:

@@ -196,7 +196,7 @@ class VideoChecker:
             if model.task.unit == "face":
                 maps = model.answer(model.crops(image, [face.box], [face.points]), evidence=True).evidence
                 if maps is not None:
-                    yield EvidenceMap(task, face.box, model.card.preprocessing, maps[0, 0])
+                    yield EvidenceMap(task, face.box, model.card.preprocessing, maps[0, 0], face.points)
 
 
 def sampled(count: int, seconds: float, sampling: Sampling) -> list[int]:

@@ -75,7 +75,6 @@ class Flip(Wrapper):
         return {**parts, **terms, "loss": loss}
 
 
-
 def _sample_prompts(prompts: Tensor, labels: Tensor, subsets: Subsets) -> tuple[Tensor, Tensor]:
     """Returns two mean text embeddings (B, d) a sample, from two disjoint subsets of its class's prompts.
 

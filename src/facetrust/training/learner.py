@@ -30,7 +30,7 @@ class Learner(LightningModule):
         steps: optimizer steps in the whole run; `warmup` of them rise linearly.
         final: learning rate at the end over `lr`.
         ema: decay of the average, 0 for the plain weights.
-        choose: one of the task's development figures, which picks the best epoch, or `last`.
+        choose: one of the task's development figures, which picks the best epoch (the first if none), or `last`.
         optimizer: `adamw`, or `adam` with coupled weight decay.
         every: keep the weights of every epoch, in `epoch-<n>.safetensors` beside `best`.
     """
@@ -47,7 +47,7 @@ class Learner(LightningModule):
         final: float = 0.0,
         weight_decay: float = 0.05,
         ema: float = 0.999,
-        choose: str = "auc",
+        choose: str = "",
         optimizer: Literal["adamw", "adam"] = "adamw",
         every: bool = False,
         seed: int = 0,
@@ -64,12 +64,13 @@ class Learner(LightningModule):
         self.final = final
         self.weight_decay = weight_decay
         self.ema = ema
-        self.choose = choose
         self.optimizer = optimizer
         self.every = every
         self.seed = seed
+        choose = choose or next(iter(task.figures))  # type: ignore[call-overload]
         if choose != "last" and choose not in task.figures:  # type: ignore[operator]
             raise UnknownName("development figure", choose, [*task.figures, "last"])  # type: ignore[misc]
+        self.choose = choose
         self.best: dict[str, Any] = {}
         self._seen: list[tuple[Tensor, Tensor]] = []
         self.failed: dict[str, str] = {}

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from facetrust.errors import MissingExtra, UnknownName, UsageError
 from facetrust.records import Preprocessing, Record
@@ -100,7 +100,8 @@ class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
-    choose: which of the task's development figures picks the epoch that is kept, or `last`. keep: `all` keeps the weights of
+    choose: which of the task's development figures picks the epoch that is kept (its first if none is named), or
+    `last`. keep: `all` keeps the weights of
     every epoch, for an evaluation that chooses among them.
     """
 
@@ -110,7 +111,7 @@ class Training(Record):
     clip: float = Field(default=1.0, ge=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: str = "auto"
-    choose: str = "auc"
+    choose: str = ""
     keep: Literal["best", "all"] = "best"
     flags: dict[str, Any] = Field(default_factory=dict)
 
@@ -119,7 +120,7 @@ class Recipe(Record):
     """All that decides a training run. `name` and `terms` go into the card.
 
     task: the question that is learnt. losses: by the name of a file in `losses/`, its `weight` (1 if none
-    is given) and its settings, as in `{feature-distillation: {weight: 2000}}`. The task takes its own
+    is given) and its settings, as in `{feature-distillation: {weight: 2000}}`; a number is a weight. The task takes its own
     (its main loss counts with weight 1 if it is not named), teachers those that learn from one.
 
     cache: where teachers' answers are kept, if they come again: `run`, in the run's folder; `none`, they
@@ -138,6 +139,16 @@ class Recipe(Record):
     trainer: Training = Training()
     cache: str = "run"
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        """A number stands for a loss's weight alone."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: {"weight": each} if isinstance(each, int | float) else each for name, each in value.items()
+        }
 
     def to_yaml(self) -> str:
         """Returns the recipe with every default written out; loading it gives an equal recipe."""

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from facetrust.imaging import Pixels, fit_within
-from facetrust.records import Box
+from facetrust.imaging.crop import Points
+from facetrust.records import Box, Point
 
 
 def degrade(image: Pixels, rng: np.random.Generator, *, strength: float = 1.0) -> Pixels:
@@ -55,6 +56,12 @@ def jitter(box: Box, rng: np.random.Generator, *, shift: float = 0.08, scale: fl
 def mirror(image: Pixels, box: Box) -> tuple[Pixels, Box]:
     """Returns picture and box flipped left to right."""
     return np.ascontiguousarray(image[:, ::-1]), (image.shape[1] - box[0] - box[2], *box[1:])
+
+
+def mirror_points(points: Points, width: int) -> list[Point]:
+    """Returns a face's five points in its picture flipped left to right, again in the order of the picture."""
+    eye, other_eye, nose, corner, other_corner = [(width - 1 - x, y) for x, y in points]
+    return [other_eye, eye, nose, other_corner, corner]
 
 
 def _light(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from facetrust.data._resume import settle
+from facetrust.data._resume import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
 from facetrust.data.simulate import SPECIES, beside, check_species, simulate
@@ -83,7 +83,7 @@ def simulate_attacks(
     check_suffix(out)
     chosen = _live(source, wanted, seed)
     used = Manifest.of(chosen.samples, source.root).hash
-    settle(
+    require_same_settings(
         out.parent / out.stem / "simulate.json",
         {"rows": used, "seed": seed, "species": list(species), "longest_face": longest_face},
     )

@@ -17,9 +17,7 @@ Losses = Mapping[str, Mapping[str, Any]]
 _LABELS, _MAP = "binary-cross-entropy", "evidence-cross-entropy"
 
 
-def objective(
-    model: nn.Module, losses: Losses = MappingProxyType({}), *, inside: bool = False
-) -> Binary:
+def objective(model: nn.Module, losses: Losses = MappingProxyType({}), *, inside: bool = False) -> Binary:
     """Returns the objective of telling label 1 from label 0 with one logit; see `Binary`."""
     return Binary(model, losses, inside=inside)
 
@@ -38,7 +36,9 @@ class Binary(nn.Module):
     accepts = ("binary-cross-entropy", "evidence-cross-entropy")
     figures: ClassVar[dict[str, str]] = {"auc": "max", "loss": "min"}
 
-    def __init__(self, model: nn.Module, losses: Losses = MappingProxyType({}), *, inside: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, losses: Losses = MappingProxyType({}), *, inside: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self.inside = inside

@@ -1,0 +1,138 @@
+"""Three questions of another package, one of each kind, go the whole way by the doors that it may use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facetrust import cli, registry
+from facetrust.records import CheckReport
+from facetrust.runtime.checker import Checker
+from facetrust.tasks import task_named, task_names
+
+pytestmark = pytest.mark.usefixtures("toy")
+CLASSES = ("left_upper", "right_upper", "left_lower", "right_lower")
+TINTS = ((220, 60, 60), (60, 60, 220), (60, 220, 60), (200, 200, 40))
+RECIPES = {
+    "toy-brightness": "model: {name: toy-net}\ndata: {manifests: [MANIFEST], augment: {strength: 0}}",
+    "toy-tint": "model: {name: toy-net-embedding}\ndata: {manifests: [MANIFEST], balance: false}\n"
+    "losses: {toy-centres: {weight: 2, scale: 4}}",
+    "toy-quarters": "model: {name: toy-net-classes}\nlosses: {toy-pixels: 1}\n"
+    f"data: {{manifests: [MANIFEST], balance: false, classes: [{', '.join(CLASSES)}]}}",
+}
+COMMON = """
+preprocessing: {margins: [1.0], size: [16, 16], square: false}
+optimizer: {lr: 0.05, weight_decay: 0, warmup: 0}
+trainer: {epochs: 12, batch_size: 8, workers: 0, ema: 0, flags: {enable_progress_bar: false}}
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen subjects in folders: odd ones are bright, each has a tint, each picture a mask of its quarters."""
+    root = tmp_path_factory.mktemp("toys")
+    rng = np.random.default_rng(0)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:, 16:] = 1
+    mask[16:] += 2
+    for number in range(16):
+        folder = root / "set" / f"s{number:02d}"
+        folder.mkdir(parents=True)
+        tint = np.array(TINTS[(number // 2 + number // 8) % 4]) * (0.4 if number % 2 == 0 else 1.0)
+        for n in range(3):
+            image = np.clip(tint + rng.normal(0, 8, (32, 32, 3)), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(folder / f"{n}.png"), image[:, :, ::-1])
+            cv2.imwrite(str(folder / f"{n}.mask.png"), mask)
+    rows = registry.find("data.sources", "toy-set")(root / "set")
+    from facetrust.data.manifest import Manifest
+
+    Manifest.write(
+        [row.model_copy(update={"path": f"set/{row.path}", "mask": f"set/{row.mask}"}) for row in rows],
+        root / "toys.csv",
+    )
+    return root
+
+
+def run(*arguments: object) -> None:
+    assert cli.main([str(each) for each in arguments]) == 0
+
+
+@pytest.fixture(scope="module")
+def exported(toy: Path, root: Path) -> dict[str, Path]:
+    """Each question trained from a recipe and exported, with its parity proven on dev faces."""
+    made = {}
+    for task, body in RECIPES.items():
+        text = f"name: {task}\ntask: {task}\n{body}{COMMON}".replace("MANIFEST", str(root / "toys.csv"))
+        (root / f"{task}.yaml").write_text(text)
+        run("train", root / f"{task}.yaml", "--out", root / "runs" / task)
+        made[task] = root / f"{task}.onnx"
+        run("export", root / "runs" / task, "--out", made[task], "--data", root / "toys.csv")
+    return made
+
+
+def test_they_are_found_beside_our_own():
+    assert {"antispoof", "deepfake", *RECIPES} <= set(task_names())
+    assert {task_named(name).output for name in RECIPES} == {"score", "embedding", "classes"}
+    assert task_named("toy-brightness").unit == "picture"
+
+
+def test_each_learnt_what_can_be_learnt(root, exported):
+    figures = {}
+    for task in RECIPES:
+        card = json.loads((root / "runs" / task / "card.json").read_text())
+        figures |= {(task, each["metric"]): each["value"] for each in card["results"]}
+    assert figures["toy-brightness", "auc"] > 0.9
+    assert figures["toy-tint", "same-gap"] > 0.05
+    assert figures["toy-quarters", "agreement"] > 0.95
+
+
+def test_the_files_answer_as_the_networks(root, exported):
+    for task, path in exported.items():
+        parity = json.loads(path.with_suffix(".export.json").read_text())["parity"]
+        assert parity["scores"] <= parity["tolerance"]
+        assert (parity["agreement"] == 1.0) if task == "toy-quarters" else (parity["agreement"] is None)
+
+
+def checked(path: Path, task: str, image: np.ndarray, told) -> CheckReport:
+    return Checker(task, models={task: path}, detector=told((4.0, 4.0, 24.0, 24.0))).check(image)
+
+
+def test_a_score_of_a_picture_is_a_verdict_that_is_advisory_until_it_is_proven(exported, told):
+    bright = np.full((32, 32, 3), TINTS[0], np.uint8)
+    report = checked(exported["toy-brightness"], "toy-brightness", bright, told)
+    assert [verdict.decision for verdict in report.verdicts] == ["bright"]
+    assert report.verdicts[0].advisory
+    assert (report.trusted, report.faces) == (None, ())
+
+
+def test_an_embedding_is_returned_and_never_written(exported, told):
+    image = np.full((32, 32, 3), TINTS[1], np.uint8)
+    report = checked(exported["toy-tint"], "toy-tint", image, told)
+    (embedding,) = report.faces[0].embeddings
+    assert embedding.dimensions == len(embedding.vector) == 4
+    assert np.linalg.norm(embedding.vector) == pytest.approx(1)
+    assert "vector" not in report.to_json()
+    assert report.trusted is None
+
+
+def test_classes_are_parts_of_the_face(exported, told):
+    image = np.full((32, 32, 3), TINTS[2], np.uint8)
+    report = checked(exported["toy-quarters"], "toy-quarters", image, told)
+    (parts,) = report.faces[0].parts
+    assert set(parts.shares) == set(CLASSES)
+    assert parts.classes.shape == (16, 16)
+    assert [parts.classes[y, x] for y in (2, 13) for x in (2, 13)] == [0, 1, 2, 3]
+    assert sum(json.loads(report.to_json())["faces"][0]["parts"][0]["shares"].values()) == pytest.approx(1)
+
+
+def test_videos_are_asked_too(exported, told, film, tmp_path):
+    frames = [np.full((64, 64, 3), TINTS[0], np.uint8)] * 10
+    path = film(tmp_path / "a.avi", frames)
+    checker = Checker(list(exported), models=exported, detector=told((4.0, 4.0, 24.0, 24.0)))
+    report = checker.check(path)
+    assert [verdict.task for verdict in report.verdicts] == ["toy-brightness"]
+    assert len(report.faces[0].embeddings) == len(report.faces[0].parts) == 1

@@ -1,0 +1,1 @@
+"""Three toy questions, added to facetrust from outside as any package may."""

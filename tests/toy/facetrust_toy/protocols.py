@@ -1,0 +1,1 @@
+"""Placeholders until the rows that these judge are written."""
