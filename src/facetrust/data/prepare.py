@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +18,7 @@ from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.faces.detector import Detector, Finding, find_faces
 from facetrust.imaging import Pixels, read_image
 from facetrust.imaging.video import VIDEOS, iter_frames
-from facetrust.records import Box, Sample, Split, write_text, write_whole
+from facetrust.records import Box, Sample, Split, write_unreadable, write_whole
 from facetrust.registry import call_with_text, find
 
 _BOX = "facetrust.box"
@@ -37,8 +35,8 @@ class Prepared(NamedTuple):
     errors: Path | None
 
     def __str__(self) -> str:
-        told = f", {self.failed} pictures left out: {self.errors}" if self.errors else ""
-        return f"{self.manifest}: {self.faces} faces{told}"
+        left_out = f", {self.failed} pictures left out: {self.errors}" if self.errors else ""
+        return f"{self.manifest}: {self.faces} faces{left_out}"
 
 
 def prepare(
@@ -105,7 +103,7 @@ def prepare(
             rows.append(_row(placed, f"{folder.name}/{_crop_name(sample)}", made))
         if progress is not None:
             progress(done, len(samples))
-    errors = _tell(failed, out.with_name(f"{out.name}.errors.csv"))
+    errors = write_unreadable(out.with_name(f"{out.name}.errors.csv"), failed, columns=("path", "error"))
     if not rows:
         raise ManifestError(f"{root}: no face in any of {len(samples)} pictures; reasons: {errors}")
     Manifest.write(rows, out)
@@ -278,14 +276,3 @@ def _row(sample: Sample, path: str, box: Box) -> Sample:
     """The sample with the crop for the picture; a mask would no longer fit."""
     x, y, w, h = box
     return sample.model_copy(update={"path": path, "x": x, "y": y, "w": w, "h": h, "mask": None})
-
-
-def _tell(failed: list[tuple[str, str]], path: Path) -> Path | None:
-    """Writes what was left out and why; nothing, and no older list, where nothing was."""
-    if not failed:
-        path.unlink(missing_ok=True)
-        return None
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("path", "error"), *failed])
-    write_text(path, text.getvalue())
-    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from facetrust.data.augment.disturb import KINDS, Disturbed, check_kinds
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ImageError, ManifestError, ScoresError, UsageError
 from facetrust.imaging import Pixels, box_of, cut_out, read_image
-from facetrust.records import Disturbance, ModelCard, Provenance, Sample, Scores, Split, write_whole
+from facetrust.records import Disturbance, ModelCard, Provenance, Sample, Scores, Split, write_unreadable
 
 _log = logging.getLogger("facetrust")
 Answer = float | ImageError
@@ -278,16 +277,8 @@ def _write_scores(path: Path, rows: list[Sample], answers: list[Answer], made_by
 def _write_errors(path: Path, rows: list[Sample], answers: list[Answer]) -> None:
     pairs = zip(rows, answers, strict=True)
     failed = [(row.path, str(answer)) for row, answer in pairs if isinstance(answer, ImageError)]
-    path.unlink(missing_ok=True)
-    if not failed:
-        return
-    _log.warning("%d of %d pictures could not be read; see %s", len(failed), len(rows), path)
-
-    def write(part: Path) -> None:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("sample", "reason"), *failed])
-
-    write_whole(path, write)
+    if write_unreadable(path, failed):
+        _log.warning("%d of %d pictures could not be read; see %s", len(failed), len(rows), path)
 
 
 def _absolute(manifest: Manifest) -> list[Sample]:
