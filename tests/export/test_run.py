@@ -15,10 +15,11 @@ from facetrust.errors import ExportError, ManifestError, ModelError, UsageError
 from facetrust.export.run import export_run
 from facetrust.imaging import box_of, crop_face, read_image
 from facetrust.models import create_model, load_checkpoint, mean_logits, save_checkpoint
-from facetrust.records import ModelCard, Preprocessing, Sample
+from facetrust.records import ModelCard, Preprocessing, Sample, Threshold
 from facetrust.runtime.model import load_model
 
 HOW = Preprocessing(size=(64, 64), margins=(1.0, 1.4))
+THRESHOLD = Threshold(value=0.5, rule="by hand", manifest="none", split="dev")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {"image_size": (64, 64), "stage": 2}
     name = "timm/mobilenetv3_small_050"
     card = ModelCard(
-        name="student", task="antispoof", architecture=name, preprocessing=HOW, score_means="any"
+        name="student",
+        task="antispoof",
+        architecture=name,
+        preprocessing=HOW,
+        score_means="any",
+        thresholds=(THRESHOLD,),
     )
     torch.manual_seed(0)
     save_checkpoint(create_model(name, **settings), card, root / "run", settings=settings)
@@ -157,6 +163,7 @@ def test_of_two_towers_only_the_image_side_is_shipped(tmp_path):
         architecture="flip-it",
         preprocessing=Preprocessing(size=(32, 32)),
         score_means="any",
+        thresholds=(THRESHOLD,),
     )
     torch.manual_seed(0)
     network = create_model("flip-it", **settings)

@@ -15,7 +15,7 @@ from facetrust.errors import MissingExtra, UsageError
 from facetrust.profile._bands import Quantity, band
 from facetrust.profile._memory import peak_memory
 from facetrust.profile._network import Size, Text
-from facetrust.profile._subject import Engine, Subject, open_subjects
+from facetrust.profile._subject import Engine, Subject, is_exported, open_subjects
 from facetrust.profile._timing import take_turns
 from facetrust.records import Record
 
@@ -97,15 +97,16 @@ def profile(
     Two models run turn by turn in one process, on random images.
 
     Args:
-        model: a run folder, an .onnx file (ONNX Runtime only), or a name that `create_model` takes,
-            as `NAME:KEY=VALUE,...` with settings; it is freshly initialised, for weights cost nothing.
+        model: a run folder, an .onnx file or a bundled model's name (ONNX Runtime only), or a name that
+            `create_model` takes, as `NAME:KEY=VALUE,...` with settings; it is freshly initialised, for
+            weights cost nothing.
         vs: the model to hold it against, a teacher as a rule.
         size: (height, width); by default the card's or the file's, for a bare name 224x224.
         rounds: timed calls of each, fewer where `budget` seconds end first (at least 3).
         memory: also start a process per model and engine to measure its peak memory.
 
     Raises:
-        UsageError: an argument is wrong, or the network does not take the size.
+        UsageError: an argument is wrong, no such name, or the network does not take the size.
         ModelError: a model cannot be read, or its products cannot be counted.
         ExportError: a network cannot be handed to ONNX Runtime; leave that engine out.
     """
@@ -216,8 +217,8 @@ def _ratios(ours: Profile, theirs: Profile, times: dict[int, NDArray[np.float64]
 
 @contextmanager
 def _torch_threads(threads: int, names: list[str]) -> Iterator[None]:
-    """Sets torch's threads, unless there are only .onnx files; those are profiled without torch."""
-    if all(name.endswith(".onnx") for name in names):
+    """Sets torch's threads, unless all models are exported; those are profiled without torch."""
+    if all(is_exported(name) for name in names):
         yield
         return
     try:
