@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -220,3 +221,13 @@ def test_the_torch_free_parts_load_no_torch():
     loaded = set(json.loads(done.stdout))
     assert {"numpy", "facetrust"} <= loaded
     assert not loaded & {"torch", "torchvision", "lightning", "timm", "tensorflow"}
+
+
+def test_no_private_module_is_imported_across_rooms():
+    wrong = [
+        f"{file.relative_to(HOME)}: {module}"
+        for file in FILES
+        for module in re.findall(r"(?:from|import) (facetrust\.[\w.]+)", file.read_text())
+        if "._" in module and module.split(".")[1] != file.relative_to(HOME).parts[0]
+    ]
+    assert wrong == []
