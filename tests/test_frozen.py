@@ -156,6 +156,11 @@ def frozen(name: str) -> Any:
     return json.loads((FROZEN / f"{name}.json").read_text())
 
 
+def test_the_report_is_as_it_was(tmp_path):
+    ignored = ("timings", "source", "made_with", "file", "sha256")
+    assert missing(frozen("report"), without(reported(tmp_path), *ignored)) == []
+
+
 if __name__ == "__main__":
     work, out = Path(sys.argv[1]), Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)
