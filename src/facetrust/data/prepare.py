@@ -179,16 +179,16 @@ class _Cutter(NamedTuple):
         given = _given(sample)
         try:
             # Where the box is known, the picture is upright and there is nothing to search for.
-            found = find_faces(image, self.detector, search=given is None, background=0.0)
+            finding = find_faces(image, self.detector, search=given is None, background=0.0)
         except (
             Exception
         ) as error:  # A detector's libraries raise what they like; one picture must not end the run.
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ImageError(f"{where}: the detector failed ({why})") from error
-        box = _chosen(found, given)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ImageError(f"{where}: the detector failed ({reason})") from error
+        box = _chosen(finding, given)
         if box is None:
             raise ImageError(f"{where}: no face found")
-        pixels, inside = cut_context(found.image, box, context=self.context, longest_face=self.longest_face)
+        pixels, inside = cut_context(finding.image, box, context=self.context, longest_face=self.longest_face)
         _save(pixels, inside, self.folder / _crop_name(sample))
         return inside
 
@@ -256,8 +256,8 @@ def _given(sample: Sample) -> Box | None:
     return sample.x, sample.y, sample.w, sample.h
 
 
-def _chosen(found: Finding, given: Box | None) -> Box | None:
-    boxes = [face.box for face in found.faces]
+def _chosen(finding: Finding, given: Box | None) -> Box | None:
+    boxes = [face.box for face in finding.faces]
     if given is None:
         return max(boxes, key=lambda box: box[2] * box[3], default=None)
     best = max(boxes, key=lambda box: _overlap(box, given), default=given)

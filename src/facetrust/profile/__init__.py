@@ -119,7 +119,9 @@ def profile(
             open_subjects(name, wanted, size=size, threads=threads, scratch=Path(scratch)) for name in names
         ]
         shared = [
-            engine for engine in wanted if all(any(s.engine == engine for s in found) for found in opened)
+            engine
+            for engine in wanted
+            if all(any(s.engine == engine for s in subjects) for subjects in opened)
         ]
         if not shared:
             raise UsageError(
@@ -127,7 +129,8 @@ def profile(
             )
         for engine in shared:
             ours, theirs = (
-                [s for s in found if s.engine == engine] for found in (opened[0], opened[1] if vs else [])
+                [s for s in subjects if s.engine == engine]
+                for subjects in (opened[0], opened[1] if vs else [])
             )
             both = [*ours, *theirs]
             rows, times = _measure(both, sorted(set(batches)), rounds, threads, budget, memory=memory)
@@ -199,19 +202,19 @@ def _peak(subject: Subject, threads: int) -> int | None:
 
 
 def _ratios(ours: Profile, theirs: Profile, times: dict[int, NDArray[np.float64]]) -> list[Ratio]:
-    found: list[tuple[Quantity, float, int | None]] = [
+    figures: list[tuple[Quantity, float, int | None]] = [
         ("parameters", ours.parameters / max(1, theirs.parameters), None),
         ("macs", ours.macs / max(1, theirs.macs), None),
         ("latency", float(np.median(times[1][0] / times[1][1])), None),
     ]
     for batch in ours.throughput:
-        found.append(("throughput", float(np.median(times[batch][1] / times[batch][0])), batch))
+        figures.append(("throughput", float(np.median(times[batch][1] / times[batch][0])), batch))
     if ours.peak_memory and theirs.peak_memory:
-        found.append(("memory", ours.peak_memory / theirs.peak_memory, None))
+        figures.append(("memory", ours.peak_memory / theirs.peak_memory, None))
     shared = {"engine": ours.engine, "text": theirs.text or ours.text}
     return [
         Ratio(quantity=quantity, ratio=ratio, batch=batch, band=band(quantity, ratio), **shared)
-        for quantity, ratio, batch in found
+        for quantity, ratio, batch in figures
     ]
 
 

@@ -62,17 +62,17 @@ def open_subjects(
         return [_onnx_subject(model, locate(model), size=size, threads=threads)]
     opened = open_network(model, size)
     forms = forms_of(opened.network)
-    found = []
+    subjects: list[Subject] = []
     for engine in engines:
         if engine == "torch":
-            found += [_torch_subject(model, opened._replace(network=forms[text]), text) for text in forms]
+            subjects += [_torch_subject(model, opened._replace(network=forms[text]), text) for text in forms]
         else:
             text = list(forms)[-1]
             path = _traced(model, forms[text], opened.size, scratch)
-            found.append(
+            subjects.append(
                 _onnx_subject(model, path, size=opened.size, threads=threads, crops=opened.crops, text=text)
             )
-    return found
+    return subjects
 
 
 def is_exported(model: str) -> bool:
