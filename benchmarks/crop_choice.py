@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from facetrust.data.augment.camera import tighten
-from facetrust.data.dataset import absolute
-from facetrust.data.manifest import Manifest
+from facetrust.data.manifest import Manifest, absolute
 from facetrust.imaging import Pixels, box_of, crop_face, read_image, to_tensor
 from facetrust.metrics.auc import auc
 from facetrust.records import Box, Fill, Sample

@@ -166,6 +166,10 @@ def test_training_makes_the_same_network(tmp_path):
     assert missing(frozen("train"), trained(tmp_path)) == []
 
 
+def test_the_report_is_as_it_was(tmp_path):
+    ignored = ("timings", "source", "made_with", "file", "sha256")
+    assert missing(frozen("report"), without(reported(tmp_path), *ignored)) == []
+
 
 if __name__ == "__main__":
     work, out = Path(sys.argv[1]), Path(sys.argv[2])

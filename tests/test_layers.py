@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,7 +52,12 @@ TORCH_FREE = [
     *("errors", "records", "registry", "fusion", "model_file", "imaging", "faces", "metrics"),
     *("tasks", "protocols", "runtime", "cli", "evaluation", "data"),
 ]
-NEEDS_TORCH = {"tasks._binary.objective", "tasks.antispoof.objective", "tasks.deepfake.objective", "data.dataset"}
+NEEDS_TORCH = {
+    "tasks._binary.objective",
+    "tasks.antispoof.objective",
+    "tasks.deepfake.objective",
+    "data.dataset",
+}
 NEEDS_TORCH |= {"data.sampler"}
 
 
@@ -88,9 +94,9 @@ def test_every_file_is_seen_and_every_room_is_on_the_map():
     assert len(FILES) >= 150
     assert {room_of(file) for file in FILES} == set(ALLOWED) - NOT_BUILT
     names = {path.name.removesuffix(".py") for path in HOME.iterdir()} - {"__pycache__", "py.typed"}
-    assert names - {"__init__", "__main__"} == {room for rooms in MAP.values() for room in rooms} - NOT_BUILT | (
-        FOLDERS_OF_DATA
-    )
+    assert names - {"__init__", "__main__"} == {
+        room for rooms in MAP.values() for room in rooms
+    } - NOT_BUILT | (FOLDERS_OF_DATA)
     assert len(names - {"__init__", "__main__"}) <= 24
 
 
@@ -121,7 +127,10 @@ def test_the_map_in_the_pages_is_this_one(page):
 
 
 def test_many_rooms_use_many():
-    used = {room: set().union(*(rooms_used_by(file) for file in FILES if room_of(file) == room)) for room in ALLOWED}
+    used = {
+        room: set().union(*(rooms_used_by(file) for file in FILES if room_of(file) == room))
+        for room in ALLOWED
+    }
     assert sum(map(len, used.values())) >= 60
     knots = {(a, b) for a in used for b in used[a] if a < b and a in used.get(b, set())}
     assert knots == set()
@@ -140,9 +149,7 @@ def test_a_questions_name_is_known_in_its_own_room_alone():
     """But for recipes, cards, importers of published weights and the demo."""
     names = {'"antispoof"', '"deepfake"'}
     named = {
-        file.relative_to(HOME).as_posix()
-        for file in FILES
-        if any(name in file.read_text() for name in names)
+        file.relative_to(HOME).as_posix() for file in FILES if any(name in file.read_text() for name in names)
     }
     own = ("tasks/antispoof/", "tasks/deepfake/", "zoo/", "cli/demo.py")
     assert [file for file in named if not file.startswith(own)] == []
@@ -164,7 +171,9 @@ def late():
 
 
 def modules_in(rooms: list[str]) -> list[str]:
-    names = [".".join(file.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__") for file in FILES]
+    names = [
+        ".".join(file.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__") for file in FILES
+    ]
     return [f"facetrust.{name}" for name in names if name.split(".")[0] in rooms and name not in NEEDS_TORCH]
 
 
@@ -181,3 +190,13 @@ def test_the_torch_free_rooms_load_no_torch():
     loaded = set(json.loads(done.stdout))
     assert {"numpy", "facetrust"} <= loaded
     assert not loaded & {"torch", "torchvision", "lightning", "timm", "tensorflow"}
+
+
+def test_no_private_module_is_imported_across_rooms():
+    wrong = [
+        f"{file.relative_to(HOME)}: {module}"
+        for file in FILES
+        for module in re.findall(r"(?:from|import) (facetrust\.[\w.]+)", file.read_text())
+        if "._" in module and module.split(".")[1] != file.relative_to(HOME).parts[0]
+    ]
+    assert wrong == []

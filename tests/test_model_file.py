@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+import facetrust
 from facetrust.errors import ModelError
-from facetrust.model_file import KEY, open_session, read, save, with_card
-from facetrust.records import ModelCard, sha256_of
+from facetrust.model_file import KEY, card_inside, open_session, read, save, with_card
+from facetrust.records import ModelCard, Preprocessing, sha256_of
 
 
 def tiny(op: str = "Relu") -> onnx.ModelProto:
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", 2]) for name in ("image", "score")]
     graph = helper.make_graph([helper.make_node(op, ["image"], ["score"])], "g", values[:1], values[1:])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    return ModelCard(
+        name="small", task="antispoof", architecture="small", preprocessing=Preprocessing(), score_means="any"
+    )
 
 
 def test_the_card_inside_has_no_hash_and_the_one_beside_has_the_files(card, tmp_path):
@@ -73,6 +83,22 @@ def test_a_write_that_fails_leaves_no_card_of_another_file(card, tmp_path, monke
 
 
 def test_a_graph_that_cannot_run_is_one_line():
-    with pytest.raises(ModelError, match="the graph: ONNX Runtime cannot run it") as raised:
+    with pytest.raises(ModelError, match="the graph: cannot be run by ONNX Runtime") as raised:
         open_session(tiny("NoSuchOperator").SerializeToString())
     assert "\n" not in str(raised.value)
+
+
+def test_the_card_inside_is_read_from_an_open_file(card):
+    assert card_inside(open_session(tiny().SerializeToString()), "net.onnx") is None
+    graph = with_card(tiny(), card)
+    assert card_inside(open_session(graph.SerializeToString()), "net.onnx") == card
+    graph.metadata_props[0].value = "{}"
+    with pytest.raises(ModelError, match=r"net\.onnx: name: Field required"):
+        card_inside(open_session(graph.SerializeToString()), "net.onnx")
+
+
+def test_a_session_is_made_in_one_place_only():
+    """What is profiled is then what is run. ONNX Runtime's own calibration for int8 makes others."""
+    home = Path(facetrust.__file__).parent
+    makers = [file.name for file in sorted(home.rglob("*.py")) if "InferenceSession(" in file.read_text()]
+    assert makers == ["model_file.py"]

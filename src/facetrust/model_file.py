@@ -46,7 +46,7 @@ def locate(name: str | Path) -> Path:
 
 
 def open_model(path: Path, *, threads: int = 1) -> tuple[ort.InferenceSession, ModelCard]:
-    """Returns a session for an .onnx file, and its card: the one beside it, which vouches for it, or that inside.
+    """Returns a session for an .onnx file and its card: that beside it, which vouches for it, or that inside.
 
     Raises:
         ModelError: altered, not ONNX, or without a card.
@@ -57,15 +57,23 @@ def open_model(path: Path, *, threads: int = 1) -> tuple[ort.InferenceSession, M
         card = ModelCard.from_json(beside.read_bytes(), str(beside))
         card.verify(path)
     session = open_session(path, threads=threads)
+    card = card or card_inside(session, str(path))
     if card is None:
-        text = session.get_modelmeta().custom_metadata_map.get(KEY)
-        if text is None:
-            raise ModelError(
-                f"{path}: has no card, neither {path.stem}.json beside it nor one inside; "
-                "make one with: facetrust import-checkpoint"
-            )
-        card = ModelCard.from_json(text, str(path))
+        raise ModelError(
+            f"{path}: has no card, neither {path.stem}.json beside it nor one inside; "
+            "make one with: facetrust import-checkpoint"
+        )
     return session, card
+
+
+def card_inside(session: ort.InferenceSession, source: str) -> ModelCard | None:
+    """Returns the card inside an open file, None where it has none; `source` names the file in errors.
+
+    Raises:
+        ModelError: the card is damaged.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    return None if text is None else ModelCard.from_json(text, source)
 
 
 def check_shapes(session: ort.InferenceSession, card: ModelCard, *, output: str, source: Path) -> None:

@@ -49,6 +49,13 @@ class TestEveryProtocol:
         assert said.fitted_on.split == "dev"
         assert all(level.threshold.split == "dev" for level in said.levels)
 
+    def test_says_how_each_of_its_figures_is_shown(self, name):
+        judgement = registry.build("protocols", name, scores("test"), scores("dev", seed=1), rounds=20)
+        shown = [column.metric for column in judgement.columns]
+        for level in judgement.levels:
+            assert [figure.metric for figure in level.figures] == shown
+        assert all(column.title and column.meaning for column in judgement.columns)
+
     def test_is_the_same_under_a_seed(self, name):
         judge = registry.find("protocols", name)
         pair = scores("test"), scores("dev", seed=1)

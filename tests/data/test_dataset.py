@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from facetrust.data.augment import camera as augment
 from facetrust.data.augment import flip as contrast
-from facetrust.data.dataset import FaceData, Failed, absolute, box_of, collate
+from facetrust.data.dataset import FaceData, Failed, box_of, collate
+from facetrust.data.manifest import absolute
 from facetrust.data.sampler import EpochSampler
 from facetrust.data.simulate import SPECIES, manipulate, simulate
 from facetrust.errors import UsageError

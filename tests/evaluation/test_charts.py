@@ -10,6 +10,8 @@ import pytest
 from facetrust.evaluation.charts import Decline, Line, curves, declines, histogram
 from facetrust.records import Provenance, Scores
 
+ERRORS = ("APCER", "BPCER")
+
 
 @pytest.fixture
 def line():
@@ -42,7 +44,7 @@ def drawn(svg, color):
 
 def test_a_curve_rises_from_corner_to_corner_and_a_better_one_lies_above(line):
     weak, strong = line("weak", power=0.3), line("strong", power=2.0)._replace(color="#D55E00")
-    svg = curves([weak, strong], det=False)
+    svg = curves([weak, strong], det=False, errors=ERRORS)
     below, above = drawn(svg, "#0072B2"), drawn(svg, "#D55E00")
     for points in (below, above):
         assert np.ptp(points[:, 0]) == pytest.approx(np.ptp(below[:, 0]))  # Both cross the whole width.
@@ -55,11 +57,20 @@ def test_a_curve_rises_from_corner_to_corner_and_a_better_one_lies_above(line):
 def test_every_name_is_in_the_legend_and_baselines_are_dashed(line):
     lines = [line("tiny"), line("laplacian", is_baseline=True)]
     for det in (False, True):
-        svg = curves(lines, det=det)
+        svg = curves(lines, det=det, errors=ERRORS)
         assert ">tiny<" in svg
         assert ">laplacian<" in svg
         assert "stroke-dasharray" in svg
-        assert "stroke-dasharray" not in curves(lines[:1], det=det)
+        assert "stroke-dasharray" not in curves(lines[:1], det=det, errors=ERRORS)
+
+
+def test_the_axes_carry_the_names_of_the_errors(line):
+    assert all(
+        f">{name}<" in curves([line()], det=False, errors=("FNMR", "FMR")) for name in ("1 − FNMR", "FMR")
+    )
+    assert all(
+        f">{name} (%)<" in curves([line()], det=True, errors=("FNMR", "FMR")) for name in ("FNMR", "FMR")
+    )
 
 
 def test_a_histogram_names_both_classes_and_its_model(line):
@@ -87,7 +98,7 @@ def test_a_decline_without_intervals_is_still_a_line():
 
 
 def test_drawings_can_be_put_into_a_page(line):
-    for svg in (curves([line()], det=True), histogram(line())):
+    for svg in (curves([line()], det=True, errors=ERRORS), histogram(line())):
         assert svg.startswith("<svg")
         assert "http" not in svg
         assert "<metadata" not in svg

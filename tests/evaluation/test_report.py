@@ -13,9 +13,10 @@ from facetrust import cli
 from facetrust.errors import MetricError, MissingExtra, ProtocolError, ScoresError, UsageError
 from facetrust.evaluation.report import report
 from facetrust.metrics.auc import auc
-from facetrust.protocols import as_published
+from facetrust.protocols import Column, Figure, Judgement, Level, as_published
 from facetrust.protocols.dev_threshold import dev_threshold
-from facetrust.records import Provenance, Scores
+from facetrust.records import Provenance, Scores, Threshold
+from facetrust.tasks import Task
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_the_json_holds_what_the_protocol_says(write, tmp_path):
     expected = dev_threshold(Scores.read(test), Scores.read(dev), rounds=20).model_dump(mode="json")
     assert {key: model[key] for key in expected} == expected
     assert (facts["schema"], facts["title"], model["scores"]["rows"]) == (
-        "facetrust.evaluation.report/1",
+        "facetrust.report/1",
         "A & B",
         80,
     )
@@ -456,3 +457,105 @@ def test_a_missing_package_names_its_extra(write, tmp_path, monkeypatch, package
         [write(split="dev")],
         tmp_path / "out",
     )
+
+
+def _use(monkeypatch, protocol, task):
+    """Lets a report find a protocol and a question that are made here."""
+    monkeypatch.setattr("facetrust.evaluation.entries.registry.find", lambda room, name: protocol)
+    for module in ("page", "charts"):
+        monkeypatch.setattr(f"facetrust.evaluation.{module}.task_named", lambda name: task)
+
+
+def test_a_protocol_without_decisions_brings_its_own_columns(write, tmp_path, monkeypatch):
+    """As for class masks: no labels, no threshold, no development scores, a figure per class."""
+
+    def overlap(test, *, seed=0, rounds=1000):
+        values = {"iou": float(test.scores.mean()), "pixels": 0.25}
+        return Judgement(
+            protocol="overlap",
+            made_by=test.made_by,
+            seed=seed,
+            rounds=rounds,
+            columns=(
+                Column(
+                    metric="iou", title="Mean IoU", higher_is_better=True, meaning="Intersection over union."
+                ),
+                Column(metric="pixels", title="Unlabelled", percent=False),
+            ),
+            levels=(
+                Level(
+                    unit="row",
+                    count=len(test),
+                    clusters=10,
+                    clustered_by="subject",
+                    figures=tuple(Figure(metric=name, value=value) for name, value in values.items()),
+                ),
+            ),
+            notes=("Eyes are small.",),
+        )
+
+    _use(monkeypatch, overlap, Task(name="parsing", question="", output="classes"))
+    tests = [write("weak", power=0.1, seed=1), write("strong", seed=1)]
+    page = report(tests, dev=[], out=tmp_path, protocol="overlap", rounds=20)
+    facts, text = json.loads(page.with_suffix(".json").read_text()), page.read_text()
+    read = _Page(text)
+    means = [Scores.read(path).scores.mean() for path in tests]
+    assert [model["levels"][0]["figures"][0]["value"] for model in facts["models"]] == means
+    assert [row.split() for row in read.rows[1:3]] == [
+        [name, f"{100 * mean:.1f}", "0.2500"]
+        for name, mean in zip(("weak@1", "strong@1"), means, strict=True)
+    ]
+    # The better figure is bold; where neither direction is better, none is.
+    assert re.findall(r'class="best">([\d.]+)', text) == [f"{100 * max(means):.1f}"]
+    assert (facts["warnings"], facts["differences"]) == (["Eyes are small."], [])
+    assert [model["dev"] for model in facts["models"]] == [None, None]
+    assert "80 images; intervals" in text
+    assert "Mean IoU</dt><dd>Intersection over union." in text
+    assert "svg" not in read.tags
+    for absent in ("Threshold", "threshold", "decision", "By attack species", "AUC", "honest", "None"):
+        assert absent not in text.replace("None are known", "")
+
+
+def test_a_protocol_of_pairs_names_its_errors(write, tmp_path, monkeypatch):
+    """As for embeddings: a threshold fitted on dev, curves with the field's names, no species."""
+
+    def pairs(test, dev, *, rule="eer", seed=0, rounds=1000):
+        threshold = Threshold(value=0.5, rule=rule, manifest=dev.made_by.manifest, split=dev.made_by.split)
+        area = Figure(metric="auc", value=auc(test.labels, test.scores), low=0.4, high=1.0)
+        return Judgement(
+            protocol="pairs",
+            rule=rule,
+            made_by=test.made_by,
+            fitted_on=dev.made_by,
+            seed=seed,
+            rounds=rounds,
+            columns=(Column(metric="auc", title="Area", percent=False, higher_is_better=True),),
+            errors=("FNMR", "FMR"),
+            levels=(
+                Level(
+                    unit="pair",
+                    count=len(test),
+                    bona_fide=40,
+                    attacks=40,
+                    clusters=10,
+                    clustered_by="subject",
+                    threshold=threshold,
+                    figures=(area,),
+                ),
+            ),
+        )
+
+    words = {"negative": "different", "positive": "same"}
+    _use(monkeypatch, pairs, Task(name="recognition", question="", output="embedding", **words))
+    test = write()
+    page = report([test], dev=[write(split="dev")], out=tmp_path, protocol="pairs", rounds=20)
+    text, scores = page.read_text(), Scores.read(test)
+    read = _Page(text)
+    assert "<h2>By pair</h2>" in text
+    assert "40 different, 40 same; intervals" in text
+    assert read.tags.count("svg") == 3
+    assert all(f">{name}<" in text for name in ("FNMR (%)", "FMR (%)", "1 − FNMR", "same", "different"))
+    assert read.rows[1].split()[:2] == ["tiny@1", f"{auc(scores.labels, scores.scores):.4f}"]
+    assert "a decision for same" in text
+    for absent in ("APCER", "By attack species", "Honest and as published", "worst species", "bona fide"):
+        assert absent not in text

@@ -11,7 +11,7 @@ from facetrust import cli
 from facetrust.data.augment.disturb import KINDS
 from facetrust.errors import MetricError, ScoresError
 from facetrust.evaluation.report import report
-from facetrust.evaluation.robustness import drawn, sweeps
+from facetrust.evaluation.robustness import draw_sweeps, sweeps
 from facetrust.metrics import interval
 from facetrust.metrics.auc import auc
 from facetrust.records import Disturbance, Provenance, Scores
@@ -72,13 +72,13 @@ def test_the_points_are_the_auc_and_interval_of_each_file_in_the_order_of_streng
 def test_one_cluster_has_no_interval(write):
     (sweep,) = sweeps(of(write(subjects=1)), [write("noise", 5, subjects=1)], rounds=20)
     assert [(point.low, point.high) for point in sweep.points] == [(None, None)] * 2
-    assert len(drawn([sweep], {"tiny@1": ("#0072B2", False)})) == 1
+    assert len(draw_sweeps([sweep], {"tiny@1": ("#0072B2", False)})) == 1
 
 
 def test_there_is_a_drawing_per_kind_and_all_have_one_scale(write):
     files = [write(kind, KINDS[kind].strengths[0], power=power) for power, kind in enumerate(KINDS, -1)]
     found = sweeps(of(write()), files, rounds=20)
-    drawings = drawn(found, {"tiny@1": ("#0072B2", False)})
+    drawings = draw_sweeps(found, {"tiny@1": ("#0072B2", False)})
     assert len(drawings) == len(KINDS)
     for svg, about in zip(drawings, KINDS.values(), strict=True):
         assert f">{about.unit}<" in svg
@@ -88,7 +88,7 @@ def test_there_is_a_drawing_per_kind_and_all_have_one_scale(write):
     heights = np.array([[line.split()[2] for line in curve.split("\n")[:2]] for curve in curves], dtype=float)
     assert np.ptp(heights[:, 0]) == 0
     assert len(set(heights[:, 1])) == len(KINDS)
-    assert drawn([], {}) == []
+    assert draw_sweeps([], {}) == []
 
 
 @pytest.mark.parametrize(

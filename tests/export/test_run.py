@@ -19,6 +19,7 @@ from facetrust.records import ModelCard, Preprocessing, Sample, Threshold
 from facetrust.runtime.model import load_model
 
 HOW = Preprocessing(size=(64, 64), margins=(1.0, 1.4))
+THRESHOLD = Threshold(value=0.5, rule="by hand", manifest="none", split="dev")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         architecture=name,
         preprocessing=HOW,
         score_means="any",
-        thresholds=(Threshold(value=0.5, rule="by hand", manifest="none", split="dev"),),
+        thresholds=(THRESHOLD,),
     )
     torch.manual_seed(0)
     save_checkpoint(create_model(name, **settings), card, root / "run", settings=settings)
@@ -162,7 +163,7 @@ def test_of_two_towers_only_the_image_side_is_shipped(tmp_path):
         architecture="flip-it",
         preprocessing=Preprocessing(size=(32, 32)),
         score_means="any",
-        thresholds=(Threshold(value=0.5, rule="by hand", manifest="none", split="dev"),),
+        thresholds=(THRESHOLD,),
     )
     torch.manual_seed(0)
     network = create_model("flip-it", **settings)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from facetrust import models  # Makes torchvision importable before timm asks for it.
-from facetrust.models._efficientnet_names import B0, in_timm
+from facetrust.models._efficientnet_names import B0, timm_name
 
 assert models
 import timm  # noqa: E402
@@ -41,13 +41,13 @@ def published(blocks: tuple[int, ...], *, squeeze: bool) -> set[str]:
 @pytest.mark.parametrize("name", DEPTHS)
 def test_every_published_name_is_one_of_timm_s_and_none_is_left(name: str) -> None:
     names = published(DEPTHS[name], squeeze="lite" not in name)
-    found = {in_timm(each, DEPTHS[name]) for each in names}
+    found = {timm_name(each, DEPTHS[name]) for each in names}
     assert len(found) == len(names)
     assert found == set(timm.create_model(name).state_dict())
 
 
 def test_other_names_stay_as_they_are() -> None:
     for name in timm.create_model("efficientnet_b0").state_dict():
-        assert in_timm(name) == name
-    assert in_timm("_blocks.16._bn1.weight") == "_blocks.16._bn1.weight"
-    assert in_timm("_other.weight") == "_other.weight"
+        assert timm_name(name) == name
+    assert timm_name("_blocks.16._bn1.weight") == "_blocks.16._bn1.weight"
+    assert timm_name("_other.weight") == "_other.weight"

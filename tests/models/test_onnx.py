@@ -8,7 +8,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from facetrust.errors import ModelError
+from facetrust import model_file
+from facetrust.errors import ModelError, UnknownName
 from facetrust.models.onnx import onnx
 from facetrust.records import ModelCard, Preprocessing, sha256_of, write_text
 
@@ -70,13 +71,32 @@ def test_a_card_beside_wins_and_vouches_for_the_file(tmp_path: Path) -> None:
         onnx(path)
 
 
+def test_a_bundled_model_is_found_by_its_name() -> None:
+    model = onnx("antispoof-tiny")
+    assert model.card.name == "antispoof-tiny"
+    assert model(torch.zeros(1, 3, *model.card.preprocessing.size)).logit.shape == (1,)
+    with pytest.raises(UnknownName, match="did you mean 'antispoof-tiny'"):
+        onnx("antispoof-tinny")
+
+
+def test_it_runs_on_as_many_threads_as_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = model_file.open_session
+    monkeypatch.setattr(
+        model_file, "open_session", lambda path, threads: asked.append(threads) or real(path, threads=threads)
+    )
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    onnx(make(tmp_path / "m.onnx"))
+    assert asked == [3]
+
+
 def test_what_cannot_be_used_says_why(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model file"):
         onnx(tmp_path / "no.onnx")
-    with pytest.raises(ModelError, match=r"has no card, neither inside nor as m\.json"):
+    with pytest.raises(ModelError, match=r"has no card, neither m\.json beside it nor one inside"):
         onnx(make(tmp_path / "m.onnx", card=False))
-    with pytest.raises(ModelError, match=r"inputs \['pixels'\].*needed are image and score"):
+    with pytest.raises(ModelError, match=r"inputs \['pixels'\].*needed are 'image' and 'score'"):
         onnx(make(tmp_path / "p.onnx", name="pixels"))
     shutil.copy(__file__, tmp_path / "text.onnx")
-    with pytest.raises(ModelError, match="is not an ONNX model"):
+    with pytest.raises(ModelError, match="cannot be run by ONNX Runtime"):
         onnx(tmp_path / "text.onnx")

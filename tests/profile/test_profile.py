@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import torch
 
 from facetrust.errors import ModelError, UsageError
 from facetrust.export.onnx import export
+from facetrust.model_file import locate
 from facetrust.models import create_model, save_checkpoint
 from facetrust.profile import ProfileReport, _torch_threads, band, profile
 from facetrust.profile._memory import peak_memory
@@ -56,6 +58,21 @@ def test_an_onnx_file_is_profiled_from_its_graph_as_the_folder_was(made):
     traced = profile(made / "run", engines=("onnxruntime",), **QUICK).profiles[0]
     assert (found.macs, found.parameters, found.crops) == (traced.macs, traced.parameters, 2)
     assert found.bytes == (made / "m.onnx").stat().st_size
+
+
+def test_a_bundled_model_is_profiled_by_its_name():
+    (found,) = profile("antispoof-tiny", **QUICK).profiles
+    (by_path,) = profile(locate("antispoof-tiny"), **QUICK).profiles
+    assert (found.model, found.engine, found.crops) == ("antispoof-tiny", "onnxruntime", 2)
+    assert (found.macs, found.parameters, found.bytes) == (by_path.macs, by_path.parameters, by_path.bytes)
+    with pytest.raises(UsageError, match="run by onnxruntime"):
+        profile("antispoof-tiny", engines=("torch",), **QUICK)
+
+
+def test_a_folder_of_a_bundled_models_name_is_a_run(made, tmp_path, monkeypatch):
+    shutil.copytree(made / "run", tmp_path / "antispoof-tiny")
+    monkeypatch.chdir(tmp_path)
+    assert profile("antispoof-tiny", engines=("torch",), **QUICK).profiles[0].parameters == MINIFASNET
 
 
 def test_two_models_give_ratios_and_bands(made):
@@ -202,7 +219,7 @@ def test_an_onnx_file_needs_no_torch(made):
 @pytest.mark.parametrize(
     ("model", "settings", "error", "message"),
     [
-        ("absent.onnx", {}, ModelError, "no such file"),
+        ("absent.onnx", {}, ModelError, "no such model file"),
         ("m.onnx", {"engines": ("torch",)}, UsageError, "run by onnxruntime"),
         ("m.onnx", {"engines": ("tensorrt",)}, UsageError, "known are torch, onnxruntime"),
         ("m.onnx", {"engines": ()}, UsageError, "none given"),

@@ -236,7 +236,7 @@ def _scores(paths: Sequence[Path], split: str) -> list[Path]:
 @app.command()
 def profile(
     model: Annotated[
-        str, typer.Argument(help="A run folder, .onnx file, or network's NAME[:KEY=VALUE,...].")
+        str, typer.Argument(help="A run folder, .onnx file, bundled name, or network's NAME[:KEY=VALUE,...].")
     ],
     against: Annotated[str | None, typer.Option("--vs", help="Another one, measured turn by turn.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="torch or onnxruntime; both if none.")] = None,

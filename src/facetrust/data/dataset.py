@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -284,16 +283,6 @@ def _targets(values: Sequence[Any]) -> Tensor:
         return torch.stack(list(values))
     whole = bool(values) and isinstance(values[0], int)
     return torch.tensor(values, dtype=torch.int64 if whole else torch.float32)
-
-
-def absolute(samples: Sequence[Sample], root: Path) -> list[Sample]:
-    """Returns the rows with the paths of pictures and masks joined to the manifest's folder."""
-    return [
-        row.model_copy(
-            update={"path": str(root / row.path), "mask": None if row.mask is None else str(root / row.mask)}
-        )
-        for row in samples
-    ]
 
 
 def _view(

@@ -131,6 +131,16 @@ class Manifest:
             raise ManifestError(f"{self.source}: {where}; paths are relative to the manifest")
 
 
+def absolute(samples: Sequence[Sample], root: Path) -> list[Sample]:
+    """Returns the rows with the paths of pictures and masks joined to the manifest's folder."""
+    return [
+        row.model_copy(
+            update={"path": str(root / row.path), "mask": None if row.mask is None else str(root / row.mask)}
+        )
+        for row in samples
+    ]
+
+
 def _row(sample: Sample) -> dict[str, Any]:
     points = (
         None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +18,7 @@ from facetrust.errors import ImageError, ManifestError, UsageError, first_line
 from facetrust.faces.detector import Detector, Finding, find_faces
 from facetrust.imaging import Pixels, quarter_turn, read_image, read_indices
 from facetrust.imaging.video import VIDEOS, iter_frames
-from facetrust.records import Box, Face, Point, Sample, Split, write_text, write_whole
+from facetrust.records import Box, Face, Point, Sample, Split, write_unreadable, write_whole
 from facetrust.registry import call_with_text, find
 
 _BOX = "facetrust.box"
@@ -38,8 +36,8 @@ class Prepared(NamedTuple):
     errors: Path | None
 
     def __str__(self) -> str:
-        told = f", {self.failed} pictures left out: {self.errors}" if self.errors else ""
-        return f"{self.manifest}: {self.faces} faces{told}"
+        left_out = f", {self.failed} pictures left out: {self.errors}" if self.errors else ""
+        return f"{self.manifest}: {self.faces} faces{left_out}"
 
 
 def prepare(
@@ -112,7 +110,7 @@ def prepare(
             rows.append(_row(placed, f"{folder.name}/{_crop_name(sample)}", made, annotations=annotations))
         if progress is not None:
             progress(done, len(samples))
-    errors = _tell(failed, out.with_name(f"{out.name}.errors.csv"))
+    errors = write_unreadable(out.with_name(f"{out.name}.errors.csv"), failed, columns=("path", "error"))
     if not rows:
         raise ManifestError(f"{root}: no face in any of {len(samples)} pictures; reasons: {errors}")
     Manifest.write(rows, out)
@@ -197,24 +195,24 @@ class _Cutter(NamedTuple):
         given = _given(sample)
         try:
             # Where the box is known, the picture is upright and there is nothing to search for.
-            found = find_faces(image, self.detector, search=given is None, background=0.0)
+            finding = find_faces(image, self.detector, search=given is None, background=0.0)
         except (
             Exception
         ) as error:  # A detector's libraries raise what they like; one picture must not end the run.
             raise ImageError(
                 f"{where}: the detector failed ({type(error).__name__}: {first_line(error)})"
             ) from error
-        face = _chosen(found, given)
+        face = _chosen(finding, given)
         if face is None:
             raise ImageError(f"{where}: no face found")
         window = context_window(
-            found.image.shape, face.box, context=self.context, longest_face=self.longest_face
+            finding.image.shape, face.box, context=self.context, longest_face=self.longest_face
         )
         crop = self.folder / _crop_name(sample)
         if self.annotations and sample.mask is not None:
             mask = read_indices(self.root / sample.mask)
-            upright = quarter_turn(mask, found.turns) if found.turns else mask
-            if upright.shape != found.image.shape[:2]:
+            upright = quarter_turn(mask, finding.turns) if finding.turns else mask
+            if upright.shape != finding.image.shape[:2]:
                 raise ImageError(f"{self.root / sample.mask}: is not of its picture's size")
             # Before the crop, whose presence says that all is there.
             _save(window.cut(upright, nearest=True), _mask_of(crop), {})
@@ -223,7 +221,7 @@ class _Cutter(NamedTuple):
         )
         noted = _Cut(window.box(face.box), " ".join(f"{number:.2f}" for number in points) or None)
         notes = {_BOX: " ".join(map(repr, noted.box)), **({_POINTS: noted.points} if noted.points else {})}
-        _save(window.cut(found.image), crop, notes)
+        _save(window.cut(finding.image), crop, notes)
         return noted
 
 
@@ -333,11 +331,11 @@ def _given(sample: Sample) -> Box | None:
     return sample.x, sample.y, sample.w, sample.h
 
 
-def _chosen(found: Finding, given: Box | None) -> Face | None:
+def _chosen(finding: Finding, given: Box | None) -> Face | None:
     """The face that is meant: the largest, or the one that overlaps the known box best, or that box itself."""
     if given is None:
-        return max(found.faces, key=lambda face: face.box[2] * face.box[3], default=None)
-    best = max(found.faces, key=lambda face: _overlap(face.box, given), default=None)
+        return max(finding.faces, key=lambda face: face.box[2] * face.box[3], default=None)
+    best = max(finding.faces, key=lambda face: _overlap(face.box, given), default=None)
     if best is not None and _overlap(best.box, given) >= _OVERLAP:
         return best
     return Face(box=given, points=(), confidence=0.0)
@@ -357,14 +355,3 @@ def _row(sample: Sample, path: str, cut: _Cut, *, annotations: bool) -> Sample:
     mask = _mask_of(Path(path)).as_posix() if annotations and sample.mask is not None else None
     facts = {"path": path, "x": x, "y": y, "w": w, "h": h, "mask": mask, "points": cut.points}
     return Sample(**{**sample.model_dump(), **facts})
-
-
-def _tell(failed: list[tuple[str, str]], path: Path) -> Path | None:
-    """Writes what was left out and why; nothing, and no older list, where nothing was."""
-    if not failed:
-        path.unlink(missing_ok=True)
-        return None
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("path", "error"), *failed])
-    write_text(path, text.getvalue())
-    return path

@@ -38,8 +38,12 @@ class Decline(NamedTuple):
     points: Sequence[tuple[int, float, float | None, float | None]]
 
 
-def curves(lines: Sequence[Line], *, det: bool) -> str:
-    """Returns the ROC, or the DET curve on normal-deviate axes, of all models as SVG."""
+def curves(lines: Sequence[Line], *, det: bool, errors: tuple[str, str]) -> str:
+    """Returns the ROC, or the DET curve on normal-deviate axes, of all models as SVG.
+
+    Args:
+        errors: names of the two error rates: label 1 missed, and label 0 stopped.
+    """
     canvas, axes = _canvas(5.2, 4.7)
     labels = lines[0].scores.labels
     rarest = min(len(labels) - labels.sum(), labels.sum())
@@ -63,10 +67,10 @@ def curves(lines: Sequence[Line], *, det: bool) -> str:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_ticks(deviate(np.array(ticks)), [f"{100 * t:g}" for t in ticks])
         axes.set(xlim=deviate((floor, 0.95)), ylim=deviate((floor, 0.95)))
-        axes.set(xlabel="APCER, all attacks pooled (%)", ylabel="BPCER (%)")
+        axes.set(xlabel=f"{errors[0]} (%)", ylabel=f"{errors[1]} (%)")
     else:
         axes.plot([0, 1], [0, 1], color="#d1d5db", linewidth=1, zorder=1)
-        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="BPCER", ylabel="1 − APCER, all attacks pooled")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=errors[1], ylabel=f"1 − {errors[0]}")
     axes.legend(loc="upper right" if det else "lower right", frameon=False, fontsize=9)
     return _svg(canvas)
 

@@ -51,26 +51,28 @@ def sweeps(
         ScoresError: a file cannot be read, does not say how its pictures were disturbed or says so in
             unknown terms, belongs to none of the models or holds other rows, or comes twice.
     """
-    found: dict[tuple[str, str], dict[float, tuple[Path, Scores]]] = {}
+    swept: dict[tuple[str, str], dict[float, tuple[Path, Scores]]] = {}
     for path in map(Path, disturbed):
         scores = Scores.read(path)
-        how = _known(path, scores)
-        files = found.setdefault((_whose(path, scores, tests), how.kind), {})
-        if how.strength in files:
-            raise ScoresError(f"{path}: the same model and disturbance as {files[how.strength][0]}; give one")
-        files[how.strength] = path, scores
-    clean = {name: _point(tests[name], None, seed, rounds) for name in {name for name, _ in found}}
+        step = _step_of(path, scores)
+        files = swept.setdefault((_model_of(path, scores, tests), step.kind), {})
+        if step.strength in files:
+            raise ScoresError(
+                f"{path}: the same model and disturbance as {files[step.strength][0]}; give one"
+            )
+        files[step.strength] = path, scores
+    clean = {name: _point(tests[name], None, seed, rounds) for name in {name for name, _ in swept}}
     return [
         Sweep(
             model=name,
             kind=kind,
             unit=about.unit,
             split=tests[name].made_by.split,
-            points=(clean[name], *_points(found[name, kind], about.strengths, seed, rounds)),
+            points=(clean[name], *_points(swept[name, kind], about.strengths, seed, rounds)),
         )
         for kind, about in KINDS.items()
         for name in tests
-        if (name, kind) in found
+        if (name, kind) in swept
     ]
 
 
@@ -80,26 +82,26 @@ def check_undisturbed(scores: Scores, path: Path) -> None:
     Raises:
         ScoresError: the pictures were disturbed.
     """
-    if (how := scores.made_by.disturbance) is not None:
+    if (step := scores.made_by.disturbance) is not None:
         raise ScoresError(
-            f"{path}: scores of disturbed pictures ({how.kind} {how.strength:g}); give them by --robustness"
+            f"{path}: scores of disturbed pictures ({step.kind} {step.strength:g}); give them by --robustness"
         )
 
 
-def drawn(found: Sequence[Sweep], looks: Mapping[str, tuple[str, bool]]) -> list[str]:
-    """Returns one drawing per kind as SVG, all on one scale; `looks` is name to (colour, is a baseline)."""
-    if not found:
+def draw_sweeps(swept: Sequence[Sweep], styles: Mapping[str, tuple[str, bool]]) -> list[str]:
+    """Returns one drawing per kind as SVG, all on one scale; `styles` is name to (colour, is a baseline)."""
+    if not swept:
         return []
-    floor = min(point.value if point.low is None else point.low for sweep in found for point in sweep.points)
+    floor = min(point.value if point.low is None else point.low for sweep in swept for point in sweep.points)
     drawings = []
     for kind, about in KINDS.items():
         places: list[float | None] = [None, *about.strengths]
         lines = [
             Decline(
-                *looks[each.model],
+                *styles[each.model],
                 [(places.index(point.strength), point.value, point.low, point.high) for point in each.points],
             )
-            for each in found
+            for each in swept
             if each.kind == kind
         ]
         ticks = ["none", *(f"{strength:g}" for strength in about.strengths)]
@@ -108,18 +110,18 @@ def drawn(found: Sequence[Sweep], looks: Mapping[str, tuple[str, bool]]) -> list
     return drawings
 
 
-def _known(path: Path, scores: Scores) -> Disturbance:
-    how = scores.made_by.disturbance
-    if how is None:
+def _step_of(path: Path, scores: Scores) -> Disturbance:
+    step = scores.made_by.disturbance
+    if step is None:
         raise ScoresError(
             f"{path}: scores of pictures as they are; --robustness takes those of disturbed ones"
         )
-    if how.kind not in KINDS or how.strength not in KINDS[how.kind].strengths:
-        raise ScoresError(f"{path}: {how.kind} {how.strength:g} is no step of the sweep; evaluate it again")
-    return how
+    if step.kind not in KINDS or step.strength not in KINDS[step.kind].strengths:
+        raise ScoresError(f"{path}: {step.kind} {step.strength:g} is no step of the sweep; evaluate it again")
+    return step
 
 
-def _whose(path: Path, scores: Scores, tests: Mapping[str, Scores]) -> str:
+def _model_of(path: Path, scores: Scores, tests: Mapping[str, Scores]) -> str:
     """Returns the name of the reported model that the scores are of."""
     plain = scores.made_by.model_copy(update={"disturbance": None})
     mine = [name for name, test in tests.items() if test.made_by == plain]

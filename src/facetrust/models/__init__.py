@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from facetrust import registry
 from facetrust.errors import FacetrustError, ModelError
+from facetrust.models._efficientnet_names import timm_name
 from facetrust.models._inside import Inside, attention_of, look_inside
 from facetrust.models._output import Classes, Embedding, Score, kind_of
 from facetrust.models._torchvision import make_torchvision_importable
@@ -37,6 +38,7 @@ __all__ = [
     "mean_logits",
     "over_crops",
     "save_checkpoint",
+    "timm_name",
 ]
 
 WEIGHTS, CARD, RECIPE = "model.safetensors", "card.json", "recipe.yaml"

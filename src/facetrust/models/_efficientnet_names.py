@@ -27,7 +27,7 @@ _LATER = _SQUEEZE | {
 }
 
 
-def in_timm(name: str, blocks: Sequence[int] = B0) -> str:
+def timm_name(name: str, blocks: Sequence[int] = B0) -> str:
     """Returns timm's name of a tensor, such as `blocks.2.0.bn1.weight` for `_blocks.3._bn0.weight`.
 
     Any other name, timm's own included, is returned as it is.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.models._cosine import Cosine
-from facetrust.models._efficientnet_names import in_timm
+from facetrust.models._efficientnet_names import timm_name
 from facetrust.models._output import Score
 from facetrust.models._pretrained import fill, read_weights
 from facetrust.models._torchvision import make_torchvision_importable
@@ -179,7 +179,7 @@ def _fill(backbone: nn.Module, path: Path, name: str) -> None:
     named = backbone.pretrained_cfg.get("classifier") or ()  # type: ignore[operator,union-attr]
     heads = (named,) if isinstance(named, str) else named
     blocks = [len(stage) for stage in getattr(backbone, "blocks", ()) if isinstance(stage, nn.Sequential)]
-    found = {in_timm(key, blocks): value for key, value in read_weights(path).items()}
+    found = {timm_name(key, blocks): value for key, value in read_weights(path).items()}
     kept = {key: value for key, value in found.items() if key.rpartition(".")[0] not in heads}
     fill(backbone, kept, f"{path}: is not a timm/{name}")
 

@@ -15,7 +15,7 @@ from facetrust.errors import MissingExtra, UsageError
 from facetrust.profile._bands import Quantity, band
 from facetrust.profile._memory import peak_memory
 from facetrust.profile._network import Size, Text
-from facetrust.profile._subject import Engine, Subject, open_subjects
+from facetrust.profile._subject import Engine, Subject, is_exported, open_subjects
 from facetrust.profile._timing import take_turns
 from facetrust.records import Record
 
@@ -97,15 +97,16 @@ def profile(
     Two models run turn by turn in one process, on random images.
 
     Args:
-        model: a run folder, an .onnx file (ONNX Runtime only), or a name that `create_model` takes,
-            as `NAME:KEY=VALUE,...` with settings; it is freshly initialised, for weights cost nothing.
+        model: a run folder, an .onnx file or a bundled model's name (ONNX Runtime only), or a name that
+            `create_model` takes, as `NAME:KEY=VALUE,...` with settings; it is freshly initialised, for
+            weights cost nothing.
         vs: the model to hold it against, a teacher as a rule.
         size: (height, width); by default the card's or the file's, for a bare name 224x224.
         rounds: timed calls of each, fewer where `budget` seconds end first (at least 3).
         memory: also start a process per model and engine to measure its peak memory.
 
     Raises:
-        UsageError: an argument is wrong, or the network does not take the size.
+        UsageError: an argument is wrong, no such name, or the network does not take the size.
         ModelError: a model cannot be read, or its products cannot be counted.
         ExportError: a network cannot be handed to ONNX Runtime; leave that engine out.
     """
@@ -118,7 +119,9 @@ def profile(
             open_subjects(name, wanted, size=size, threads=threads, scratch=Path(scratch)) for name in names
         ]
         shared = [
-            engine for engine in wanted if all(any(s.engine == engine for s in found) for found in opened)
+            engine
+            for engine in wanted
+            if all(any(s.engine == engine for s in subjects) for subjects in opened)
         ]
         if not shared:
             raise UsageError(
@@ -126,7 +129,8 @@ def profile(
             )
         for engine in shared:
             ours, theirs = (
-                [s for s in found if s.engine == engine] for found in (opened[0], opened[1] if vs else [])
+                [s for s in subjects if s.engine == engine]
+                for subjects in (opened[0], opened[1] if vs else [])
             )
             both = [*ours, *theirs]
             rows, times = _measure(both, sorted(set(batches)), rounds, threads, budget, memory=memory)
@@ -198,26 +202,26 @@ def _peak(subject: Subject, threads: int) -> int | None:
 
 
 def _ratios(ours: Profile, theirs: Profile, times: dict[int, NDArray[np.float64]]) -> list[Ratio]:
-    found: list[tuple[Quantity, float, int | None]] = [
+    figures: list[tuple[Quantity, float, int | None]] = [
         ("parameters", ours.parameters / max(1, theirs.parameters), None),
         ("macs", ours.macs / max(1, theirs.macs), None),
         ("latency", float(np.median(times[1][0] / times[1][1])), None),
     ]
     for batch in ours.throughput:
-        found.append(("throughput", float(np.median(times[batch][1] / times[batch][0])), batch))
+        figures.append(("throughput", float(np.median(times[batch][1] / times[batch][0])), batch))
     if ours.peak_memory and theirs.peak_memory:
-        found.append(("memory", ours.peak_memory / theirs.peak_memory, None))
+        figures.append(("memory", ours.peak_memory / theirs.peak_memory, None))
     shared = {"engine": ours.engine, "text": theirs.text or ours.text}
     return [
         Ratio(quantity=quantity, ratio=ratio, batch=batch, band=band(quantity, ratio), **shared)
-        for quantity, ratio, batch in found
+        for quantity, ratio, batch in figures
     ]
 
 
 @contextmanager
 def _torch_threads(threads: int, names: list[str]) -> Iterator[None]:
-    """Sets torch's threads, unless there are only .onnx files; those are profiled without torch."""
-    if all(name.endswith(".onnx") for name in names):
+    """Sets torch's threads, unless all models are exported; those are profiled without torch."""
+    if all(is_exported(name) for name in names):
         yield
         return
     try:

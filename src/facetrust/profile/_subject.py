@@ -1,4 +1,4 @@
-"""What is profiled: a run folder, a network's name or an .onnx file, ready to run in one engine."""
+"""What is profiled: a run folder, an .onnx file or a name, ready to run in one engine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from facetrust.errors import ModelError, UsageError
+from facetrust.model_file import bundled, card_inside, locate, open_session
 from facetrust.profile import _onnx_macs, _torch_macs
 from facetrust.profile._network import USUAL, Opened, Size, Text, forms_of, open_network
 
@@ -44,7 +45,7 @@ class Subject:
 def open_subjects(
     model: str, engines: tuple[Engine, ...], *, size: Size | None, threads: int, scratch: Path
 ) -> list[Subject]:
-    """Returns the model in each engine that can run it; an .onnx file is run by ONNX Runtime only.
+    """Returns the model in each engine that can run it; an .onnx file or bundled model by ONNX Runtime only.
 
     A network with a text tower comes in two forms in torch. In a graph its sentences are constants,
     so that ONNX Runtime has the form with cached text only.
@@ -53,25 +54,30 @@ def open_subjects(
         UsageError: no engine is left, or the network does not take the size.
         ModelError: missing or damaged.
     """
-    if model.endswith(".onnx"):
+    if is_exported(model):
         if "onnxruntime" not in engines:
             raise UsageError(
                 f"{model}: an .onnx file is run by onnxruntime; asked for was {', '.join(engines)}"
             )
-        return [_onnx_subject(model, Path(model), size=size, threads=threads)]
+        return [_onnx_subject(model, locate(model), size=size, threads=threads)]
     opened = open_network(model, size)
     forms = forms_of(opened.network)
-    found = []
+    subjects: list[Subject] = []
     for engine in engines:
         if engine == "torch":
-            found += [_torch_subject(model, opened._replace(network=forms[text]), text) for text in forms]
+            subjects += [_torch_subject(model, opened._replace(network=forms[text]), text) for text in forms]
         else:
             text = list(forms)[-1]
             path = _traced(model, forms[text], opened.size, scratch)
-            found.append(
+            subjects.append(
                 _onnx_subject(model, path, size=opened.size, threads=threads, crops=opened.crops, text=text)
             )
-    return found
+    return subjects
+
+
+def is_exported(model: str) -> bool:
+    """Whether a model is an .onnx file or a bundled name, not a run folder or a network's name."""
+    return not Path(model).is_dir() and (model.endswith(".onnx") or model in bundled())
 
 
 def _torch_subject(model: str, opened: Opened, text: Text | None) -> Subject:
@@ -122,15 +128,14 @@ def _onnx_subject(
 ) -> Subject:
     import onnx
 
-    from facetrust.model_file import open_session
-
-    session = open_session(_existing(path), threads=threads)
+    session = open_session(path, threads=threads)
     graph = onnx.load(str(path))
     (entry, *others) = session.get_inputs()
     if others or len(entry.shape) != 4 or entry.type != "tensor(float)":
         raise ModelError(
             f"{path}: needs one float input (B, 3, h, w); it has {[i.name for i in session.get_inputs()]}"
         )
+    card = card_inside(session, str(path))
     batch, *rest = (side if isinstance(side, int) else None for side in entry.shape)
     height, width = size or USUAL
     shape = (rest[0] or 3, rest[1] or height, rest[2] or width)
@@ -145,28 +150,13 @@ def _onnx_subject(
         source=str(path),
         engine="onnxruntime",
         size=shape[1:],
-        crops=crops or _crops_of(graph),
+        crops=crops or (len(card.preprocessing.margins) if card else 1),
         parameters=_onnx_macs.count_parameters(graph),
         macs=_onnx_macs.count_macs(graph, (1, *shape)),
         bytes=path.stat().st_size,
         fixed_batch=batch,
         run=run,
     )
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    return path
-
-
-def _crops_of(graph: Any) -> int:
-    """Returns how many crops of a face the card in a file asks for; 1 without a card."""
-    from facetrust.model_file import KEY
-    from facetrust.records import ModelCard
-
-    text = {entry.key: entry.value for entry in graph.metadata_props}.get(KEY)
-    return len(ModelCard.from_json(text, "the card inside").preprocessing.margins) if text else 1
 
 
 def _images(batch: int, size: Size, *, channels: int = 3) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -1,10 +1,10 @@
-"""One file a protocol: who fits the threshold, who is reported, and what must never be the same.
+"""One file per protocol: who fits the threshold, who is reported, and what must never be the same.
 
 A protocol takes scores (never a model) and returns a `Judgement`, which `report` renders.
 """
 
-from facetrust.protocols._as_published import CHOSEN, AsPublished, as_published
-from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, clusters_of
+from facetrust.protocols._as_published import CHOSEN, PUBLISHED_COLUMNS, AsPublished, as_published
+from facetrust.protocols._judgement import Column, Figure, Judgement, Level, SpeciesFigures, clusters_of
 from facetrust.protocols._literature import Published, published_for
 from facetrust.protocols._over_seeds import OverSeeds, Spread, over_seeds
 from facetrust.protocols._threshold import check_apart, fit_threshold
@@ -12,7 +12,9 @@ from facetrust.protocols._videos import RuleFigures, VideoRule, by_media, choose
 
 __all__ = [
     "CHOSEN",
+    "PUBLISHED_COLUMNS",
     "AsPublished",
+    "Column",
     "Figure",
     "Judgement",
     "Level",

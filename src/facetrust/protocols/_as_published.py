@@ -10,11 +10,22 @@ from facetrust.errors import MetricError, ProtocolError
 from facetrust.metrics import checked
 from facetrust.metrics.auc import auc
 from facetrust.metrics.tpr_at_fpr import tpr_at_fpr
-from facetrust.protocols._judgement import Figure, Unit
+from facetrust.protocols._judgement import Column, Figure, Unit
 from facetrust.protocols._videos import by_media
 from facetrust.records import Record, Scores
 
 CHOSEN = "threshold and checkpoint chosen on test; for comparison with published rows only"
+PUBLISHED_COLUMNS = (
+    Column(metric="hter", title="HTER", higher_is_better=False),
+    Column(metric="auc", title="AUC", percent=False, higher_is_better=True),
+    Column(
+        metric="tpr@fpr=1% (live)",
+        title="TPR @ FPR 1\N{NO-BREAK SPACE}% (live positive)",
+        higher_is_better=True,
+    ),
+    Column(metric="far", title="FAR", higher_is_better=False),
+    Column(metric="frr", title="FRR", higher_is_better=False),
+)
 _STEPS = 10_000
 
 

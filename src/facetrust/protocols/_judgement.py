@@ -10,7 +10,21 @@ from numpy.typing import NDArray
 from facetrust.protocols._videos import VideoRule
 from facetrust.records import Provenance, Record, Scores, Threshold
 
-Unit = Literal["row", "medium"]
+Unit = Literal["row", "medium", "pair"]
+
+
+class Column(Record):
+    """How a report shows one metric.
+
+    percent: written in percent, otherwise as it is with four digits. higher_is_better: none where neither
+    direction is, so that no model is marked as the best. meaning: a sentence for the page's last section.
+    """
+
+    metric: str
+    title: str
+    percent: bool = True
+    higher_is_better: bool | None = None
+    meaning: str = ""
 
 
 class Figure(Record):
@@ -32,16 +46,22 @@ class SpeciesFigures(Record):
 
 
 class Level(Record):
-    """The figures for single rows (images, frames) or for media (videos: one score by `video_rule`)."""
+    """The figures for rows (images, frames), for media (videos: one score by `video_rule`) or for pairs.
+
+    count: how many rows, media or pairs were measured. bona_fide, attacks: how many of them have label 0
+    and label 1; none where there are no labels. threshold: none where nothing is decided, and then no
+    curves are drawn. species: figures per attack species, if there are any.
+    """
 
     unit: Unit
-    bona_fide: int
-    attacks: int
+    count: int
+    bona_fide: int | None = None
+    attacks: int | None = None
     clusters: int
     clustered_by: str
-    threshold: Threshold
+    threshold: Threshold | None = None
     figures: tuple[Figure, ...]
-    species: tuple[SpeciesFigures, ...]
+    species: tuple[SpeciesFigures, ...] = ()
     video_rule: VideoRule | None = None
 
     def figure(self, metric: str) -> Figure:
@@ -52,15 +72,24 @@ class Level(Record):
 
 
 class Judgement(Record):
-    """What a protocol says of one model: figures per level, and what they rest on."""
+    """What a protocol says of one model: figures per level, what they rest on, and how a report shows them.
+
+    rule, fitted_on: how and on what the thresholds were chosen; empty where a protocol chooses none.
+    columns: the metrics of the report's tables in order; the first one is the headline figure.
+    errors: names of the two error rates that are drawn as curves, that of label 1 first.
+    compare_as_published: whether `as_published` figures of the same scores can stand beside these.
+    """
 
     protocol: str
-    rule: str
+    rule: str = ""
     made_by: Provenance
-    fitted_on: Provenance
+    fitted_on: Provenance | None = None
     seed: int
     rounds: int
     levels: tuple[Level, ...]
+    columns: tuple[Column, ...]
+    errors: tuple[str, str] = ("miss rate", "false alarm rate")
+    compare_as_published: bool = False
     notes: tuple[str, ...] = ()
 
 

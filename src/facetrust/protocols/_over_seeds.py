@@ -47,7 +47,7 @@ def over_seeds(
     for at, judgement in enumerate(judgements):
         made_by = judgement.made_by
         runs.setdefault((made_by.model, made_by.version.partition("+")[0]), []).append(at)
-    found: list[OverSeeds] = []
+    groups: list[OverSeeds] = []
     for (model, version), places in runs.items():
         seeds = [judgements[at].made_by.seed for at in places]
         known = tuple(seed for seed in seeds if seed is not None)
@@ -56,22 +56,22 @@ def over_seeds(
         name = f"{model}@{version}"
         for levels in zip(*(judgements[at].levels for at in places), strict=True):
             figures = spread([level.figures for level in levels])
-            found.append(
+            groups.append(
                 OverSeeds(model=name, seeds=known, mode="honest", unit=levels[0].unit, figures=figures)
             )
         theirs = [published[at] for at in places] if published else []
-        if all_said := [each for each in theirs if each is not None]:
-            figures, unit = spread([each.figures for each in all_said]), all_said[0].unit
-            found.append(OverSeeds(model=name, seeds=known, mode="as-published", unit=unit, figures=figures))
-    return tuple(found)
+        if measured := [each for each in theirs if each is not None]:
+            figures, unit = spread([each.figures for each in measured]), measured[0].unit
+            groups.append(OverSeeds(model=name, seeds=known, mode="as-published", unit=unit, figures=figures))
+    return tuple(groups)
 
 
 def spread(runs: Sequence[Sequence[Figure]]) -> tuple[Spread, ...]:
     """Returns the spread of each metric over runs that have the same metrics in the same order."""
-    found = []
+    spreads = []
     for figures in zip(*runs, strict=True):
         values = [figure.value for figure in figures if figure.value is not None]
-        found.append(
+        spreads.append(
             Spread(
                 metric=figures[0].metric,
                 mean=fmean(values) if values else None,
@@ -79,4 +79,4 @@ def spread(runs: Sequence[Sequence[Figure]]) -> tuple[Spread, ...]:
                 count=len(values),
             )
         )
-    return tuple(found)
+    return tuple(spreads)

@@ -39,9 +39,9 @@ class VideoRule(Record):
 
 
 def by_media(scores: Scores, rule: str = "mean") -> Scores:
-    """Returns one row a medium, its score made of the medium's rows by a rule, in the order of first sight.
+    """Returns one row per medium, its score made of the medium's rows by a rule, in the order of first sight.
 
-    Scores do not say which of several faces a row shows, and `prepare` cuts one face a frame: a medium
+    Scores do not say which of several faces a row shows, and `prepare` cuts one face per frame: a medium
     is one track. `efficient-vit` therefore gives what `mean` gives here; it differs over several faces.
 
     An attack made from a photo may carry the photo's name as its medium, so rows are put together
@@ -52,13 +52,13 @@ def by_media(scores: Scores, rule: str = "mean") -> Scores:
     """
     import polars as pl
 
-    how = rule_named(rule)
+    fusion = rule_named(rule)
     rows = scores.rows.with_columns(
         pl.coalesce("media", "sample").alias("_medium"), pl.col("score").fill_null(float("nan"))
     )
     first = [pl.col(name).first() for name in ("sample", "media", "subject", "domain")]
     table = rows.group_by("_medium", "label", "attack", maintain_order=True).agg(*first, pl.col("score"))
-    values = [how.of_video([how.of_track(track)]) for track in table["score"].to_list()]
+    values = [fusion.of_video([fusion.of_track(track)]) for track in table["score"].to_list()]
     return Scores(table.with_columns(pl.Series("score", values, pl.Float64)), scores.made_by)
 
 

@@ -19,6 +19,7 @@ from facetrust.metrics.ece import ece
 from facetrust.metrics.eer import eer
 from facetrust.metrics.hter import hter
 from facetrust.metrics.tpr_at_fpr import tpr_at_fpr
+from facetrust.protocols._attack_columns import attack_columns
 from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, clusters_of
 from facetrust.protocols._threshold import check_apart, check_rows_apart, fit_threshold
 from facetrust.protocols._videos import ON_DEV, VideoRule, by_media, check_rule, choose_rule
@@ -26,6 +27,7 @@ from facetrust.records import Scores, Threshold
 from facetrust.tasks import task_named
 
 _FEW = 10
+_ERRORS = ("APCER, all attacks pooled", "BPCER")
 
 
 def dev_threshold(
@@ -66,8 +68,15 @@ def dev_threshold(
         seed=seed,
         rounds=rounds,
         levels=tuple(levels),
+        columns=attack_columns(test.made_by.task),
+        errors=_ERRORS,
+        compare_as_published=task_named(test.made_by.task).as_published and _are_probabilities(test),
         notes=(*_notes(test, dev, levels[0]), *_too_few(levels[-1].video_rule, test.made_by.task)),
     )
+
+
+def _are_probabilities(scores: Scores) -> bool:
+    return bool(scores.scores.min() >= 0 and scores.scores.max() <= 1)
 
 
 def _check_pair(test: Scores, dev: Scores) -> None:
@@ -104,6 +113,7 @@ def _level(unit: Any, test: Scores, dev: Scores, rule: str, seed: int, rounds: i
         raise MetricError(f"{test.made_by.split} scores of {test.made_by.model}: {error}") from None
     return Level(
         unit=unit,
+        count=len(test),
         bona_fide=int((test.labels == 0).sum()),
         attacks=int(test.labels.sum()),
         clusters=len(set(clusters)),
@@ -128,7 +138,7 @@ def _figures(measure: Callable[..., Figure], test: Scores, threshold: float) -> 
         measure("bpcer@apcer=1%", bpcer_at_apcer, labels, scores, apcer=0.01, species=species),
         measure("bpcer@apcer=5%", bpcer_at_apcer, labels, scores, apcer=0.05, species=species),
     ]
-    if scores.min() >= 0 and scores.max() <= 1:
+    if _are_probabilities(test):
         return (*figures, measure("ece", ece, labels, scores))
     return (*figures, Figure(metric="ece", value=None))
 
@@ -138,7 +148,7 @@ def _species(
 ) -> tuple[SpeciesFigures, ...]:
     labels, scores = test.labels, test.scores
     names = np.array([UNNAMED if name is None else name for name in test.column("attack")])
-    found = []
+    species_figures = []
     for name in sorted(set(names[labels == 1])):
         rows = (labels == 0) | (names == name)
         measure = partial(
@@ -149,7 +159,7 @@ def _species(
             seed=seed,
             rounds=rounds,
         )
-        found.append(
+        species_figures.append(
             SpeciesFigures(
                 species=str(name),
                 rows=int((labels[rows] == 1).sum()),
@@ -157,7 +167,7 @@ def _species(
                 auc=measure("auc", auc),
             )
         )
-    return tuple(found)
+    return tuple(species_figures)
 
 
 def _measured(

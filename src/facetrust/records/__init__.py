@@ -5,7 +5,7 @@ recognition, the same person. A decision is `score >= threshold`.
 """
 
 from facetrust.records.cards import Fill, ModelCard, Preprocessing, Result, Threshold
-from facetrust.records.files import sha256_of, write_text, write_whole
+from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
 from facetrust.records.reports import CheckReport, Embedding, Face, Parts, Timeline, Verdict, VideoSummary
 from facetrust.records.samples import Box, Disturbance, Point, Provenance, Record, Sample, Split
 from facetrust.records.scores import Scores
@@ -33,5 +33,6 @@ __all__ = [
     "VideoSummary",
     "sha256_of",
     "write_text",
+    "write_unreadable",
     "write_whole",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +35,19 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_unreadable(
+    path: Path, rows: Sequence[tuple[str, str]], *, columns: tuple[str, str] = ("sample", "reason")
+) -> Path | None:
+    """Returns `path`, a CSV file with one row per picture that could not be used, and why; None without rows.
+
+    An older file of that name is removed where there are no rows.
+    """
+    if not rows:
+        path.unlink(missing_ok=True)
+        return None
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    write_text(path, text.getvalue())
+    return path

@@ -52,7 +52,7 @@ class Sample(Record):
 
 
 class Disturbance(Record):
-    """What was done to pictures before they were scored, and how strongly (`data.disturb`)."""
+    """What was done to pictures before they were scored, and how strongly (`data.augment.disturb`)."""
 
     kind: str
     strength: float

@@ -19,6 +19,8 @@ class Task(Record):
     negative, positive: the two decisions, of label 0 and 1 (empty where the output is no score).
     positive_means: what a higher score speaks for, as in "more likely an attack".
     distrusts: whether the positive decision makes `trusted` false.
+    as_published: whether published works choose threshold and checkpoint on test, so that a report measures
+    that way too, beside its own figures.
     protocol: name of the protocol that a report uses if none is asked for.
     bundled: name of the model that comes with the package, if there is one.
     """
@@ -32,6 +34,7 @@ class Task(Record):
     positive: str = ""
     positive_means: str = ""
     distrusts: bool = False
+    as_published: bool = False
     protocol: str = "dev-threshold"
     bundled: str | None = None
 

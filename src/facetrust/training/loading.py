@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from facetrust.data.dataset import FaceData, absolute, collate
-from facetrust.data.manifest import Manifest
+from facetrust.data.dataset import FaceData, collate
+from facetrust.data.manifest import Manifest, absolute
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
 from facetrust.data.targets import Target
 from facetrust.errors import ManifestError, UsageError

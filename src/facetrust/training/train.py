@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
 import logging
 import warnings
@@ -20,7 +19,7 @@ from facetrust.data.sampler import EpochSampler, GroupSampler
 from facetrust.data.targets import target_of
 from facetrust.errors import UnknownName, UsageError
 from facetrust.protocols import fit_threshold
-from facetrust.records import ModelCard, Result, Threshold, sha256_of, write_text, write_whole
+from facetrust.records import ModelCard, Result, Threshold, sha256_of, write_text, write_unreadable
 from facetrust.tasks import task_named
 from facetrust.training.assembly import Assembly, assemble
 from facetrust.training.distillation import Distill
@@ -108,7 +107,8 @@ def train(
     if getattr(trainer, "interrupted", False):
         raise KeyboardInterrupt
     if trainer.is_global_zero:
-        _write_failed(out, learner.failed)
+        if unreadable := write_unreadable(out / "unreadable.csv", sorted(learner.failed.items())):
+            _log.warning("%d pictures could not be read; see %s", len(learner.failed), unreadable)
         if trainer.current_epoch >= recipe.trainer.epochs:
             _finish(out, recipe, learner, sources)
         else:
@@ -240,18 +240,6 @@ def _told(title: str, *, bar: bool) -> Iterator[Callable[[int, int], None]]:
     with Progress(disable=not bar, transient=True) as shown:
         line = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(line, completed=done, total=total)
-
-
-def _write_failed(out: Path, failed: dict[str, str]) -> None:
-    if not failed:
-        return
-    _log.warning("%d pictures could not be read; see %s", len(failed), out / "unreadable.csv")
-
-    def write(part: Path) -> None:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("sample", "reason"), *sorted(failed.items())])
-
-    write_whole(out / "unreadable.csv", write)
 
 
 def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> None:

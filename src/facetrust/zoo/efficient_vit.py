@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facetrust.errors import ModelError
-from facetrust.models._efficientnet_names import in_timm
+from facetrust.models import timm_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,7 +115,7 @@ def _renamed(found: Mapping[str, Tensor], table: tuple[tuple[str, str], ...]) ->
     weights = {}
     for name, value in found.items():
         before, trunk, within = name.rpartition("efficient_net.")
-        key = f"{before}{trunk}{in_timm(within)}" if trunk else name
+        key = f"{before}{trunk}{timm_name(within)}" if trunk else name
         for pattern, ours in table:
             key = re.sub(pattern, ours, key)
         weights[key] = value

@@ -9,6 +9,8 @@ from facetrust.data.audit.probes import (
     Logistic,
     fit_logistic,
     laplacian,
+    probe_values,
+    probed_face,
     saturation,
     separation,
     spectrum,
@@ -115,6 +117,26 @@ def test_a_chance_is_the_logistic_function_and_stays_telling_where_that_would_ro
     assert np.all(np.diff(found) > 0)
     assert found.min() > 0
     assert found.max() < 1
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((5, 7, 20, 30), (7, 37), (5, 25)),
+        ((4.6, 7.4, 19.7, 30.2), (7, 37), (5, 25)),
+        ((-3, 50, 20, 30), (50, 60), (0, 17)),
+        ((30, -2.2, 20, 90), (0, 60), (30, 44)),
+        ((42, 7, 20, 30), (0, 60), (0, 44)),
+        ((500, 7, 20, 30), (0, 60), (0, 44)),
+        ((-500, -700, 20, 30), (0, 60), (0, 44)),
+    ],
+)
+def test_the_probed_face_is_the_box_as_far_as_it_lies_inside(box, rows, columns) -> None:
+    image = noise()
+    expected = image[slice(*rows), slice(*columns)]
+    assert np.array_equal(probed_face(image, box), expected)
+    for name, values in probe_values(image, box).items():
+        assert np.array_equal(values, np.atleast_1d(PROBES[name](np.ascontiguousarray(expected))))
 
 
 @pytest.mark.real

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facetrust.data.audit._near import look_hash, thumbnail
-from facetrust.data.audit.probes import PROBES
-from facetrust.imaging import Pixels, decode_image, read_bytes
+from facetrust.data.audit.probes import probe_values
+from facetrust.imaging import box_of, decode_image, read_bytes
 from facetrust.records import Sample
 
 
@@ -47,7 +47,6 @@ def facts_of(sample: Sample, path: Path) -> Facts:
     with Image.open(io.BytesIO(data)) as picture:
         kind = str(picture.format)
         tables = jpeg_signature(picture)
-    face = _face(sample, image)
     return Facts(
         digest=hashlib.sha256(data).hexdigest(),
         look=look_hash(image),
@@ -57,7 +56,7 @@ def facts_of(sample: Sample, path: Path) -> Facts:
         kind=kind,
         tables=tables,
         pattern=name_pattern(path.name),
-        probes={name: np.atleast_1d(probe(face)).astype(np.float64) for name, probe in PROBES.items()},
+        probes=probe_values(image, box_of(sample, image)),
     )
 
 
@@ -73,11 +72,3 @@ def jpeg_signature(picture: Image.Image) -> str:
 def name_pattern(name: str) -> str:
     """Returns a file's name with each run of digits as `#`, in small letters."""
     return re.sub(r"\d+", "#", name.lower())
-
-
-def _face(sample: Sample, image: Pixels) -> Pixels:
-    if sample.x is None or sample.y is None or sample.w is None or sample.h is None:
-        return image
-    left, top = max(0, round(sample.x)), max(0, round(sample.y))
-    face = image[top : max(0, round(sample.y + sample.h)), left : max(0, round(sample.x + sample.w))]
-    return np.ascontiguousarray(face) if min(face.shape[:2]) >= 3 else image

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.imaging import Pixels
+from facetrust.records import Box
 
 Values = NDArray[np.float64]
 
 BINS = 16
+_LEAST = 3  # Pixels a side: a smaller crop has no texture.
 _SURE = 20  # Log odds: 1 in 500 million.
 _WINDOW = 256  # Pixels: a larger crop is looked at through its middle, for speed.
 
@@ -52,6 +54,27 @@ PROBES: dict[str, Callable[[Pixels], float | Values]] = {
     "saturation": saturation,
     "spectrum": spectrum,
 }
+
+
+def probed_face(image: Pixels, box: Box) -> Pixels:
+    """Returns the part of a picture that probes measure: the face's box itself, without a model's margin.
+
+    A box that reaches outside is cut at the picture's edge; the whole picture is returned where less than
+    3 pixels a side are left of it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box: x, y, w, h in pixels.
+    """
+    left, top, width, height = (round(side) for side in box)
+    face = image[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)]
+    return np.ascontiguousarray(face) if min(face.shape[:2]) >= _LEAST else image
+
+
+def probe_values(image: Pixels, box: Box) -> dict[str, Values]:
+    """Returns each probe's values (d,) of the face at `box` in a picture (H, W, 3) uint8 RGB."""
+    face = probed_face(image, box)
+    return {name: np.atleast_1d(np.asarray(probe(face), np.float64)) for name, probe in PROBES.items()}
 
 
 def separation(labels: NDArray[np.int64], values: Values) -> float:

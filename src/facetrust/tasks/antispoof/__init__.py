@@ -9,5 +9,6 @@ TASK = Task(
     positive="attack",
     positive_means="an attack",
     distrusts=True,
+    as_published=True,
     bundled="antispoof-tiny",
 )

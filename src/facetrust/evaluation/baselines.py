@@ -1,0 +1,71 @@
+"""Trivial baselines: a logistic regression on each probe of a face, fitted and scored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from facetrust.data.audit.probes import PROBES, Logistic, Values, fit_logistic, probe_values
+from facetrust.data.manifest import Manifest, absolute
+from facetrust.errors import ImageError
+from facetrust.evaluation.scorers import Answer, Reader
+from facetrust.imaging import box_of, read_image
+from facetrust.records import Sample
+
+_log = logging.getLogger("facetrust")
+
+
+class Baseline(NamedTuple):
+    """A logistic regression on one probe, and the hash of the manifest that it was fitted on."""
+
+    model: Logistic
+    manifest: str
+
+
+def fit_baselines(manifest: Manifest) -> dict[str, Baseline]:
+    """Returns one baseline per probe, fitted on the train rows; none where these have one label only."""
+    if {row.label for row in manifest.samples() if row.split == "train"} != {0, 1}:
+        _log.warning(
+            "no baselines: %s has not both labels in train; name another to fit them on", manifest.source
+        )
+        return {}
+    rows = absolute(manifest.only("train").samples(), manifest.root)
+    values = measure(rows, read_image)
+    readable = [each for each in values if each is not None]
+    labels = np.array([row.label for row, each in zip(rows, values, strict=True) if each is not None])
+    return {
+        probe: Baseline(fit_logistic(np.stack([each[probe] for each in readable]), labels), manifest.hash)
+        for probe in PROBES
+    }
+
+
+def score_baselines(
+    baselines: Mapping[str, Baseline], rows: Sequence[Sample], read: Reader
+) -> dict[str, list[Answer]]:
+    """Returns each baseline's answers, one per row: the chance of an attack, or an error where unreadable."""
+    values = measure(rows, read)
+    return {
+        probe: [_answer(baseline, probe, each) for each in values] for probe, baseline in baselines.items()
+    }
+
+
+def measure(rows: Sequence[Sample], read: Reader) -> list[dict[str, Values] | None]:
+    """Returns every probe's values (d,) of each row's face; None for a picture that cannot be read."""
+    return [_values(row, read) for row in rows]
+
+
+def _values(row: Sample, read: Reader) -> dict[str, Values] | None:
+    try:
+        image = read(row.path)
+    except ImageError:
+        return None
+    return probe_values(image, box_of(row, image))
+
+
+def _answer(baseline: Baseline, probe: str, values: Mapping[str, Values] | None) -> Answer:
+    if values is None:
+        return ImageError("unreadable")
+    return float(baseline.model.probability(values[probe][None])[0])
