@@ -40,7 +40,11 @@ def real_data() -> Path:
     if not unpack.is_file():
         pytest.skip("no real data: set FACETRUST_DATA to a folder with the unpacked sets")
     folder = Path(tempfile.gettempdir()) / f"facetrust-data-{os.getuid()}"
-    subprocess.run([unpack, folder], check=True)
+    import fcntl
+
+    with folder.with_suffix(".lock").open("w") as lock:  # Tests run in several processes.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([unpack, folder], check=True)
     return folder
 
 

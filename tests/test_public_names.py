@@ -10,7 +10,7 @@ import pytest
 
 import facetrust
 
-COSTLY = {"torch", "numpy", "cv2", "polars", "pydantic", "onnx", "onnxruntime", "lightning", "timm", "PIL"}
+COSTLY = {"torch", "numpy", "cv2", "polars", "pydantic", "onnx", "onnxruntime", "timm", "PIL", "rich"}
 
 
 def loaded_after(code: str) -> set[str]:
@@ -47,6 +47,13 @@ def test_import_loads_nothing_costly():
     loaded = loaded_after("import facetrust")
     assert "facetrust" in loaded
     assert not loaded & COSTLY
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "--help"], ["data", "--help"]])
+def test_help_loads_nothing_costly(arguments):
+    loaded = loaded_after(f"from facetrust.cli import main; assert main({arguments!r}) == 0")
+    assert "typer" in loaded
+    assert not loaded & (COSTLY - {"pydantic"})  # Typer itself needs it for a command's arguments.
 
 
 def test_records_come_without_the_runtime():

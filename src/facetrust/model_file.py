@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetrust.errors import ModelError, UnknownName, first_line
+from facetrust.errors import MissingExtra, ModelError, UnknownName, first_line
 from facetrust.records import ModelCard, sha256_of, write_text, write_whole
 
 if TYPE_CHECKING:
@@ -137,9 +137,12 @@ def read(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
 
     Raises:
         ModelError: missing, not ONNX, without a card, or not the file that the card beside it names.
+        MissingExtra: the onnx package is not installed; `open_model` does without it.
     """
-    import onnx
-
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise MissingExtra("onnx", "train") from None
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such file")

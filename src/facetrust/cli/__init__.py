@@ -18,7 +18,8 @@ from facetrust.errors import FacetrustError, MissingExtra
 
 # What Typer raises for wrong usage; it has no public name for it, and its home has moved before.
 _WrongUsage: Any = typer.BadParameter.__mro__[2]
-_EXTRA_OF = {"matplotlib": "report", "jinja2": "report", "skimage": "demo"}  # All else is for training.
+# All else is for training.
+_EXTRA_OF = {"polars": "data", "matplotlib": "report", "jinja2": "report", "skimage": "demo"}
 
 app = typer.Typer(
     name="facetrust",

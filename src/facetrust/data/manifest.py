@@ -9,11 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-import polars as pl
-
 from facetrust.data.targets import label_number
-from facetrust.errors import ManifestError
+from facetrust.errors import ManifestError, MissingExtra
 from facetrust.records import Sample, Split, write_whole
+
+try:
+    import polars as pl
+except ModuleNotFoundError:
+    raise MissingExtra("polars", "data") from None
 
 SUFFIXES = (".parquet", ".csv")
 REQUIRED = ("path", "label", "split")

@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facetrust.errors import ModelError
+from facetrust.faces import _onnx_writer as writer
 from facetrust.faces._mtcnn_weights import SHA256, Arrays, read_weights
 from facetrust.model_file import open_session
 from facetrust.records import write_whole
 
 if TYPE_CHECKING:
-    import onnx
     import onnxruntime as ort
 
-_VERSION = 1  # Counts changes of the graphs, so that an old cache is not used.
+_VERSION = 2  # Counts changes of the graphs, so that an old cache is not used.
 # Per convolution, what follows: (kernel of the max pooling, its padding) or nothing.
 _POOLS: dict[str, tuple[tuple[int, str] | None, ...]] = {
     "pnet": ((2, "SAME_UPPER"), None, None),
@@ -31,6 +31,7 @@ _POOLS: dict[str, tuple[tuple[int, str] | None, ...]] = {
 }
 _INPUTS: dict[str, tuple[str | int, str | int]] = {"pnet": ("h", "w"), "rnet": (24, 24), "onet": (48, 48)}
 _HEADS = {"pnet": ("offsets", "face"), "rnet": ("offsets", "face"), "onet": ("offsets", "points", "face")}
+_SIDES = {"offsets": 4, "points": 10, "face": 2}
 
 
 def open_net(net: str, *, threads: int = 1) -> ort.InferenceSession:
@@ -49,7 +50,7 @@ def open_net(net: str, *, threads: int = 1) -> ort.InferenceSession:
             return open_session(path, threads=threads)
         except ModelError:
             pass  # A damaged cache is built again.
-    model = build_net(net, read_weights(net)).SerializeToString()
+    model = build_net(net, read_weights(net))
     _keep(path, model)
     return open_session(model, threads=threads, source=f"{net} of MTCNN")
 
@@ -72,10 +73,8 @@ def _keep(path: Path, model: bytes) -> None:
         return  # Without a cache the nets are built at every start; that takes a fraction of a second.
 
 
-def build_net(net: str, arrays: Arrays) -> onnx.ModelProto:
-    """Returns the ONNX graph of one net around its arrays (kernels as height, width, in, out)."""
-    from onnx import TensorProto, helper
-
+def build_net(net: str, arrays: Arrays) -> bytes:
+    """Returns the ONNX file of one net around its arrays (kernels as height, width, in, out)."""
     graph = _Graph(arrays)
     x = "image"
     for pool in _POOLS[net]:
@@ -90,38 +89,32 @@ def build_net(net: str, arrays: Arrays) -> onnx.ModelProto:
     outputs = []
     for name in _HEADS[net]:
         head = graph.gemm(x) if dense else graph.conv(x)
-        graph.node(
-            "Softmax" if name == "face" else "Identity",
-            head,
-            out=name,
-            **({"axis": 1} if name == "face" else {}),
-        )
-        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    entry = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, *_INPUTS[net]])
-    made = helper.make_graph(graph.nodes, net, [entry], outputs, graph.constants)
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        if name == "face":
+            graph.node("Softmax", head, out=name, axis=1)
+        else:
+            graph.node("Identity", head, out=name)
+        outputs.append(writer.value(name, ["n", _SIDES[name], *([] if dense else ["rows", "columns"])]))
+    entry = writer.value("image", ["n", 3, *_INPUTS[net]])
+    made = writer.graph(net, graph.nodes, inputs=[entry], outputs=outputs, constants=graph.constants)
+    return writer.model(made, opset=17, version=8)
 
 
 class _Graph:
     """Collects nodes; each layer takes its arrays from the list in order."""
 
     def __init__(self, arrays: Arrays) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+        self.nodes: list[bytes] = []
+        self.constants: list[bytes] = []
         self._arrays = iter(arrays)
 
-    def node(self, kind: str, *inputs: str, out: str = "", **settings: Any) -> str:
-        from onnx import helper
-
+    def node(self, kind: str, *inputs: str, out: str = "", **settings: writer.Setting) -> str:
         out = out or f"x{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [out], **settings))
+        self.nodes.append(writer.node(kind, inputs, out, settings))
         return out
 
     def constant(self, array: np.ndarray) -> str:
-        from onnx import numpy_helper
-
         name = f"w{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.constants.append(writer.constant(name, array))
         return name
 
     def conv(self, x: str) -> str:

@@ -108,6 +108,7 @@ def profile(
     Raises:
         UsageError: an argument is wrong, no such name, or the network does not take the size.
         ModelError: a model cannot be read, or its products cannot be counted.
+        MissingExtra: torch is not installed, or for an .onnx file the onnx package.
         ExportError: a network cannot be handed to ONNX Runtime; leave that engine out.
     """
     wanted = _check(engines, batches, rounds, threads)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from facetrust.errors import ModelError, UsageError
+from facetrust.errors import MissingExtra, ModelError, UsageError
 from facetrust.model_file import bundled, card_inside, locate, open_session
 from facetrust.profile import _onnx_macs, _torch_macs
 from facetrust.profile._network import USUAL, Opened, Size, Text, forms_of, open_network
@@ -126,8 +126,10 @@ def _onnx_subject(
     crops: int = 0,
     text: Text | None = None,
 ) -> Subject:
-    import onnx
-
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise MissingExtra("onnx", "profile") from None
     session = open_session(path, threads=threads)
     graph = onnx.load(str(path))
     (entry, *others) = session.get_inputs()

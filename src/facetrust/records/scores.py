@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.errors import ScoresError
+from facetrust.errors import MissingExtra, ScoresError
 from facetrust.records.files import write_whole
 from facetrust.records.samples import Provenance
 
@@ -21,13 +22,16 @@ class Scores:
     """A table of scores, one row a sample, and what made it.
 
     Columns: sample, media, subject, domain, attack (strings or null), label (0 or 1), score.
+
+    Raises:
+        ScoresError: a column is missing or of the wrong kind.
+        MissingExtra: polars is not installed.
     """
 
     columns = ("sample", "media", "subject", "domain", "attack", "label", "score")
 
     def __init__(self, rows: pl.DataFrame, made_by: Provenance) -> None:
-        import polars as pl
-
+        pl = _polars()
         missing = [name for name in self.columns if name not in rows.columns]
         if missing:
             raise ScoresError(f"scores lack the column {missing[0]!r}; needed: {', '.join(self.columns)}")
@@ -73,9 +77,9 @@ class Scores:
 
         Raises:
             ScoresError: missing, not Parquet, not written by facetrust, or a column is missing.
+            MissingExtra: polars is not installed.
         """
-        import polars as pl
-
+        pl = _polars()
         path = Path(path)
         if not path.is_file():
             raise ScoresError(f"{path}: no such scores file; make one with: facetrust evaluate")
@@ -86,3 +90,11 @@ class Scores:
             raise ScoresError(f"{path}: {error}") from None
         except Exception as error:  # Polars raises many kinds for a damaged file.
             raise ScoresError(f"{path}: is not a scores file ({type(error).__name__})") from None
+
+
+def _polars() -> ModuleType:
+    try:
+        import polars
+    except ModuleNotFoundError:
+        raise MissingExtra("polars", "data") from None
+    return polars
