@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from facetrust import __version__, cli
-from facetrust.cli.output import PICTURES, checking, frames_of, pictures_in
+from facetrust.cli.output import checking, frames_of
+from facetrust.imaging.inputs import PICTURES, files_in
 
 COMMANDS = ("audit", "check", "data", "demo", "evaluate", "explain", "export", "import-checkpoint", "models",
             "profile", "report", "train")  # fmt: skip
@@ -131,7 +132,7 @@ class TestStatus:
         def stop(*_args, **_settings):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("facetrust.runtime.model.bundled", stop)
+        monkeypatch.setattr("facetrust.model_file.bundled", stop)
         assert run("models") == 130
         assert capsys.readouterr().err.strip() == ""
 
@@ -139,7 +140,9 @@ class TestStatus:
         done = bare("torch", "lightning")("train", "antispoof/teacher-nuaa")
         assert done.returncode == 2
         assert re.fullmatch(
-            r"facetrust: \w+ is not installed; run: pip install 'facetrust\[train\]'\n", done.stderr
+            r"facetrust: \w+ is not installed; run: pip install 'facetrust\[train\]' "
+            r"\(in a checkout: pip install '\.\[train\]'\)\n",
+            done.stderr,
         )
         done = bare("skimage")("demo")
         assert "facetrust: " in done.stderr
@@ -149,7 +152,7 @@ class TestStatus:
         def broken():
             raise ZeroDivisionError("a bug")
 
-        monkeypatch.setattr("facetrust.runtime.model.bundled", broken)
+        monkeypatch.setattr("facetrust.model_file.bundled", broken)
         with pytest.raises(ZeroDivisionError, match="a bug"):
             run("models")
 
@@ -195,16 +198,14 @@ class TestCheck:
 
     def test_an_empty_folder_is_an_error(self, tmp_path, bright_model, capsys):
         assert run("check", tmp_path, "--model", bright_model) == 2
-        assert "no picture in this folder" in capsys.readouterr().err
+        assert "no picture in it" in capsys.readouterr().err
 
     def test_models_are_given_by_task(self, photo, bright_model, capsys):
         assert run("check", photo, "--task", "antispoof", "--model", f"antispoof={bright_model}") == 0
         assert run("check", photo, "--task", "deepfake", "--model", bright_model) == 2
         assert "is a model for antispoof, not for deepfake" in capsys.readouterr().err
-        assert (
-            run("check", photo, *BOTH, "--model", bright_model, "--model", f"synthetic={bright_model}") == 2
-        )
-        assert "is for synthetic, which is not asked; add --task synthetic" in capsys.readouterr().err
+        assert run("check", photo, "--task", "antispoof", "--model", f"deepfake={bright_model}") == 2
+        assert "is for deepfake, which is not asked; add --task deepfake" in capsys.readouterr().err
 
     def test_each_question_has_its_row_and_one_that_fails_is_status_1(
         self, photo, bright_model, another, tmp_path, capsys
@@ -234,9 +235,9 @@ class TestCheck:
         for name in ("z.JPG", "a/y.png", "a/b/x.webp", "a/notes.txt", "c.gif"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
-        found = [str(path.relative_to(tmp_path)) for path in pictures_in([tmp_path])]
+        found = [str(path.relative_to(tmp_path)) for path in files_in([tmp_path])]
         assert found == ["a/b/x.webp", "a/y.png", "c.gif", "z.JPG"]
-        assert pictures_in([tmp_path / "a" / "notes.txt"]) == [tmp_path / "a" / "notes.txt"]
+        assert files_in([tmp_path / "a" / "notes.txt"]) == [tmp_path / "a" / "notes.txt"]
         assert len(PICTURES) == len(set(PICTURES)) >= 9
 
     def test_videos_are_found_and_judged_among_pictures(self, pictures, film, bright_model, capsys):
