@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facetrust.errors import ImageError, InputError, UsageError
 from facetrust.faces.detector import Detector, face_to_original, find_faces
 from facetrust.imaging import Pixels
-from facetrust.imaging.inputs import Color, Video, is_video, name_of, read_source, video_file
+from facetrust.imaging.inputs import Color, Video, is_video, loaded, name_of, read_source, video_file
 from facetrust.records import Box, CheckReport, Face
 from facetrust.runtime.bundled import ModelChoice, default_tasks, open_detector_for, open_models
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, write_overlay
@@ -194,15 +194,15 @@ class _Run:
         self._names: set[str] = set()
 
     def reports(
-        self, decoded: Iterator[_Picture | Video | bytes | Failure], *, batch: int
+        self, decoded: Iterator[_Picture | Video | Failure], *, batch: int
     ) -> Iterator[CheckReport | Failure]:
         """Yields a report per picture or video and passes failures on, in order."""
         waiting: list[_Picture | Failure] = []
         for each in decoded:
-            if isinstance(each, Video | bytes):
+            if isinstance(each, Video):
                 yield from self._finished(waiting)
                 waiting = []
-                yield self.video(each.path if isinstance(each, Video) else each)
+                yield self.video(each.source)
                 continue
             waiting.append(self._prepared(each) if isinstance(each, _Picture) else each)
             if len(waiting) >= batch:
@@ -210,7 +210,7 @@ class _Run:
                 waiting = []
         yield from self._finished(waiting)
 
-    def video(self, source: str | Path | bytes) -> CheckReport | Failure:
+    def video(self, source: Any) -> CheckReport | Failure:
         """Returns the report of one video, or why there is none."""
         name = name_of(source)
         progress = None if self._progress is None else partial(self._progress, name)
@@ -326,13 +326,13 @@ def _of_faces(faces: Sequence[Face]) -> tuple[list[Box], list[tuple[Any, ...]]]:
 
 def _decoded(
     sources: Iterable[Any], decode: Callable[[Any], Any], *, readers: int, ahead: int
-) -> Iterator[_Picture | Video | bytes | Failure]:
+) -> Iterator[_Picture | Video | Failure]:
     """Pictures in order; with readers, at most `ahead` are decoded before they are asked for."""
     if not readers:
         yield from map(decode, sources)
         return
     with ThreadPoolExecutor(readers, thread_name_prefix="facetrust-read") as pool:
-        queue: deque[Future[_Picture | Video | bytes | Failure]] = deque()
+        queue: deque[Future[_Picture | Video | Failure]] = deque()
         try:
             for source in sources:
                 queue.append(pool.submit(decode, source))
@@ -346,12 +346,13 @@ def _decoded(
                 waiting.cancel()
 
 
-def _decode(source: Any, *, color: Color) -> _Picture | Video | bytes | Failure:
+def _decode(source: Any, *, color: Color) -> _Picture | Video | Failure:
     name = name_of(source)
-    if is_video(source):
-        return source if isinstance(source, bytes) else Video(name, Path(source))
     start = time.perf_counter()
     try:
+        source = loaded(source)
+        if is_video(source):
+            return Video(name, source)
         _, image = read_source(source, color=color)
     except InputError as error:
         return Failure(name, error)
