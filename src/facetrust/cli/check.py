@@ -2,55 +2,76 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facetrust.cli.options import AsJson, DetectorFile, Out
+from facetrust.cli.status import status_of
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Pictures, videos, folders or globs of them; - is one on standard input."),
+    ],
     task: Annotated[
         list[str] | None,
-        typer.Option(help="antispoof and deepfake if none is named; synthetic needs --model synthetic=FILE."),
+        typer.Option("--task", help="antispoof and deepfake if none is named; repeatable."),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file; repeatable.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option("--threshold", help="[TASK=] value above 0 and below 1, not the card's; repeatable."),
     ] = None,
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
     rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, when it is ready.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per input and line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print one row per verdict, as CSV.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit status tells.")] = False,
+    list_skipped: Annotated[
+        bool, typer.Option("--list-skipped", help="Name the files of folders that are skipped.")
+    ] = False,
 ) -> int:
     """Says of every face in pictures and videos whether it is live and genuine, and so can be trusted.
 
-    Status 2 if any of them could not be read (the others are still checked), otherwise 1 if any is not
-    trusted, otherwise 0. A picture without a face is no failure: it says so in its reason.
+    Nothing is fetched, and cameras are not read. What cannot be read is told on standard error, and the
+    others are still checked.
+
+    Exit status: 0 all was judged and trusted; 1 at least one is not trusted; 3 nothing wrong was found, but
+    something could not be judged (no face, too poor, skipped files, advisory models only); 2 something
+    could not be read or written. Of several, 2 counts before 1 before 3.
     """
-    from facetrust.cli import output
-    from facetrust.imaging.inputs import files_in
+    from facetrust.cli import arguments, output, verdicts
+    from facetrust.imaging.inputs import inputs_in
     from facetrust.runtime.bundled import default_tasks
     from facetrust.runtime.check import check_many
     from facetrust.runtime.videos import Sampling
 
     tasks = task or default_tasks()
-    pictures = files_in(paths)
-    shown = output.checking(pictures, as_json=json)
+    found = inputs_in(paths, stdin=sys.stdin.buffer)
+    bar = output.checking(found.sources, hidden=quiet or ((json or csv) and sys.stdout.isatty()))
+    writer = verdicts.writer_of(bar, as_json=json, as_csv=csv, quiet=quiet)
     results = check_many(
-        pictures,
+        found.sources,
         tasks=tasks,
-        models=output.by_task(model or [], tasks, threads=threads),
+        models=arguments.models_by_task(model or [], tasks, threads=threads),
+        thresholds=arguments.thresholds_by_task(threshold or [], tasks),
         detector=detector,
         evidence=evidence,
         threads=threads,
         sampling=Sampling(rule=rule),
-        progress=output.frames_of(shown),
+        progress=output.frames_of(bar),
     )
-    failed, distrusted = output.reports(results, shown, as_json=json)
-    return 2 if failed else 1 if distrusted else 0
+    statuses = verdicts.print_reports(results, writer, bar, quiet=quiet)
+    statuses |= verdicts.print_left_out(found, names=list_skipped, quiet=quiet)
+    return status_of(statuses)
 
 
 def demo(

@@ -59,30 +59,37 @@ class Encoded(NamedTuple):
 class Inputs(NamedTuple):
     """What paths stand for: sources to check, files of folders that are left out, and what is wrong."""
 
-    sources: list[str | Path]
+    sources: list[str | Path | Encoded]
     skipped: list[Path]
     errors: list[InputError]
 
 
-def inputs_in(paths: Iterable[str | Path]) -> Inputs:
+def inputs_in(paths: Iterable[str | Path], *, stdin: Any = None) -> Inputs:
     """Returns files as they are, and the pictures and videos of folders and globs, in a stable order.
 
-    Folders are searched deeply. Hidden files and evidence pictures are passed over; all else that is
+    Where `stdin` is given, a file object open for bytes, the path `-` stands for what it holds. Folders are
+    searched deeply. Hidden files and evidence pictures are passed over; all else that is
     neither a picture nor a video, or that this build cannot decode, is `skipped`.
     """
     found = Inputs([], [], [])
     for path in map(str, paths):
+        if path == "-" and stdin is not None:
+            _add_stream(stdin, found)
+            continue
         before = len(found.sources)
-        for each in _matches(path):
+        matches = _matches(path)
+        for each in matches:
             _add(each, found)
-        if len(found.sources) == before:
+        if not matches:
+            found.errors.append(InputError(f"{path}: no file matches"))
+        elif len(found.sources) == before:
             looked_for = ", ".join((*picture_suffixes(), *VIDEOS))
             error = f"{path}: no picture in it, nor a video; looked for {looked_for}"
             found.errors.append(InputError(error))
     return found
 
 
-def files_in(paths: Iterable[str | Path]) -> list[str | Path]:
+def files_in(paths: Iterable[str | Path]) -> list[str | Path | Encoded]:
     """Returns the sources of `inputs_in`.
 
     Raises:
@@ -226,6 +233,14 @@ def _matches(path: str) -> list[str]:
     if os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
         return [path]
     return sorted(glob.glob(path, recursive=True))
+
+
+def _add_stream(stream: Any, found: Inputs) -> None:
+    """Adds what is on standard input."""
+    try:
+        found.sources.append(loaded(stream)._replace(name="<stdin>"))
+    except InputError as error:
+        found.errors.append(error)
 
 
 def _add(path: str, found: Inputs) -> None:
