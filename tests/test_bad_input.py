@@ -28,6 +28,7 @@ from facetrust.records import ModelCard, Preprocessing, Provenance, Sample, Scor
 HEAD = "path,label,split,subject,x,y,w,h\n"
 ROW = "pictures/0.png,live,train,a,10,10,40,40\n"
 RECIPE = """
+task: antispoof
 model: {name: timm/mobilenetv3_small_050, settings: {stage: 1}}
 preprocessing: {size: [64, 64]}
 data: {manifests: [m.parquet], length: 4}
@@ -68,7 +69,14 @@ def scores(
         for name in ("sample", "media", "subject", "domain", "attack")
     }
     table = pl.DataFrame({**rows, "label": labels, "score": values})
-    about = {"model": "tiny", "version": "1", "manifest": "abc", "split": split, **made_by}
+    about = {
+        "model": "tiny",
+        "version": "1",
+        "task": "antispoof",
+        "manifest": "abc",
+        "split": split,
+        **made_by,
+    }
     Scores(table, Provenance(**about)).write(path)
 
 
@@ -229,7 +237,7 @@ CASES: dict[str, Case] = {
         [*CHECK, "x.png"], "8000x7000 pixels; the limit is", file("x.png", png_header(8000, 7000)),
     ),
     "file of 65 MB": ([*CHECK, "x.png"], "bytes; the limit is", sparse("x.png", 65 * 2**20)),
-    "folder without pictures": ([*CHECK, "empty"], "empty: no picture in this folder"),
+    "folder without pictures": ([*CHECK, "empty"], "empty: no picture in it"),
     "picture to explain missing": (["explain", "bright.onnx", "none.png"], "none.png: no such file"),
     "no face to explain": (["explain", "bright.onnx", "pictures/0.png", "--out", "new"], "pictures/0.png: no face found"),
     "explanation unknown": (["explain", "bright.onnx", "face.png", "--method", "camm"], "did you mean 'cam'"),
@@ -280,13 +288,12 @@ CASES: dict[str, Case] = {
     "manifest empty": (["audit", "x.csv"], "x.csv: is not a readable csv", file("x.csv", "")),
     "manifest of bytes": (["audit", "x.csv"], "x.csv", file("x.csv", b"\xff\xfe\x00path\x00")),
     "manifest lacks a column": (
-        ["audit", "x.csv"], "x.csv: lacks the column 'label'", file("x.csv", "path,split\na.png,train\n"),
+        ["audit", "x.csv"], "x.csv: lacks the column 'path'", file("x.csv", "label,split\nlive,train\n"),
     ),
     "manifest without rows": (["audit", "x.csv"], "x.csv: has no rows", file("x.csv", HEAD)),
     "label unknown": (
         ["audit", "x.csv"], "row 1: label 'maybe' is not known", file("x.csv", HEAD + ROW.replace("live", "maybe")),
     ),
-    "label empty": (["audit", "x.csv"], "row 1: label is empty", file("x.csv", HEAD + ROW.replace("live", ""))),
     "split unknown": (
         ["audit", "x.csv"], "row 1: split 'val' is not one of", file("x.csv", HEAD + ROW.replace("train", "val")),
     ),
@@ -380,10 +387,10 @@ CASES: dict[str, Case] = {
         TRAIN, "no rows in the dev split", rows(lambda all_: [row.update(split="train") for row in all_]),
     ),
     "teacher missing": (
-        [*TRAIN, "--set", "losses.distillation={logit-distillation: {}}", "--set", "teachers=[{path: none}]"], "none: no card.json",
+        [*TRAIN, "--set", "losses.logit-distillation={weight: 1}", "--set", "teachers=[{path: none}]"], "none: no card.json",
     ),
     "teacher without its loss": ([*TRAIN, "--set", "teachers=[{path: run}]"], "go together"),
-    "loss without a teacher": ([*TRAIN, "--set", "losses.distillation={logit-distillation: {}}"], "go together"),
+    "loss without a teacher": ([*TRAIN, "--set", "losses.logit-distillation={weight: 1}"], "go together"),
     "run folder is finished": (["train", "recipe.yaml", "--out", "run"], "run: holds a finished run"),
     "run folder is unfinished": (
         ["train", "recipe.yaml", "--out", "run"], "holds an unfinished run", without("run/card.json"),
@@ -463,9 +470,8 @@ CASES: dict[str, Case] = {
     "option's value missing": (["check", "face.png", "--model"], "--model"),
     "option of the wrong type": (["check", "face.png", "--threads", "two"], "--threads"),
     "task unknown": (["check", "face.png", "--task", "antispof"], "did you mean 'antispoof'"),
-    "task without a model": (["check", "face.png", "--task", "synthetic"], "no model for synthetic is bundled"),
-    "model for a task that is not asked": ([*CHECK, "face.png", "--task", "deepfake", "--task", "synthetic"], "add --task antispoof"),
-    "task of a model that is not asked": ([*CHECK, "face.png", "--model", "synthetic=x.onnx"], "add --task synthetic"),
+    "task that is none": (["check", "face.png", "--task", "colour"], "no task named 'colour'"),
+    "task of a model that is not asked": (["check", "face.png", "--task", "antispoof", "--model", "deepfake=x.onnx"], "add --task deepfake"),
 }  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetrust.errors import MissingExtra, ModelError, UnknownName, first_line
+from facetrust.errors import MissingExtra, ModelError, UnknownName, UsageError, first_line
 from facetrust.records import ModelCard, sha256_of, write_text, write_whole
 
 if TYPE_CHECKING:
@@ -169,10 +170,14 @@ def open_session(model: Path | str | bytes, *, threads: int = 1, source: str = "
         threads: threads inside one operator; 0 lets ONNX Runtime take every core.
 
     Raises:
+        UsageError: fewer threads than none, or more than there are cores.
         ModelError: not an ONNX file, or one that this ONNX Runtime cannot run.
     """
     import onnxruntime as ort
 
+    cores = os.cpu_count() or 1
+    if not 0 <= threads <= cores:
+        raise UsageError(f"{threads} threads: give 1 to {cores}, the cores of this machine, or 0 for all")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

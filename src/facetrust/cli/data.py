@@ -1,4 +1,4 @@
-"""The commands of `data`: datasets become manifests, and manifests others."""
+"""The commands of `data`, by which datasets become manifests and manifests others, and `audit`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import Annotated, Any, cast
 
 import typer
 
-data = typer.Typer(help="Datasets become manifests.", rich_markup_mode=None)
+from facetrust.cli.options import AsJson, DetectorFile
 
-DetectorFile = Annotated[
-    Path | None, typer.Option("--detector", help="YuNet's .onnx file; MTCNN without it.")
-]
+app = typer.Typer(help="Datasets become manifests.", rich_markup_mode=None)
 
 
-@data.command()
+@app.command()
 def prepare(
     source: Annotated[str, typer.Argument(help="The dataset's layout, such as nuaa, oulu-npu or folder.")],
     root: Annotated[Path, typer.Argument(help="The dataset's folder.")],
@@ -50,7 +48,7 @@ def prepare(
     typer.echo(f"{made}")
 
 
-@data.command()
+@app.command()
 def simulate(
     manifest: Annotated[Path, typer.Argument(help="A prepared manifest with live faces.")],
     out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
@@ -101,7 +99,7 @@ def simulate(
     typer.echo(f"{made}")
 
 
-@data.command()
+@app.command()
 def split(
     protocol: Annotated[
         str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")
@@ -123,7 +121,7 @@ def split(
         typer.echo(written)
 
 
-@data.command()
+@app.command()
 def contact(
     manifest: Annotated[Path, typer.Argument(help="A prepared manifest with genuine faces.")],
     out: Annotated[Path, typer.Option("--out", help="The sheet to write, .png.")],
@@ -147,3 +145,20 @@ def contact(
             (name, *(f"{value:.2f}" for value in range_), MEANINGS[name]) for name, range_ in found.items()
         ]
         print_table(header, lines)
+
+
+def audit(
+    manifest: Annotated[Path, typer.Argument(help="A .parquet or .csv manifest.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Status 1 if an error is found.")] = False,
+    json: AsJson = False,
+) -> int:
+    """Looks for leaks between splits and for shortcuts to the label; writes MANIFEST.audit.json."""
+    from facetrust.cli import output
+    from facetrust.data.audit.audit import audit as run
+    from facetrust.data.manifest import Manifest
+
+    with output.progress("auditing") as advance:
+        found = run(Manifest.read(manifest), progress=advance)
+    written = found.write(manifest)
+    typer.echo(found.to_json(), nl=False) if json else output.print_audit(found, written)
+    return int(strict and not found.clean)

@@ -68,7 +68,7 @@ def demo(out: Path, *, model: str = "antispoof-tiny", photo: Path | None = None)
         ImageError: the photo cannot be read.
         InputError: there is no face in it.
         ModelError: the model is missing or altered.
-        UsageError: `out` is a file.
+        UsageError: `out` is a file, or cannot be written to.
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is a file; give a folder to write into")
@@ -85,6 +85,8 @@ def demo(out: Path, *, model: str = "antispoof-tiny", photo: Path | None = None)
             detector=detector,
             evidence=out / "evidence",
         )
+        if said.evidence_errors:
+            raise UsageError(said.evidence_errors[0])
         rows.append(Judged(name, _EXPECTED[name], said, out / "evidence" / f"{name}.evidence.png"))
     write_text(out / "report.html", _page(rows, opened.name))
     return rows

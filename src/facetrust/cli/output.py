@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -14,8 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from facetrust.errors import UsageError
-from facetrust.records import CheckReport, ModelCard, Verdict
+from facetrust.records import ModelCard
 
 if TYPE_CHECKING:
     from facetrust.cli.demo import Judged
@@ -23,20 +22,21 @@ if TYPE_CHECKING:
     from facetrust.explain.compare import Comparison
     from facetrust.export.run import Exported
     from facetrust.profile import ProfileReport
-    from facetrust.runtime.checker import Failure
-    from facetrust.runtime.model import Model
 
-_HEADER = ("picture", "face", "task", "answer", "score", "threshold", "model")
-_PAGE = 100  # Rows of a table that is printed at once, so that nothing waits for the last picture.
 _MANY = 4  # Pictures from which on a bar is worth showing.
-_COLOURS = {True: "green", False: "bold red", None: "yellow"}
-_ANSWERS = {True: "trusted", False: "not trusted", None: "cannot tell"}
+# Control characters, those that turn the direction of writing or end a line, and halves of characters.
+_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def bar(what: str, *, total: int | None = None, hidden: bool = False) -> Progress:
     """Returns a bar on standard error that shows nothing where that is no terminal; `bar.tasks[0]` counts."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     # What is printed meanwhile belongs on standard output, wherever that leads.
     made = Progress(
         *columns,
@@ -53,112 +53,55 @@ def bar(what: str, *, total: int | None = None, hidden: bool = False) -> Progres
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Shows a bar; gives a function of (done, of how many) that moves it."""
-    with bar(what) as shown:
-        yield lambda done, total: shown.update(shown.tasks[0].id, completed=done, total=total)
+    with bar(what) as made:
+        yield lambda done, total: made.update(made.tasks[0].id, completed=done, total=total)
 
 
-def checking(paths: Sequence[Path], *, as_json: bool) -> Progress:
+def checking(sources: Sequence[Any], *, hidden: bool) -> Progress:
     """Returns the bar of a check; one picture, or a few, need none."""
+    from facetrust.imaging.inputs import name_of
     from facetrust.imaging.video import VIDEOS
 
-    quick = len(paths) < _MANY and not any(path.suffix.lower() in VIDEOS for path in paths)
-    return bar("checking", total=len(paths), hidden=quick or (as_json and sys.stdout.isatty()))
+    quick = len(sources) < _MANY and not any(name_of(each).lower().endswith(VIDEOS) for each in sources)
+    return bar("checking", total=len(sources), hidden=quick or hidden)
 
 
-def frames_of(shown: Progress) -> Callable[[str, int, int], None]:
+def frames_of(bar: Progress) -> Callable[[str, int, int], None]:
     """Returns a function of (video, frames done, of how many) that shows a second bar below until all are."""
-    below = shown.add_task("", visible=False)
+    below = bar.add_task("", visible=False)
 
     def move(video: str, done: int, total: int) -> None:
-        shown.update(below, description=Path(video).name, completed=done, total=total, visible=done < total)
+        bar.update(
+            below, description=shown(Path(video).name), completed=done, total=total, visible=done < total
+        )
 
     return move
 
 
-def reports(results: Iterable[CheckReport | Failure], shown: Progress, *, as_json: bool) -> tuple[int, int]:
-    """Prints reports as they come, JSON lines or tables; returns how many failed, how many are distrusted."""
-    failed = distrusted = 0
-    rows: list[tuple[str | Text, ...]] = []
-    with shown:
-        for result in results:
-            shown.advance(shown.tasks[0].id)
-            if not isinstance(result, CheckReport):
-                failed += 1
-                with _paused(shown):
-                    complain(str(result.error))
-                continue
-            distrusted += result.trusted is False
-            if as_json:
-                typer.echo(result.to_json())
-                continue
-            rows += _rows_of(result)
-            if len(rows) >= _PAGE:
-                with _paused(shown):
-                    print_table(_HEADER, rows)
-                rows = []
-    if rows:
-        print_table(_HEADER, rows)
-    return failed, distrusted
+def shown(name: str) -> str:
+    """Returns a name as it can be printed: control characters and bytes that are not UTF-8 are escaped."""
+    return _UNSHOWABLE.sub(lambda found: _escaped(ord(found[0])), name)
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # How Python carries a byte of a name that is not UTF-8.
+        return f"\\x{code - 0xDC00:02x}"
+    return chr(code).encode("unicode_escape").decode()
 
 
 def complain(message: str) -> None:
     """Prints one line on standard error."""
-    typer.echo(f"facetrust: {' '.join(message.split())}", err=True)
+    typer.echo(f"facetrust: {shown(message)}", err=True)
 
 
 @contextmanager
-def _paused(shown: Progress) -> Iterator[None]:
-    """Takes the bar away while something else is printed on the same terminal."""
-    shown.stop()
+def paused(bar: Progress) -> Iterator[None]:
+    """Takes a bar away while something else is printed on the same terminal."""
+    running = bar.live.is_started
+    bar.stop()
     yield
-    shown.start()
-
-
-def by_task(models: Sequence[str], tasks: Sequence[str], *, threads: int = 1) -> dict[str, str | Model]:
-    """Returns task → model for `--model TASK=FILE`; `--model FILE` is for the one task asked, or its card's.
-
-    Raises:
-        UsageError: a model is for a task that is not asked.
-        ModelError: a file whose card has to be read cannot be used.
-    """
-    from facetrust.runtime.model import load_model
-    from facetrust.tasks import task_names
-
-    given: dict[str, str | Model] = {}
-    for entry in models:
-        task, equals, name = entry.partition("=")
-        model: str | Model = name
-        if not equals or task not in task_names():
-            model = entry if len(tasks) == 1 else load_model(entry, threads=threads)
-            task = tasks[0] if isinstance(model, str) else model.card.task
-        if task not in tasks:
-            raise UsageError(f"--model {entry}: is for {task}, which is not asked; add --task {task}")
-        given[task] = model
-    return given
-
-
-def _rows_of(report: CheckReport) -> Iterator[tuple[str | Text, ...]]:
-    if not report.faces and not report.verdicts:
-        yield report.source, "", "", answer(report), "", "", ""
-    for verdict in report.verdicts:
-        yield report.source, "", *_cells(verdict)
-    for number, face in enumerate(report.faces, 1):
-        for verdict in face.verdicts:
-            yield report.source, str(number), *_cells(verdict)
-        if not face.verdicts:
-            yield report.source, str(number), "", answer(report), "", "", ""
-
-
-def _cells(verdict: Verdict) -> tuple[str | Text, ...]:
-    decision = verdict.decision + (" (advisory)" if verdict.advisory else "")
-    said = Text(decision, style="" if verdict.advisory else _COLOURS[verdict.score < verdict.threshold])
-    return verdict.task, said, f"{verdict.score:.3f}", f"{verdict.threshold:.3f}", verdict.model
-
-
-def answer(report: CheckReport) -> Text:
-    """Returns what a report says in a word or two, and why if it cannot tell."""
-    reason = f": {report.reason}" if report.reason else ""
-    return Text(_ANSWERS[report.trusted] + reason, style=_COLOURS[report.trusted])
+    if running:
+        bar.start()
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
@@ -167,7 +110,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> 
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        # As `Text`, for in a plain cell brackets are taken for markup.
+        table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:  # A file or a pipe has no edge at which a path would have to be folded.
         console.width = 10_000
@@ -180,8 +124,8 @@ def print_audit(found: AuditReport, written: Path) -> None:
     for each in found.findings:
         severity = Text(each.severity, style=colours[each.severity])
         print_table(("", "", ""), [(severity, each.code, each.title)])
-        shown = ", ".join(each.rows[:3]) + (" …" if each.count > 3 else "")
-        typer.echo(f"  {each.explanation}\n" + (f"  {shown}\n" if shown else ""))
+        rows = shown(", ".join(each.rows[:3])) + (" …" if each.count > 3 else "")
+        typer.echo(f"  {each.explanation}\n" + (f"  {rows}\n" if rows else ""))
     aucs = [f"{name} {'-' if auc is None else format(auc, '.3f')}" for name, auc in found.probes.items()]
     typer.echo(f"AUC of trivial measures: {', '.join(aucs) or 'none'}")
     state = "clean" if found.clean else "not clean"

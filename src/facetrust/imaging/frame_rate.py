@@ -7,12 +7,11 @@ from pathlib import Path
 import cv2
 
 from facetrust.errors import ImageError
-from facetrust.imaging.video import MAX_FRAMES
+from facetrust.imaging.video import ATOMS, MAX_FRAMES
 
 _USUAL = 25.0  # Frames a second where the header tells nothing.
 _FASTEST = 1000.0  # Some recorders write their clock's ticks instead; no camera is faster than this.
 _WHOLE = 0.9  # Some headers are a few frames off; a file that lacks more than a tenth was cut off.
-_MATROSKA = b"\x1a\x45\xdf\xa3"  # Tells of no frames; their number would be a guess from the duration.
 
 
 def frames_a_second(path: str | Path, count: int) -> float:
@@ -31,7 +30,9 @@ def frames_a_second(path: str | Path, count: int) -> float:
     finally:
         video.release()
     with Path(path).open("rb") as file:
-        guessed = file.read(4) == _MATROSKA
-    if not guessed and promised <= MAX_FRAMES and count < _WHOLE * promised:
+        start = file.read(8)
+    # The headers of other formats tell of no frames; their number is a guess from the duration.
+    counted = start[:4] == b"RIFF" or start[4:] in ATOMS
+    if counted and promised <= MAX_FRAMES and count < _WHOLE * promised:
         raise ImageError(f"{path}: holds {count} of {promised:.0f} frames; it was cut off or is damaged")
     return told if 0 < told < _FASTEST else _USUAL

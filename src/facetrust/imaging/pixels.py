@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facetrust.errors import ImageError, first_line
+from facetrust.imaging.heic import is_heic, open_heic
+from facetrust.imaging.regular_file import size_of
 
 Pixels = NDArray[np.uint8]
 
@@ -35,17 +37,12 @@ def read_bytes(path: str | Path) -> bytes:
     """Returns a file's bytes.
 
     Raises:
-        ImageError: missing, a directory, unreadable, or more than `MAX_BYTES`.
+        ImageError: missing, no regular file, unreadable, or more than `MAX_BYTES`.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ImageError(f"{path}: is a directory; give an image file")
+    size_of(path, limit=MAX_BYTES, kind="an image")
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise ImageError(f"{path}: {size} bytes; the limit is {MAX_BYTES}")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)  # A file that still grows is cut, and then damaged.
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
 
@@ -60,7 +57,7 @@ def decode_image(data: bytes, source: str) -> Pixels:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as picture:
+            with open_heic(data, source) if is_heic(data) else Image.open(io.BytesIO(data)) as picture:
                 return picture_pixels(picture, source)
     except UnidentifiedImageError:
         raise ImageError(f"{source}: is not an image of a known format") from None

@@ -16,22 +16,37 @@ import numpy as np
 
 from facetrust.errors import ImageError, UsageError
 from facetrust.imaging import Pixels
+from facetrust.imaging.regular_file import size_of
 
-VIDEOS = (".avi", ".mov", ".mp4", ".m4v", ".mkv", ".webm")
+VIDEOS = (
+    ".3g2", ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv",
+    ".ts", ".webm", ".wmv",
+)  # fmt: skip
 MAX_BYTES = 2 * 1024**3  # Minutes of 4K from a telephone. A longer film is no clip of a face.
 MAX_PIXELS = 7680 * 4320  # 8K, the largest that cameras record: 100 MB a frame.
 MAX_FRAMES = 108_000  # An hour at 30 a second. A damaged file may decode without end.
 
-# How AVI, Matroska and WebM begin, and what follows the first four bytes of MP4 and MOV.
-_MATROSKA = b"\x1a\x45\xdf\xa3"
-_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+HEAD = 200  # Bytes at the beginning of a file, which tell its format.
+# How Matroska and WebM, MPEG's programme streams, WMV, FLV and Ogg begin.
+_STARTS = (
+    b"\x1a\x45\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"FLV\x01", b"OggS",
+)  # fmt: skip
+# What follows the first four bytes of MP4, MOV and 3GP, and the brands of pictures that begin so too.
+ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_PICTURES = (b"avif", b"avis", b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
+# Where two packets of an MPEG transport stream begin with a G, as it is sent and as discs hold it.
+_PACKETS = ((0, 188), (4, 196))
 
 
 def looks_like_video(start: bytes) -> bool:
-    """Returns whether a file that begins with these 12 bytes is AVI, MOV, MP4, MKV or WebM."""
+    """Returns whether a file that begins with these `HEAD` bytes is of a format in `VIDEOS`."""
     if start[:4] == b"RIFF":  # WebP begins so too.
         return start[8:12] == b"AVI "
-    return start[:4] == _MATROSKA or start[4:8] in _ATOMS
+    if start[4:8] == b"ftyp":
+        return start[8:12] not in _PICTURES
+    packets = any(start[a : a + 1] == start[b : b + 1] == b"G" for a, b in _PACKETS)
+    return packets or start[4:8] in ATOMS or start.startswith(_STARTS)
 
 
 def frame_count(path: str | Path) -> int:
@@ -142,19 +157,13 @@ def _opened(path: str | Path) -> Iterator[cv2.VideoCapture]:
 
 def _check(path: Path) -> None:
     """Refuses what is no video by its size or first bytes, so that FFmpeg never follows a playlist."""
-    if path.is_dir():
-        raise ImageError(f"{path}: is a directory; give a video file")
+    size = size_of(path, limit=MAX_BYTES, kind="a video")
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(12)
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
+            start = file.read(HEAD)
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not size:
         raise ImageError(f"{path}: is empty; give a video file")
-    if size > MAX_BYTES:
-        raise ImageError(f"{path}: {size} bytes; the limit is {MAX_BYTES}")
     if not looks_like_video(start):
         raise ImageError(f"{path}: is not a video of a known format ({', '.join(VIDEOS)})")

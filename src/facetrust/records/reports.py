@@ -10,11 +10,15 @@ from facetrust.records.samples import Box, Point, Record
 
 
 class Verdict(Record):
-    """One task's answer about one face or picture; an advisory one decides nothing."""
+    """One task's answer about one face or picture; an advisory one decides nothing.
+
+    `threshold_rule` says how the threshold was chosen, as the card does; `user` if the user gave it.
+    """
 
     task: str
     score: float
     threshold: float
+    threshold_rule: str | None = None
     decision: str
     model: str
     advisory: bool = False
@@ -80,7 +84,11 @@ class VideoSummary(Record):
 
 
 class CheckReport(Record):
-    """What `check` says of one picture or video; printed as one JSON line (schema `facetrust.check/1`)."""
+    """What `check` says of one picture or video; printed as one JSON line (schema `facetrust.check/1`).
+
+    It is true where `trusted` is, so that `if report:` lets nothing pass that could not be judged.
+    `evidence_errors` says which evidence pictures could not be written, and why.
+    """
 
     schema_name: Literal["facetrust.check/1"] = Field("facetrust.check/1", alias="schema")
     source: str
@@ -94,8 +102,12 @@ class CheckReport(Record):
     faces: tuple[Face, ...] = ()
     timings: dict[str, float] = Field(default_factory=dict)
     watched: VideoSummary | None = None
+    evidence_errors: tuple[str, ...] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def __bool__(self) -> bool:
+        return self.trusted is True
 
     def to_json(self) -> str:
         """Returns the report as one JSON line."""

@@ -13,6 +13,7 @@ from facetrust.runtime.model import Model, load_model
 from facetrust.tasks import task_named, task_names
 
 ModelChoice = Mapping[str, str | Path | Model]
+Thresholds = float | Mapping[str, float]
 
 
 def default_tasks() -> tuple[str, ...]:
@@ -27,17 +28,22 @@ def default_tasks() -> tuple[str, ...]:
 
 
 def open_models(
-    tasks: Sequence[str] | str, choice: ModelChoice | None = None, *, threads: int = 1
+    tasks: Sequence[str] | str,
+    choice: ModelChoice | None = None,
+    *,
+    threads: int = 1,
+    thresholds: Thresholds | None = None,
 ) -> dict[str, Model]:
     """Returns an open model per task, in the order asked.
 
     Args:
         tasks: names, or a single one.
         choice: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        thresholds: values to decide at instead of the cards': one for all tasks with scores, or per task.
 
     Raises:
         UnknownName: a task is not known; the message gives the nearest name.
-        UsageError: no task, or one without a model.
+        UsageError: no task, one without a model, or a threshold for a task that is not asked or out of range.
         ModelError: a model's file cannot be used, or is for another task.
     """
     names = [tasks] if isinstance(tasks, str) else list(dict.fromkeys(tasks))
@@ -45,7 +51,10 @@ def open_models(
         raise UsageError(f"no task was asked for; give at least one of {', '.join(task_names())}")
     for name in choice or {}:
         task_named(name)
-    return {name: _open(name, choice or {}, threads=threads) for name in names}
+    models = {name: _open(name, choice or {}, threads=threads) for name in names}
+    for name, value in _per_task(thresholds, models).items():
+        models[name] = models[name].with_threshold(value)
+    return models
 
 
 def open_detector_for(
@@ -57,6 +66,15 @@ def open_detector_for(
     if choice is None:
         return _bundled_detector(threads)
     return open_detector(choice, threads=threads) if isinstance(choice, (str, Path)) else choice
+
+
+def _per_task(thresholds: Thresholds | None, models: Mapping[str, Model]) -> Mapping[str, float]:
+    if thresholds is None or isinstance(thresholds, Mapping):
+        for name in thresholds or {}:
+            if name not in models:
+                raise UsageError(f"threshold for {name}, which is not asked; asked: {', '.join(models)}")
+        return thresholds or {}
+    return {name: thresholds for name, model in models.items() if model.task.output == "score"}
 
 
 def _open(task: str, choice: ModelChoice, *, threads: int) -> Model:

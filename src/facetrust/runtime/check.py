@@ -9,7 +9,7 @@ from typing import Any
 from facetrust.faces.detector import Detector
 from facetrust.imaging.inputs import Color
 from facetrust.records import CheckReport
-from facetrust.runtime.bundled import ModelChoice
+from facetrust.runtime.bundled import ModelChoice, Thresholds
 from facetrust.runtime.checker import Checker, Failure, Progress
 from facetrust.runtime.videos import SAMPLING, Sampling
 
@@ -19,6 +19,7 @@ def check(
     *,
     tasks: Sequence[str] | str | None = None,
     models: ModelChoice | None = None,
+    thresholds: Thresholds | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
@@ -32,11 +33,17 @@ def check(
 
     Raises:
         ImageError: the source cannot be read.
-        UsageError: a task is not known or has no model, or `sampling` is out of range.
+        UsageError: a task is unknown or without a model; `thresholds`, `threads` or `sampling` is out of range.
         ModelError: a model's file cannot be used.
     """
     checker = Checker(
-        tasks, models=models, detector=detector, threads=threads, sampling=sampling, color=color
+        tasks,
+        models=models,
+        thresholds=thresholds,
+        detector=detector,
+        threads=threads,
+        sampling=sampling,
+        color=color,
     )
     return checker.check(source, evidence=evidence)
 
@@ -46,6 +53,7 @@ def check_many(
     *,
     tasks: Sequence[str] | str | None = None,
     models: ModelChoice | None = None,
+    thresholds: Thresholds | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
@@ -62,7 +70,13 @@ def check_many(
         ModelError: a model's file cannot be used.
     """
     checker = Checker(
-        tasks, models=models, detector=detector, threads=threads, sampling=sampling, color=color
+        tasks,
+        models=models,
+        thresholds=thresholds,
+        detector=detector,
+        threads=threads,
+        sampling=sampling,
+        color=color,
     )
     return checker.check_many(sources, evidence=evidence, batch=batch, readers=readers, progress=progress)
 
@@ -72,6 +86,7 @@ def check_video(
     *,
     tasks: Sequence[str] | str | None = None,
     models: ModelChoice | None = None,
+    thresholds: Thresholds | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
@@ -82,8 +97,10 @@ def check_video(
 
     Raises:
         ImageError: not a video, cut off, without a frame, or past a limit.
-        UsageError: a task is not known or has no model, or `sampling` is out of range.
+        UsageError: a task is unknown or without a model; `thresholds`, `threads` or `sampling` is out of range.
         ModelError: a model's file cannot be used.
     """
-    checker = Checker(tasks, models=models, detector=detector, threads=threads, sampling=sampling)
+    checker = Checker(
+        tasks, models=models, thresholds=thresholds, detector=detector, threads=threads, sampling=sampling
+    )
     return checker.check_video(source, evidence=evidence, progress=progress)

@@ -17,9 +17,15 @@ from numpy.typing import NDArray
 from facetrust.errors import ImageError, InputError, UsageError
 from facetrust.faces.detector import Detector, face_to_original, find_faces
 from facetrust.imaging import Pixels
-from facetrust.imaging.inputs import Color, Video, is_video, name_of, read_source, video_file
+from facetrust.imaging.inputs import Color, Video, is_video, loaded, name_of, read_source, video_file
 from facetrust.records import Box, CheckReport, Face
-from facetrust.runtime.bundled import ModelChoice, default_tasks, open_detector_for, open_models
+from facetrust.runtime.bundled import (
+    ModelChoice,
+    Thresholds,
+    default_tasks,
+    open_detector_for,
+    open_models,
+)
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, write_overlay
 from facetrust.runtime.model import Judgement, Model, by_kind
 from facetrust.runtime.trust import NO_FACE, trust
@@ -51,13 +57,15 @@ class Checker:
         tasks: what is asked, a name or several; every question about faces that a bundled model answers
             if none is given.
         models: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        thresholds: values above 0 and below 1 to decide at instead of the cards': one for all tasks that
+            give scores, or per task.
         detector: an open detector or the file of a YuNet; MTCNN without.
         threads: threads of ONNX Runtime; 0 takes every core.
         sampling: which frames of a video are looked at, and how their scores become one.
         color: order of the channels of arrays that are handed in.
 
     Raises:
-        UsageError: a task is not known or has no model, or `sampling` is out of range.
+        UsageError: a task is unknown or without a model; `thresholds`, `threads` or `sampling` is out of range.
         ModelError: a model's file cannot be used.
     """
 
@@ -66,12 +74,14 @@ class Checker:
         tasks: Sequence[str] | str | None = None,
         *,
         models: ModelChoice | None = None,
+        thresholds: Thresholds | None = None,
         detector: Detector | str | Path | None = None,
         threads: int = 1,
         sampling: Sampling = SAMPLING,
         color: Color = "RGB",
     ) -> None:
-        self.models = open_models(default_tasks() if tasks is None else tasks, models, threads=threads)
+        asked = default_tasks() if tasks is None else tasks
+        self.models = open_models(asked, models, threads=threads, thresholds=thresholds)
         self.detector = open_detector_for(self.models, detector, threads=threads)
         self._videos = VideoChecker(self.models, self.detector, sampling)
         self._color: Color = color
@@ -86,7 +96,8 @@ class Checker:
         Args:
             source: a path, bytes of a picture or video, a file object, a PIL image, or a uint8 array
                 (H, W), (H, W, 3) or (H, W, 4).
-            evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task.
+            evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task. One that cannot be
+                written is told in `evidence_errors`.
 
         Raises:
             ImageError: the source cannot be read.
@@ -204,20 +215,21 @@ class _Run:
         self._models = checker.models
         self._detector = checker.detector
         self._videos = videos
-        self._draw = draw
+        self._draw = None if draw is None else partial(self._drawn, draw)
         self._progress = progress
         self._names: set[str] = set()
+        self._undrawn: list[str] = []
 
     def reports(
-        self, decoded: Iterator[_Picture | Video | bytes | Failure], *, batch: int
+        self, decoded: Iterator[_Picture | Video | Failure], *, batch: int
     ) -> Iterator[CheckReport | Failure]:
         """Yields a report per picture or video and passes failures on, in order."""
         waiting: list[_Picture | Failure] = []
         for each in decoded:
-            if isinstance(each, Video | bytes):
+            if isinstance(each, Video):
                 yield from self._finished(waiting)
                 waiting = []
-                yield self.video(each.path if isinstance(each, Video) else each)
+                yield self.video(each.source)
                 continue
             waiting.append(self._prepared(each) if isinstance(each, _Picture) else each)
             if len(waiting) >= batch:
@@ -225,15 +237,16 @@ class _Run:
                 waiting = []
         yield from self._finished(waiting)
 
-    def video(self, source: str | Path | bytes) -> CheckReport | Failure:
+    def video(self, source: Any) -> CheckReport | Failure:
         """Returns the report of one video, or why there is none."""
         name = name_of(source)
         progress = None if self._progress is None else partial(self._progress, name)
         try:
             with video_file(source) as path:
-                return self._videos.report(
+                report = self._videos.report(
                     path, source=name, draw=self._draw, name=self._free_name, progress=progress
                 )
+            return report.model_copy(update={"evidence_errors": self._evidence_errors()})
         except InputError as error:
             return Failure(name, error)
 
@@ -316,7 +329,20 @@ class _Run:
             **said,
             faces=tuple(face_to_original(face, picture.size, picture.turns) for face in faces),
             timings=picture.timings,
+            evidence_errors=self._evidence_errors(),
         )
+
+    def _drawn(self, draw: Callable[[str, Pixels], None], name: str, pixels: Pixels) -> None:
+        """Hands an overlay on; a verdict is never lost because its picture cannot be written."""
+        try:
+            draw(name, pixels)
+        except UsageError as error:
+            self._undrawn.append(str(error))
+
+    def _evidence_errors(self) -> tuple[str, ...]:
+        """What went wrong with the overlays of the report that is made now."""
+        errors, self._undrawn = tuple(self._undrawn), []
+        return errors
 
     def _asks_of(self, task: str, unit: str) -> bool:
         return self._models[task].task.unit == unit
@@ -341,13 +367,13 @@ def _of_faces(faces: Sequence[Face]) -> tuple[list[Box], list[tuple[Any, ...]]]:
 
 def _decoded(
     sources: Iterable[Any], decode: Callable[[Any], Any], *, readers: int, ahead: int
-) -> Iterator[_Picture | Video | bytes | Failure]:
+) -> Iterator[_Picture | Video | Failure]:
     """Pictures in order; with readers, at most `ahead` are decoded before they are asked for."""
     if not readers:
         yield from map(decode, sources)
         return
     with ThreadPoolExecutor(readers, thread_name_prefix="facetrust-read") as pool:
-        queue: deque[Future[_Picture | Video | bytes | Failure]] = deque()
+        queue: deque[Future[_Picture | Video | Failure]] = deque()
         try:
             for source in sources:
                 queue.append(pool.submit(decode, source))
@@ -361,12 +387,13 @@ def _decoded(
                 waiting.cancel()
 
 
-def _decode(source: Any, *, color: Color) -> _Picture | Video | bytes | Failure:
+def _decode(source: Any, *, color: Color) -> _Picture | Video | Failure:
     name = name_of(source)
-    if is_video(source):
-        return source if isinstance(source, bytes) else Video(name, Path(source))
     start = time.perf_counter()
     try:
+        source = loaded(source)
+        if is_video(source):
+            return Video(name, source)
         _, image = read_source(source, color=color)
     except InputError as error:
         return Failure(name, error)

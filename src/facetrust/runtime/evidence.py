@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from facetrust.records import Box, Face, Point, Preprocessing, Verdict, write_wh
 from facetrust.tasks import task_named
 
 _LONGEST, _SHORTEST = 1280, 480  # Longest sides in pixels that an overlay may have.
+_LONGEST_STEM = 200  # Bytes; a name may have 255, of which a suffix and a temporary file's take some.
 _FAINT = 1.0  # Logits: the least evidence that is drawn at full strength.
 _STRENGTH = 0.6
 _ATTACK, _LIVE, _SEEN = (214, 40, 40), (31, 119, 220), (255, 150, 0)
@@ -36,8 +38,11 @@ class EvidenceMap(NamedTuple):
 
 
 def free_name(source: str, taken: Collection[str]) -> str:
-    """Returns `<stem>.evidence.png` for a source, numbered if that name is taken."""
+    """Returns `<stem>.evidence.png` for a source, numbered if it is taken; a long one is cut in the middle."""
     stem = Path(source).stem.strip("<>") or "image"
+    if len(data := os.fsencode(stem)) > _LONGEST_STEM:
+        parts = (data[: _LONGEST_STEM - 40], data[-40:])
+        stem = "…".join(part.decode(errors="ignore") for part in parts)
     name, number = f"{stem}.evidence.png", 1
     while name in taken:
         number += 1
@@ -51,6 +56,8 @@ def write_overlay(path: Path, pixels: Pixels) -> None:
     Raises:
         UsageError: the folder cannot be written to.
     """
+    if path.parent.exists() and not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: is not a folder; give one for evidence")
     _, data = cv2.imencode(".png", pixels[:, :, ::-1])
     try:
         write_whole(path, lambda part: part.write_bytes(data.tobytes()))

@@ -11,17 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust import model_file
-from facetrust.errors import ModelError
+from facetrust.errors import ModelError, UsageError
 from facetrust.fusion import of_faces
 from facetrust.imaging import Pixels, inputs_of
 from facetrust.imaging.crop import Points
-from facetrust.records import Box, Embedding, ModelCard, Parts, Verdict
+from facetrust.records import Box, Embedding, ModelCard, Parts, Threshold, Verdict
 from facetrust.tasks import Task, judge_of, task_named
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
 Judgement = Verdict | Embedding | Parts
+
+USER = "user"  # The rule of a threshold that was given by hand.
 
 
 class Answers(NamedTuple):
@@ -81,6 +83,20 @@ class Model:
     def threshold(self) -> float:
         """The value that decides; see `ModelCard.threshold`."""
         return self.card.threshold
+
+    def with_threshold(self, value: float) -> Model:
+        """Returns the same network deciding at the user's threshold.
+
+        Raises:
+            UsageError: the model gives no score, or the value is not above 0 and below 1.
+        """
+        if self.task.output != "score":
+            raise UsageError(f"threshold for {self.task.name}: its models give no score to decide by")
+        if not 0 < value < 1:
+            raise UsageError(f"threshold for {self.task.name}: {value} is not above 0 and below 1")
+        own = Threshold(value=value, rule=USER, manifest="none", split="dev")
+        card = self.card.model_copy(update={"thresholds": (own, *self.card.thresholds)})
+        return Model(self._session, card, batch=self._batch)
 
     def crops(
         self, image: Pixels, boxes: Sequence[Box], points: Sequence[Points] | None = None

@@ -103,9 +103,12 @@ def train(
         warnings.simplefilter("ignore", PossibleUserWarning)
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
         warnings.filterwarnings("ignore", ".*LeafSpec")
-        trainer.fit(learner, *faces, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-    if getattr(trainer, "interrupted", False):
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(learner, *faces, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        except SystemExit as stop:  # So Lightning leaves when it is interrupted.
+            if isinstance(stop.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
     if trainer.is_global_zero:
         if unreadable := write_unreadable(out / "unreadable.csv", sorted(learner.failed.items())):
             _log.warning("%d pictures could not be read; see %s", len(learner.failed), unreadable)
@@ -151,7 +154,8 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
     keep = ModelCheckpoint(
         out / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
     )
-    bar = [RichProgressBar()] if flags.get("enable_progress_bar", True) else []
+    # Standard output is for the result.
+    bar = [RichProgressBar(console_kwargs={"stderr": True})] if flags.get("enable_progress_bar", True) else []
     precision = settings.precision
     if precision == "auto":
         precision = "16-mixed" if torch.cuda.is_available() else "32-true"
@@ -235,9 +239,10 @@ def _teaching(
 
 @contextmanager
 def _told(title: str, *, bar: bool) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(disable=not bar, transient=True) as shown:
+    with Progress(console=Console(stderr=True), disable=not bar, transient=True) as shown:
         line = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(line, completed=done, total=total)
 

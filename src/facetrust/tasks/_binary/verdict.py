@@ -28,6 +28,7 @@ def judge(score: SupportsFloat, card: ModelCard) -> Verdict:
         task=card.task,
         score=score,
         threshold=threshold,
+        threshold_rule=card.thresholds[0].rule,
         decision=task_named(card.task).decisions[score >= threshold],
         model=card.title,
         advisory=card.advisory,

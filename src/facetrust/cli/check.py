@@ -1,0 +1,94 @@
+"""The commands that judge pictures and videos."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetrust.cli.options import AsJson, DetectorFile, Out
+from facetrust.cli.status import status_of
+
+
+def check(
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Pictures, videos, folders or globs of them; - is one on standard input."),
+    ],
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="antispoof and deepfake if none is named; repeatable."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file; repeatable.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option("--threshold", help="[TASK=] value above 0 and below 1, not the card's; repeatable."),
+    ] = None,
+    detector: DetectorFile = None,
+    evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
+    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per input and line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print one row per verdict, as CSV.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit status tells.")] = False,
+    list_skipped: Annotated[
+        bool, typer.Option("--list-skipped", help="Name the files of folders that are skipped.")
+    ] = False,
+) -> int:
+    """Says of every face in pictures and videos whether it is live and genuine, and so can be trusted.
+
+    Nothing is fetched, and cameras are not read. What cannot be read is told on standard error, and the
+    others are still checked.
+
+    Exit status: 0 all was judged and trusted; 1 at least one is not trusted; 3 nothing wrong was found, but
+    something could not be judged (no face, too poor, skipped files, advisory models only); 2 something
+    could not be read or written. Of several, 2 counts before 1 before 3.
+    """
+    from facetrust.cli import arguments, output, verdicts
+    from facetrust.imaging.inputs import inputs_in
+    from facetrust.runtime.bundled import default_tasks
+    from facetrust.runtime.check import check_many
+    from facetrust.runtime.videos import Sampling
+
+    tasks = task or default_tasks()
+    found = inputs_in(paths, stdin=sys.stdin.buffer)
+    bar = output.checking(found.sources, hidden=quiet or ((json or csv) and sys.stdout.isatty()))
+    writer = verdicts.writer_of(bar, as_json=json, as_csv=csv, quiet=quiet)
+    results = check_many(
+        found.sources,
+        tasks=tasks,
+        models=arguments.models_by_task(model or [], tasks, threads=threads),
+        thresholds=arguments.thresholds_by_task(threshold or [], tasks),
+        detector=detector,
+        evidence=evidence,
+        threads=threads,
+        sampling=Sampling(rule=rule),
+        progress=output.frames_of(bar),
+    )
+    statuses = verdicts.print_reports(results, writer, bar, quiet=quiet)
+    statuses |= verdicts.print_left_out(found, names=list_skipped, quiet=quiet)
+    return status_of(statuses)
+
+
+def demo(
+    out: Out = Path("demo"),
+    model: Annotated[str, typer.Option("--model", help="A bundled name or .onnx file.")] = "antispoof-tiny",
+) -> None:
+    """Asks of a public-domain photo and two simulated attacks: live or attack? Writes report.html."""
+    from facetrust.cli import output
+    from facetrust.cli.demo import demo as run
+
+    output.print_demo(run(out, model=model), out / "report.html")
+
+
+def models(json: AsJson = False) -> None:
+    """Lists the bundled models: what they judge, how large they are, on what they were trained."""
+    from facetrust.cli import output
+    from facetrust.model_file import bundled
+    from facetrust.runtime.model import load_model
+
+    output.print_cards([load_model(name).card for name in bundled()], as_json=json)

@@ -1,0 +1,100 @@
+"""The commands about one model: what it costs, where it looks, and how it becomes a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from facetrust.cli.options import AsJson, DetectorFile, Out
+
+
+def profile(
+    model: Annotated[
+        str, typer.Argument(help="A run folder, .onnx file, or network's NAME[:KEY=VALUE,...].")
+    ],
+    against: Annotated[str | None, typer.Option("--vs", help="Another one, measured turn by turn.")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="torch or onnxruntime; both if none.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Images at once; 1, 8 and 32 if none.")] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 50,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
+    memory: Annotated[bool, typer.Option(help="Measure memory too, in processes of their own.")] = True,
+    json: AsJson = False,
+) -> None:
+    """Counts parameters and MACs; measures latency, throughput and memory."""
+    from facetrust.cli import output
+    from facetrust.profile import profile as run
+
+    engines = cast("Any", tuple(engine or ("torch", "onnxruntime")))
+    how = {"batches": batch or (1, 8, 32), "rounds": rounds, "threads": threads, "memory": memory}
+    found = run(model, vs=against, engines=engines, **cast("Any", how))
+    typer.echo(found.to_json(), nl=False) if json else output.print_profile(found)
+
+
+def explain(
+    model: Annotated[str, typer.Argument(help="A run folder, a bundled model's name, or an .onnx file.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures; with --against, manifests too.")],
+    out: Out = Path("evidence"),
+    method: Annotated[
+        str | None,
+        typer.Option(help="cam; of a run folder gradcam too, of a ViT attention and rollout."),
+    ] = None,
+    against: Annotated[list[Path] | None, typer.Option(help="A student's run folder; repeatable.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Test rows taken of a manifest, evenly spread.")] = 6,
+    detector: DetectorFile = None,
+) -> None:
+    """Draws where in pictures a model's answer comes from, or where students look beside their teacher."""
+    if against:
+        from facetrust.cli import output
+        from facetrust.explain.compare import compare
+
+        found = compare(
+            model, images, against=against, out=out, method=method or "rollout", rows=rows, detector=detector
+        )
+        output.print_comparison(found, out)
+        return
+    from facetrust.explain.picture import explain_image
+
+    for image in images:
+        typer.echo(explain_image(model, image, out, method=method or "cam", detector=detector))
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
+    manifest: Annotated[
+        list[Path] | None, typer.Option("--data", help="Manifest to prove it on; may be repeated.")
+    ] = None,
+    margin: Annotated[
+        list[float] | None, typer.Option(help="Crop in sides of the face, instead of the run's; repeatable.")
+    ] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%; the first decides.")
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,
+) -> None:
+    """Writes an ONNX file with its card, and proves that it answers as the network does."""
+    from facetrust.cli import output
+    from facetrust.export.run import export_run
+
+    output.print_export(
+        export_run(run, out, manifest=manifest, margins=margin or (), rules=rule or (), int8=int8, name=name)
+    )
+
+
+def import_checkpoint(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="cross-efficient-vit, efficient-vit, facenox-v2se, flip, silent-face-v1se, silent-face-v2."
+        ),
+    ],
+    file: Annotated[Path, typer.Argument(help="The published weight file; nothing is fetched.")],
+    out: Out,
+) -> None:
+    """Turns published weights into a model of ours; their terms stay theirs."""
+    from facetrust.zoo import import_checkpoint as run
+
+    typer.echo(run(kind, file, out))
