@@ -49,17 +49,22 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def toy_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `tests/toy` was installed into: a package that adds three questions by entry points."""
     folder = tmp_path_factory.mktemp("toy")
     install = ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target"]
-    source = folder / "source"
-    shutil.copytree(Path(__file__).parent / "toy", source)
-    subprocess.run([sys.executable, "-m", "pip", *install, folder / "site", source], check=True)
+    shutil.copytree(Path(__file__).parent / "toy", folder / "source")
+    subprocess.run([sys.executable, "-m", "pip", *install, folder / "site", folder / "source"], check=True)
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def toy(toy_site: Path) -> Iterator[Path]:
+    """Makes the toy package importable while a module's tests run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder / "site")
+        patch.syspath_prepend(toy_site)
         registry.forget()
-        yield folder / "site"
+        yield toy_site
     registry.forget()
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from facetrust import cli, registry
-from facetrust.records import CheckReport
+from facetrust.records import CheckReport, read_table
 from facetrust.runtime.checker import Checker
 from facetrust.tasks import task_named, task_names
 
@@ -95,6 +96,70 @@ def test_the_files_answer_as_the_networks(root, exported):
         parity = json.loads(path.with_suffix(".export.json").read_text())["parity"]
         assert parity["scores"] <= parity["tolerance"]
         assert (parity["agreement"] == 1.0) if task == "toy-quarters" else (parity["agreement"] is None)
+
+
+@pytest.fixture(scope="module")
+def reports(root: Path, exported: dict[str, Path]) -> dict[str, dict[str, Any]]:
+    """The report of each question: dev and test scored, the run folder in torch and the file by the runtime."""
+    found = {}
+    for task, path in exported.items():
+        for model, name in ((root / "runs" / task, "run"), (path, "file")):
+            for split in ("dev", "test"):
+                out = root / "scores" / task / name
+                run("evaluate", model, "--data", root / "toys.csv", "--split", split, "--out", out)
+        out = root / "scores" / task
+        dev = ("--dev", out / "file" / "scores-dev.parquet")
+        run("report", out / "file" / "scores-test.parquet", *dev, "--out", out / "report")
+        found[task] = json.loads((out / "report" / "report.json").read_text())
+    return found
+
+
+def test_torch_and_the_runtime_score_alike(root, reports):
+    for task in RECIPES:
+        ours, files = (
+            read_table(root / "scores" / task / name / "scores-test.parquet") for name in ("run", "file")
+        )
+        assert ours.same_rows(files)
+        column = "pixels" if task == "toy-quarters" else "score"
+        assert ours.rows[column].to_numpy() == pytest.approx(files.rows[column].to_numpy(), abs=1e-4)
+
+
+def test_each_is_reported_by_the_protocol_of_its_task(root, reports):
+    figures = {
+        task: {each["metric"]: each["value"] for each in report["models"][0]["levels"][0]["figures"]}
+        for task, report in reports.items()
+    }
+    assert figures["toy-brightness"]["auc"] > 0.7
+    assert {"auc", "gap"} == set(figures["toy-tint"])
+    assert figures["toy-tint"]["auc"] > 0.5
+    assert set(figures["toy-quarters"]) == {"agreement", *CLASSES}
+    assert figures["toy-quarters"]["agreement"] > 0.95
+    page = (root / "scores" / "toy-quarters" / "report" / "report.html").read_text()
+    assert "left_upper" in page
+    assert "APCER" not in page
+
+
+def test_pairs_may_be_named_in_a_file_beside_the_manifest(root, exported, tmp_path):
+    pairs = root / "toys.csv.pairs.csv"
+    pairs.write_text("first,second\nset/s06/0.png,set/s06/1.png\nset/s06/0.png,set/s07/0.png\n")
+    try:
+        run("evaluate", exported["toy-tint"], "--data", root / "toys.csv", "--out", tmp_path)
+    finally:
+        pairs.unlink()
+    assert read_table(tmp_path / "scores-test.parquet").labels.tolist() == [1, 0]
+
+
+def test_the_source_is_prepared_with_points_and_masks(root, told, tmp_path):
+    from facetrust.data.manifest import Manifest
+    from facetrust.data.prepare import prepare
+
+    prepare(
+        "toy-set", root / "set", tmp_path / "m.csv", detector=told((4.0, 4.0, 24.0, 24.0)), annotations=True
+    )
+    rows = Manifest.read(tmp_path / "m.csv").samples()
+    assert len(rows) == 48
+    assert all(row.points is not None and (tmp_path / str(row.mask)).is_file() for row in rows)
+    assert rows[0].points[0] == pytest.approx((4 + 0.3 * 24, 4 + 0.4 * 24), abs=0.01)
 
 
 def checked(path: Path, task: str, image: np.ndarray, told) -> CheckReport:

@@ -73,7 +73,12 @@ def test_nobody_is_trained_on_by_one_manifest_and_developed_on_by_another(tmp_pa
 
 
 def test_the_order_is_the_recipes(manifests: tuple[Path, Path]) -> None:
-    content = {"model": {"name": "any"}, "data": {"manifests": [str(manifests[0])]}, "seed": 3}
+    content = {
+        "task": "antispoof",
+        "model": {"name": "any"},
+        "data": {"manifests": [str(manifests[0])]},
+        "seed": 3,
+    }
     sources = read_sources(check_recipe(content, "here").data)
     drawn = order_of(check_recipe(content, "here"), sources)
     assert isinstance(drawn, EpochSampler)

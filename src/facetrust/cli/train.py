@@ -68,7 +68,9 @@ def report(
         list[Path], typer.Option("--dev", help="The same models on dev; a folder is its dev files.")
     ],
     out: Out,
-    protocol: Annotated[str, typer.Option(help="Who fits the threshold, who is reported.")] = "dev-threshold",
+    protocol: Annotated[
+        str, typer.Option(help="Who fits the threshold, who is reported; the task's own if none.")
+    ] = "",
     rule: Annotated[str, typer.Option(help="How the threshold is chosen: eer, apcer@1%, bpcer@1%.")] = "eer",
     video_rule: Annotated[
         str, typer.Option(help="A video's score: trimmed-mean, mean, efficient-vit; dev: the best there.")

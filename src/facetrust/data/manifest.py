@@ -157,6 +157,12 @@ def _read_csv(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, infer_schema=False)
 
 
+def whole_pictures(samples: Sequence[Sample]) -> list[Sample]:
+    """Returns the rows without their faces, for a question that is asked of the whole picture."""
+    nothing = dict.fromkeys((*BOX, "points"))
+    return [sample.model_copy(update=nothing) for sample in samples]
+
+
 def check_suffix(path: Path) -> None:
     """Checks that a path could be a manifest's.
 

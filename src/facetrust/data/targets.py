@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging import Pixels, read_indices
@@ -43,6 +44,9 @@ class Target(Protocol):
     def of(self, sample: Sample, *, faked: bool = False) -> float | int:
         """Returns the target of a row that is not dense; `faked` if a negative was turned into a positive."""
 
+    def example(self, size: tuple[int, int]) -> NDArray[Any]:
+        """Returns the targets (2, ...) of a batch of two crops of `size`, for layers that are made by example."""
+
 
 class Labels:
     """The label, as a float: 0 or 1."""
@@ -61,6 +65,27 @@ class Labels:
         if sample.label is None:
             raise ManifestError(f"{sample.path}: has no label, which this task learns from")
         return float(sample.label or faked)
+
+    def example(self, size: tuple[int, int]) -> NDArray[Any]:
+        """Returns one label of each kind."""
+        return np.array([0.0, 1.0], np.float32)
+
+
+class Unasked:
+    """Nothing, where a network is only asked: rows need no target then."""
+
+    dense = False
+
+    def __init__(self) -> None:
+        self.settings: dict[str, Any] = {}
+
+    def of(self, sample: Sample, *, faked: bool = False) -> float:
+        """Returns 0.0."""
+        return 0.0
+
+    def example(self, size: tuple[int, int]) -> NDArray[Any]:
+        """Returns two zeros."""
+        return np.zeros(2, np.float32)
 
 
 class Identities:
@@ -81,6 +106,10 @@ class Identities:
             ManifestError: the row has no subject.
         """
         return self._numbers[_subject(sample)]
+
+    def example(self, size: tuple[int, int]) -> NDArray[Any]:
+        """Returns the first identity and, if there is one, the second."""
+        return np.arange(2) % max(1, int(self.settings["identities"]))
 
 
 class Masks:
@@ -109,6 +138,10 @@ class Masks:
     def of(self, sample: Sample, *, faked: bool = False) -> int:
         """Returns 0; the target of a dense task is read from the mask and cut with the picture."""
         return 0
+
+    def example(self, size: tuple[int, int]) -> NDArray[Any]:
+        """Returns masks (2, 1, h, w) of the first class."""
+        return np.zeros((2, 1, *size), np.int64)
 
     def read(self, sample: Sample, size: tuple[int, ...]) -> Pixels:
         """Returns a row's mask (H, W, 1) uint8 of class indices.

@@ -11,14 +11,15 @@ from facetrust import registry
 from facetrust.errors import FacetrustError, ProtocolError, ScoresError, UsageError
 from facetrust.evaluation.robustness import check_undisturbed
 from facetrust.protocols import AsPublished, Judgement, as_published
-from facetrust.records import Scores
+from facetrust.records import Scores, Table, read_table
+from facetrust.tasks import task_named
 
 _BASELINE = "baseline:"
 # Okabe and Ito's colours, told apart by colour-blind readers; baselines are grey and dashed.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _GREYS = ("#6b7280", "#9ca3af", "#4b5563")
 
-_File = tuple[Path, Scores]
+_File = tuple[Path, Table]
 
 
 class Entry(NamedTuple):
@@ -27,7 +28,7 @@ class Entry(NamedTuple):
     name: str
     path: Path
     dev_path: Path | None
-    test: Scores
+    test: Table
     judgement: Judgement
     published: AsPublished | None
     color: str
@@ -61,6 +62,9 @@ def read_entries(
         ProtocolError: a dev file is missing, or the protocol refuses the pair.
         MetricError: a figure is not defined for these scores.
     """
+    protocol = protocol or (
+        task_named(read_table(test[0]).made_by.task).protocol if test else "dev-threshold"
+    )
     judge = registry.find("protocols", protocol)
     accepted = inspect.signature(judge).parameters
     if not test or not (dev or "dev" not in accepted):
@@ -90,14 +94,14 @@ def read_entries(
 
 
 def _read(paths: Sequence[str | Path]) -> list[_File]:
-    files = [(Path(path), Scores.read(path)) for path in paths]
+    files = [(Path(path), read_table(path)) for path in paths]
     for path, scores in files:
         check_undisturbed(scores, path)
     return files
 
 
 def _judged(
-    judge: Callable[..., Judgement], path: Path, scores: list[Scores], settings: dict[str, Any]
+    judge: Callable[..., Judgement], path: Path, scores: list[Table], settings: dict[str, Any]
 ) -> Judgement:
     try:
         return judge(*scores, **settings)

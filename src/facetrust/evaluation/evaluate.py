@@ -9,12 +9,24 @@ from pathlib import Path
 from typing import get_args
 
 from facetrust.data.augment.disturb import KINDS, Disturbed, check_kinds
-from facetrust.data.manifest import Manifest, absolute
-from facetrust.errors import ImageError, ManifestError, ScoresError, UsageError
+from facetrust.data.manifest import Manifest, absolute, whole_pictures
+from facetrust.errors import ImageError, ScoresError, UsageError
 from facetrust.evaluation.baselines import Baseline, fit_baselines, score_baselines
 from facetrust.evaluation.scorers import Answer, Reader, Scorer, open_run, open_scorer
+from facetrust.evaluation.tables import class_table, pair_table, score_table
 from facetrust.imaging import read_image
-from facetrust.records import Disturbance, Provenance, Sample, Scores, Split, write_unreadable
+from facetrust.records import (
+    Disturbance,
+    ModelCard,
+    Preprocessing,
+    Provenance,
+    Sample,
+    Split,
+    Table,
+    read_table,
+    write_unreadable,
+)
+from facetrust.tasks import task_named
 
 _log = logging.getLogger("facetrust")
 
@@ -38,7 +50,9 @@ def evaluate(
     Beside it: `baseline-<probe>-<split>.parquet` for each probe of `facetrust.data.audit.probes`, a
     logistic regression on that measure of the face's box at the picture's own size, so that they are
     not weakened by a model's crop; and `errors-<split>.csv` with one row per
-    picture that could not be read, where there is any. Such a picture has no score.
+    picture that could not be read, where there is any. Such a picture has no score. Where the task answers
+    with embeddings, a row is a pair: those named in `<manifest>.pairs.csv` beside the manifest, else all.
+    Where it answers with classes, the rows are confusions (`Confusions`). Neither has baselines.
 
     Args:
         model: a run folder, an `.onnx` file or a bundled model's name; see `scorers.open_scorer`.
@@ -61,8 +75,8 @@ def evaluate(
         raise UsageError(f"split {split!r}: use one of {', '.join(get_args(Split))}")
     check_kinds(KINDS if robustness else ())
     whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
-    part = _Part.of(whole, split, progress=progress)
     card, scorer = open_scorer(model, batch=batch, workers=workers)
+    part = _Part.of(whole, split, card, progress=progress)
     made_by = Provenance(
         model=card.name,
         version="+".join(filter(None, (str(card.version), card.sha256[:8]))),
@@ -70,6 +84,7 @@ def evaluate(
         manifest=whole.hash,
         split=split,
         seed=card.seed,
+        classes=card.classes,
     )
     out = Path(out)
     answers = part.answers(scorer, read_image, f"{card.name} on {split}")
@@ -78,7 +93,8 @@ def evaluate(
     if every_epoch:
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
-    fitted = fit_baselines(learning or whole) if baselines else {}
+    scored = task_named(card.task).output == "score"
+    fitted = fit_baselines(learning or whole) if baselines and scored else {}
     _write_baselines(out, part, fitted, made_by, read_image)
     if robustness:
         _write_disturbed(out / "robustness", part, scorer, fitted, made_by)
@@ -92,12 +108,25 @@ class _Part:
     samples: list[Sample]
     located: list[Sample]
     root: Path
+    pairs: Path | None
+    preprocessing: Preprocessing
     progress: bool
 
     @classmethod
-    def of(cls, manifest: Manifest, split: Split, *, progress: bool) -> _Part:
+    def of(cls, manifest: Manifest, split: Split, card: ModelCard, *, progress: bool) -> _Part:
         samples = manifest.only(split).samples()
-        return cls(samples, absolute(samples, manifest.root), manifest.root, progress)
+        located = absolute(samples, manifest.root)
+        if task_named(card.task).unit == "picture":
+            located = whole_pictures(located)
+        pairs = Path(f"{manifest.source}.pairs.csv")
+        return cls(
+            samples=samples,
+            located=located,
+            root=manifest.root,
+            pairs=pairs if pairs.is_file() else None,
+            preprocessing=card.preprocessing,
+            progress=progress,
+        )
 
     def answers(self, scorer: Scorer, read: Reader, title: str) -> list[Answer]:
         answers: Iterable[Answer] = scorer(self.located, read)
@@ -107,19 +136,19 @@ class _Part:
             answers = track(answers, description=title, total=len(self.located))
         return list(answers)
 
-    def write(self, path: Path, answers: list[Answer], made_by: Provenance) -> None:
-        import polars as pl
-
-        scored = [
-            {"sample": row.path, "score": answer, **row.model_dump(include=set(Scores.columns))}
-            for row, answer in zip(self.samples, answers, strict=True)
-            if not isinstance(answer, ImageError)
-        ]
-        if not scored:
-            raise ManifestError(f"{self.samples[0].path}: and all other pictures of the split cannot be read")
-        texts = dict.fromkeys(("sample", "media", "subject", "domain", "attack"), pl.String)
-        table = pl.DataFrame(scored, schema={**texts, "label": pl.Int64, "score": pl.Float64})
-        Scores(table, made_by).write(path)
+    def write(
+        self, path: Path, answers: list[Answer], made_by: Provenance, read: Reader = read_image
+    ) -> None:
+        output = task_named(made_by.task).output
+        if output == "embedding":
+            table: Table = pair_table(self.samples, answers, made_by, pairs=self.pairs)
+        elif output == "classes":
+            table = class_table(
+                self.samples, self.located, answers, made_by, preprocessing=self.preprocessing, read=read
+            )
+        else:
+            table = score_table(self.samples, answers, made_by)
+        table.write(path)
 
     def write_errors(self, path: Path, answers: list[Answer]) -> None:
         pairs = zip(self.samples, answers, strict=True)
@@ -169,7 +198,7 @@ def _write_disturbed(
         read, path = Disturbed(kind, strength, part.root), _path(out, "scores", source)
         if not _is_kept(path, source):
             title = f"{made_by.model} on {made_by.split}, {kind} {strength:g}"
-            part.write(path, part.answers(scorer, read, title), source)
+            part.write(path, part.answers(scorer, read, title), source, read)
         _write_baselines(out, part, fitted, source, read)
 
 
@@ -185,6 +214,6 @@ def _is_kept(path: Path, made_by: Provenance) -> bool:
     if made_by.disturbance is None or not path.is_file():
         return False
     try:
-        return Scores.read(path).made_by == made_by
+        return read_table(path).made_by == made_by
     except ScoresError:
         return False

@@ -26,7 +26,7 @@ def report(
     *,
     dev: Sequence[str | Path],
     out: str | Path,
-    protocol: str = "dev-threshold",
+    protocol: str = "",
     rule: str = "eer",
     video_rule: str = "dev",
     seed: int = 0,
@@ -49,6 +49,8 @@ def report(
 
     Where rows share a medium, each medium is scored by `video_rule` (see `facetrust.fusion`), or by the
     rule that is best on each model's own dev; all rules' dev and test AUC are shown.
+
+    `protocol` is the one that the task of the scores names if none is given.
 
     `robustness` are scores files of the same rows with disturbed pictures (`evaluate --robustness`);
     the page then shows how each model's AUC falls with the strength.
@@ -113,7 +115,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 def _differences(entries: Sequence[Entry], *, seed: int, rounds: int) -> list[dict[str, Any]]:
     """Returns the first model's AUC minus each other's, on the same draws, so that chance cancels out."""
-    if _auc_of(entries[0]) is None:
+    if _auc_of(entries[0]) is None or not isinstance(entries[0].test, Scores):
         return []
     first, *others = entries
     base = first.test.rows.sort("sample", "label", "attack")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from facetrust.errors import ImageError
 from facetrust.imaging import Pixels, box_of
 from facetrust.records import ModelCard, Sample
 
-Answer = float | ImageError
+Answer = float | NDArray[np.float64] | ImageError
 Reader = Callable[[str], Pixels]
 Scorer = Callable[[list[Sample], Reader], Iterator[Answer]]
 
@@ -18,7 +22,8 @@ def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tupl
     """Returns a model's card and its scorer.
 
     A scorer takes rows with absolute paths and a function that reads a picture. It yields one answer per
-    row, in their order: the score, or the error of a picture that cannot be read.
+    row, in their order: the score (or the embedding, or class probabilities), or the error of a picture
+    that cannot be read.
 
     Args:
         model: a run folder (runs in torch), an `.onnx` file or a bundled model's name (run by the
@@ -42,7 +47,9 @@ def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tupl
             except ImageError as error:
                 yield error
             else:
-                yield float(opened.score(image, [box_of(row, image)])[0])
+                points = None if row.points is None else [row.points]
+                (value,) = opened.answer(opened.crops(image, [box_of(row, image)], points)).values
+                yield float(value) if opened.task.output == "score" else value
 
     return opened.card, score
 
@@ -65,7 +72,8 @@ def open_run(
     from torch.utils.data import DataLoader
 
     from facetrust.data.dataset import FaceData, collate
-    from facetrust.models import load_checkpoint, mean_logits
+    from facetrust.data.targets import Unasked
+    from facetrust.models import answers, load_checkpoint
 
     model, card = load_checkpoint(folder)
     if weights is not None:
@@ -74,17 +82,17 @@ def open_run(
     model = model.to(device)
 
     def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
-        data = FaceData(rows, views={"student": card.preprocessing}, read=read)
+        data = FaceData(rows, views={"student": card.preprocessing}, read=read, target=Unasked())
         waiting = iter(rows)
         for faces in DataLoader(data, batch, num_workers=workers, collate_fn=collate):
             failed = {entry.path: entry.reason for entry in faces["failed"]}
-            scores: Iterator[float] = iter(())
+            values: Iterator[Any] = iter(())
             if len(faces["target"]):
                 with torch.no_grad():
-                    logits = mean_logits(model, faces["views"]["student"].to(device))
-                scores = iter(logits.double().sigmoid().tolist())
+                    judged = answers(model, faces["views"]["student"].to(device)).cpu()
+                values = iter(judged.tolist() if judged.ndim == 1 else judged.numpy())
             for _ in range(len(faces["target"]) + len(faces["failed"])):
                 path = next(waiting).path
-                yield ImageError(failed[path]) if path in failed else next(scores)
+                yield ImageError(failed[path]) if path in failed else next(values)
 
     return card, score

@@ -29,6 +29,7 @@ __all__ = [
     "Embedding",
     "Inside",
     "Score",
+    "answers",
     "attention_of",
     "create_model",
     "images_of",
@@ -82,6 +83,23 @@ def _parse(name: str) -> tuple[str, tuple[str, ...]]:
 def mean_logits(model: nn.Module, crops: Tensor) -> Tensor:
     """Returns (B,) float32 logits, the mean over the M crops of each face in (B, M, 3, h, w)."""
     return over_crops(model(images_of(crops)).logit, crops.shape[1])
+
+
+def answers(model: nn.Module, crops: Tensor) -> Tensor:
+    """Returns a network's answers about the faces in crops (B, M, 3, h, w), float64, one per face.
+
+    Scores (B,) in [0, 1], embeddings (B, d) of unit length, or class probabilities (B, C, h, w); several
+    crops of a face become one answer as `fusion.of_faces` says.
+    """
+    output = model(images_of(crops))
+    kind, count = kind_of(output), crops.shape[1]
+    if kind == "score":
+        return over_crops(output.logit, count).double().sigmoid()
+    if kind == "embedding":
+        each = nn.functional.normalize(output.embedding.double())
+        return nn.functional.normalize(each.reshape(-1, count, each.shape[1]).mean(1))
+    each = output.logits.double().softmax(1)
+    return each.reshape(-1, count, *each.shape[1:]).mean(1)
 
 
 def images_of(crops: Tensor) -> Tensor:

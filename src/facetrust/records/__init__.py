@@ -8,11 +8,12 @@ from facetrust.records.cards import Fill, ModelCard, Preprocessing, Result, Thre
 from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
 from facetrust.records.reports import CheckReport, Embedding, Face, Parts, Timeline, Verdict, VideoSummary
 from facetrust.records.samples import Box, Disturbance, Point, Provenance, Record, Sample, Split
-from facetrust.records.scores import Scores
+from facetrust.records.scores import Confusions, Scores, Table, read_table
 
 __all__ = [
     "Box",
     "CheckReport",
+    "Confusions",
     "Disturbance",
     "Embedding",
     "Face",
@@ -27,10 +28,12 @@ __all__ = [
     "Sample",
     "Scores",
     "Split",
+    "Table",
     "Threshold",
     "Timeline",
     "Verdict",
     "VideoSummary",
+    "read_table",
     "sha256_of",
     "write_text",
     "write_unreadable",

@@ -68,3 +68,4 @@ class Provenance(Record):
     split: Split
     seed: int | None = None
     disturbance: Disturbance | None = None
+    classes: tuple[str, ...] = ()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.errors import MissingExtra, ScoresError
+from facetrust.errors import MissingExtra, ScoresError, first_line
 from facetrust.records.files import write_whole
 from facetrust.records.samples import Provenance
 
@@ -18,33 +18,75 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class Scores:
-    """A table of scores, one row a sample, and what made it.
-
-    Columns: sample, media, subject, domain, attack (strings or null), label (0 or 1), score.
+class Table:
+    """Rows that a model was measured by, and what made them.
 
     Raises:
         ScoresError: a column is missing or of the wrong kind.
         MissingExtra: polars is not installed.
     """
 
-    columns = ("sample", "media", "subject", "domain", "attack", "label", "score")
+    kinds: ClassVar[dict[str, str]] = {}
 
     def __init__(self, rows: pl.DataFrame, made_by: Provenance) -> None:
         pl = _polars()
-        missing = [name for name in self.columns if name not in rows.columns]
+        missing = [name for name in self.kinds if name not in rows.columns]
         if missing:
-            raise ScoresError(f"scores lack the column {missing[0]!r}; needed: {', '.join(self.columns)}")
+            raise ScoresError(f"scores lack the column {missing[0]!r}; needed: {', '.join(self.kinds)}")
         # A column without a value has no kind of its own, and could not be compared with another's.
-        kinds = dict.fromkeys(self.columns[:5], "String") | {"label": "Int64", "score": "Float64"}
         try:
-            self.rows = rows.select(rows[name].cast(getattr(pl, kinds[name])) for name in self.columns)
+            self.rows = rows.select(rows[name].cast(getattr(pl, kind)) for name, kind in self.kinds.items())
         except pl.exceptions.PolarsError as error:
-            raise ScoresError(f"a value does not fit its column ({str(error).splitlines()[0]})") from None
+            raise ScoresError(f"a value does not fit its column ({first_line(error)})") from None
         self.made_by = made_by
 
     def __len__(self) -> int:
         return self.rows.height
+
+    def column(self, name: str) -> NDArray[np.object_]:
+        """Returns a text column as (N,) objects, null as None."""
+        return np.array(self.rows[name].to_list(), dtype=object)
+
+    def same_rows(self, other: Table) -> bool:
+        """Whether both were measured on the same things with the same truth, in whatever order."""
+        mine, theirs = self._truth(), other._truth()
+        return mine.columns == theirs.columns and mine.equals(theirs)
+
+    def _truth(self) -> pl.DataFrame:
+        raise NotImplementedError
+
+    def write(self, path: str | Path) -> None:
+        """Writes a Parquet file; what made it goes into the file's metadata."""
+        text = self.made_by.model_dump_json()
+        write_whole(Path(path), lambda part: self.rows.write_parquet(part, metadata={"facetrust": text}))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Returns the table in a Parquet file.
+
+        Raises:
+            ScoresError: missing, not Parquet, not written by facetrust, or a column is missing.
+            MissingExtra: polars is not installed.
+        """
+        rows, made_by = _read(Path(path))
+        try:
+            return cls(rows, made_by)
+        except ScoresError as error:
+            raise ScoresError(f"{path}: {error}") from None
+
+
+class Scores(Table):
+    """A table of scores: one row per face, picture or pair.
+
+    Columns: sample, media, subject, domain, attack (strings or null), label (0 or 1), score.
+    """
+
+    kinds: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("sample", "media", "subject", "domain", "attack"), "String"),
+        "label": "Int64",
+        "score": "Float64",
+    }
+    columns = tuple(kinds)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -56,40 +98,60 @@ class Scores:
         """(N,) float64."""
         return self.rows["score"].to_numpy().astype(np.float64)
 
-    def column(self, name: str) -> NDArray[np.object_]:
-        """Returns a text column as (N,) objects, null as None."""
-        return np.array(self.rows[name].to_list(), dtype=object)
-
-    def same_rows(self, other: Scores) -> bool:
-        """Whether both hold the same samples with the same labels, in whatever order."""
+    def _truth(self) -> pl.DataFrame:
         keys = ["sample", "label"]
-        mine, theirs = (each.rows.select(keys).sort(keys) for each in (self, other))
-        return mine.equals(theirs)
+        return self.rows.select(keys).sort(keys)
 
-    def write(self, path: str | Path) -> None:
-        """Writes a Parquet file; what made it goes into the file's metadata."""
-        text = self.made_by.model_dump_json()
-        write_whole(Path(path), lambda part: self.rows.write_parquet(part, metadata={"facetrust": text}))
 
-    @classmethod
-    def read(cls, path: str | Path) -> Scores:
-        """Returns the table in a Parquet file.
+class Confusions(Table):
+    """A table of class masks against their truth: how many pixels of a picture have which two classes.
 
-        Raises:
-            ScoresError: missing, not Parquet, not written by facetrust, or a column is missing.
-            MissingExtra: polars is not installed.
-        """
-        pl = _polars()
-        path = Path(path)
-        if not path.is_file():
-            raise ScoresError(f"{path}: no such scores file; make one with: facetrust evaluate")
-        try:
-            made_by = json.loads(pl.read_parquet_metadata(path)["facetrust"])
-            return cls(pl.read_parquet(path), Provenance(**made_by))
-        except ScoresError as error:
-            raise ScoresError(f"{path}: {error}") from None
-        except Exception as error:  # Polars raises many kinds for a damaged file.
-            raise ScoresError(f"{path}: is not a scores file ({type(error).__name__})") from None
+    Columns: sample, subject, domain (strings or null), truth, answer (indices of classes) and pixels. Cells
+    without a pixel are left out. The classes' names are `made_by.classes`.
+    """
+
+    kinds: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("sample", "subject", "domain"), "String"),
+        **dict.fromkeys(("truth", "answer", "pixels"), "Int64"),
+    }
+
+    def counts(self) -> tuple[list[str], NDArray[np.int64]]:
+        """Returns the N pictures' names, sorted, and their confusion matrices (N, C, C), truth first."""
+        names = sorted(set(self.rows["sample"]))
+        place = {name: number for number, name in enumerate(names)}
+        classes = len(self.made_by.classes)
+        matrices = np.zeros((len(names), classes, classes), np.int64)
+        for sample, truth, answer, pixels in self.rows.select(
+            "sample", "truth", "answer", "pixels"
+        ).iter_rows():
+            matrices[place[sample], truth, answer] += pixels
+        return names, matrices
+
+    def _truth(self) -> pl.DataFrame:
+        keys = ["sample", "truth"]
+        return self.rows.group_by(keys).agg(_polars().col("pixels").sum()).sort(keys)
+
+
+def read_table(path: str | Path) -> Scores | Confusions:
+    """Returns the table in a Parquet file, of the kind that it holds.
+
+    Raises:
+        ScoresError: as `Table.read`.
+        MissingExtra: polars is not installed.
+    """
+    rows, _ = _read(Path(path))
+    return Confusions.read(path) if "pixels" in rows.columns else Scores.read(path)
+
+
+def _read(path: Path) -> tuple[pl.DataFrame, Provenance]:
+    pl = _polars()
+    if not path.is_file():
+        raise ScoresError(f"{path}: no such scores file; make one with: facetrust evaluate")
+    try:
+        made_by = json.loads(pl.read_parquet_metadata(path)["facetrust"])
+        return pl.read_parquet(path), Provenance(**made_by)
+    except Exception as error:  # Polars raises many kinds for a damaged file.
+        raise ScoresError(f"{path}: is not a scores file ({type(error).__name__})") from None
 
 
 def _polars() -> ModuleType:

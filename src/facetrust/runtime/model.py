@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust import model_file
-from facetrust.errors import ModelError, UsageError
+from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.fusion import of_faces
 from facetrust.imaging import Pixels, inputs_of
 from facetrust.imaging.crop import Points
@@ -53,7 +53,10 @@ def load_model(name: str | Path, *, threads: int = 1, batch: int = 32) -> Model:
     """
     path = model_file.locate(name)
     session, card = model_file.open_model(path, threads=threads)
-    task = task_named(card.task)
+    try:
+        task = task_named(card.task)
+    except UnknownName as error:
+        raise ModelError(f"{path}: its card is for another question ({error})") from None
     if task.output == "score":
         _ = card.threshold  # A model that cannot decide is refused before anything is asked of it.
     model_file.check_shapes(session, card, output=task.output, source=path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from facetrust import models
+from facetrust.data.targets import Labels, Target
 from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.models.onnx import onnx
 from facetrust.records import ModelCard, Preprocessing
@@ -35,21 +35,23 @@ class Assembly(NamedTuple):
     origins: dict[str, str]
 
 
-def assemble(recipe: Recipe, model: nn.Module, settings: Mapping[str, Any] | None = None) -> Assembly:
+def assemble(recipe: Recipe, model: nn.Module, target: Target | None = None) -> Assembly:
     """Returns the objective that a recipe sets a network, ready to be trained.
 
     Args:
-        settings: what the target tells the objective, such as the number of identities.
+        target: what the task learns from, which tells the objective such as the number of identities; labels
+            if none is given.
 
     Raises:
         UsageError: teachers without a loss or a loss without teachers, or settings that do not fit.
         ModelError: a teacher cannot be used.
     """
+    target = target or Labels()
     taught = {name: each for name, each in recipe.losses.items() if learns_from_teacher(name)}
     objective = objective_of(recipe.task)
     # Only distillation looks at what a network computes on the way.
     task: nn.Module = objective(
-        model, recipe.losses, **(settings or {}), **({"inside": True} if looks_inside(taught) else {})
+        model, recipe.losses, **target.settings, **({"inside": True} if looks_inside(taught) else {})
     )
     contrast = 2 if set(recipe.losses) & set(Flip.accepts) - set(task.accepts) else 0  # type: ignore[arg-type]
     if contrast:
@@ -62,7 +64,7 @@ def assemble(recipe: Recipe, model: nn.Module, settings: Mapping[str, Any] | Non
     views = {STUDENT: recipe.preprocessing}
     if not recipe.teachers:
         return Assembly(task, views, (), contrast, {})
-    return _taught(recipe, model, task, views, contrast, taught)
+    return _taught(recipe, model, task, views, contrast, taught, target)
 
 
 def _check_losses(recipe: Recipe, known: set[str]) -> None:
@@ -83,6 +85,7 @@ def _taught(
     views: dict[str, Preprocessing],
     contrast: int,
     losses: dict[str, dict[str, Any]],
+    target: Target,
 ) -> Assembly:
     taught: dict[str, WeightedTeacher] = {}
     origins: dict[str, str] = {}
@@ -94,7 +97,7 @@ def _taught(
             copy_class_embeddings(network, model, teacher.path)
     same = tuple(name for name, one in zip(taught, recipe.teachers, strict=True) if one.sees == STUDENT)
     wrapped = distill(task, taught, losses)
-    wrapped.adapt(_example(views, contrast))
+    wrapped.adapt(_example(views, contrast, target))
     return Assembly(wrapped, views, same, contrast, origins)
 
 
@@ -116,6 +119,11 @@ def _teacher(teacher: Teacher, recipe: Recipe) -> tuple[nn.Module, Preprocessing
 
 
 def copy_class_embeddings(teacher: nn.Module, student: nn.Module, path: str) -> None:
+    """Gives a folded student the class embeddings of its teacher, whose run or file is `path`.
+
+    Raises:
+        UsageError: one of them has no class embeddings.
+    """
     if not hasattr(teacher, "class_embeddings") or not hasattr(student, "take_classes"):
         raise UsageError(
             f"teacher {path}: classes can only be handed from a clip or flip model to a folded one"
@@ -124,7 +132,7 @@ def copy_class_embeddings(teacher: nn.Module, student: nn.Module, path: str) -> 
         student.take_classes(teacher.class_embeddings())  # type: ignore[operator]
 
 
-def _example(views: dict[str, Preprocessing], contrast: int) -> dict[str, Any]:
+def _example(views: dict[str, Preprocessing], contrast: int, target: Target) -> dict[str, Any]:
     """Returns a batch of two noisy faces in the shapes that training will bring."""
     draw = torch.Generator().manual_seed(0)
     count = {name: 1 if name == STUDENT else len(how.margins) for name, how in views.items()}
@@ -133,6 +141,6 @@ def _example(views: dict[str, Preprocessing], contrast: int) -> dict[str, Any]:
         seen[f"contrast-{number}"] = seen[STUDENT]
     return {
         "views": seen,
-        "target": torch.tensor([0.0, 1.0]),
+        "target": torch.from_numpy(target.example(views[STUDENT].size)),
         "mask": torch.zeros_like(seen[STUDENT][:, :, 0]),
     }

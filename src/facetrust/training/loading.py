@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from facetrust.data.dataset import FaceData, collate
-from facetrust.data.manifest import Manifest, absolute
+from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
 from facetrust.data.targets import Target
 from facetrust.errors import ManifestError, UsageError
@@ -34,8 +34,8 @@ class Sources(NamedTuple):
     described: str
 
 
-def read_sources(data: Data, target: str = "label") -> Sources:
-    """Returns the rows that a recipe's manifests hold, for a task that learns from `target`.
+def read_sources(data: Data, target: str = "label", unit: str = "face") -> Sources:
+    """Returns the rows that a recipe's manifests hold, for a task about `unit` that learns from `target`.
 
     Raises:
         ManifestError: a manifest cannot be read, or training or development lacks a label.
@@ -47,6 +47,7 @@ def read_sources(data: Data, target: str = "label") -> Sources:
         manifest = Manifest.read(path)
         _warn_of_audit(path, manifest.hash)
         rows = absolute(manifest.samples(), manifest.root)
+        rows = whole_pictures(rows) if unit == "picture" else rows
         if data.genuine_only:
             rows = [row for row in rows if row.label == 0]
         mine = [row for row in rows if row.split == "train"]

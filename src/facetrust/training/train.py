@@ -82,13 +82,13 @@ def train(
         # The other processes may start when the first has already begun to write.
         _claim(out, recipe, resume)
     task = task_named(recipe.task)
-    sources = read_sources(recipe.data, task.target)
+    sources = read_sources(recipe.data, task.target, task.unit)
     target = target_of(task.target, sources.train, sources.dev, recipe.data.classes)
     torch.manual_seed(recipe.seed)
     model = models.create_model(
         recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    made = assemble(recipe, model, target.settings)
+    made = assemble(recipe, model, target)
     order = order_of(recipe, sources)
     taught = _teaching(recipe, sources, made, order, out) if made.origins else None
     faces = loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size), target)

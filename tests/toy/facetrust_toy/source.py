@@ -7,7 +7,7 @@ from facetrust.records import Sample
 SPLITS = ("train", "train", "dev", "test")
 
 
-def toy_set(root: Path) -> list[Sample]:
+def toy_set(root: Path, *, seed: int = 0) -> list[Sample]:
     """Returns one row per picture `<subject>/<n>.png`, its mask being `<n>.mask.png`; subjects change in splits."""
     rows = []
     for number, folder in enumerate(sorted(path for path in Path(root).iterdir() if path.is_dir())):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from facetrust.losses import loss_module, settings_in, weight_of
@@ -19,7 +21,7 @@ class Quarters(nn.Module):
     """The network answers with one logit per class and pixel."""
 
     accepts = (NAME,)
-    figures = {"agreement": "max", "loss": "min"}
+    figures: ClassVar[dict[str, str]] = {"agreement": "max", "loss": "min"}
 
     def __init__(self, model: nn.Module, losses, count: int) -> None:
         super().__init__()

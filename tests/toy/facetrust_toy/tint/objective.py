@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,7 +23,7 @@ class Tint(nn.Module):
     """Cross-entropy over the cosines with one learnt centre per subject."""
 
     accepts = (NAME,)
-    figures = {"same-gap": "max", "loss": "min"}
+    figures: ClassVar[dict[str, str]] = {"same-gap": "max", "loss": "min"}
 
     def __init__(self, model: nn.Module, losses, identities: int) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from facetrust._onnx import cache_folder, open_session
 
-from facetrust import _onnx as _sessions
+from facetrust.faces import _mtcnn_graphs as module
+from facetrust.model_file import open_session
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ def test_the_cache_is_where_the_platform_keeps_it(monkeypatch, platform, setting
         monkeypatch.delenv(name, raising=False)
     for name, value in {"HOME": "/home/me", **settings}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(_sessions.sys, "platform", platform)
-    assert cache_folder() == Path(expected)
+    monkeypatch.setattr(module.sys, "platform", platform)
+    assert module.cache_folder() == Path(expected)
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])

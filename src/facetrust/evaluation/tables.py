@@ -1,0 +1,142 @@
+"""Answers become the rows that a protocol judges: scores of faces, scores of pairs, or confusions of classes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facetrust.data.targets import Masks
+from facetrust.errors import ImageError, ManifestError, UsageError
+from facetrust.evaluation.scorers import Answer, Reader
+from facetrust.imaging import box_of, crops_of
+from facetrust.records import Confusions, Preprocessing, Provenance, Sample, Scores
+
+MOST_PAIRS = 200_000  # Pairs that are made where no file names them: those of about 630 rows.
+_TEXTS = ("sample", "media", "subject", "domain", "attack")
+
+
+def score_table(rows: Sequence[Sample], answers: Sequence[Answer], made_by: Provenance) -> Scores:
+    """Returns one row per face or picture that has a score.
+
+    Raises:
+        ManifestError: none has one, or a row has no label.
+    """
+    scored = []
+    for row, answer in zip(rows, answers, strict=True):
+        if isinstance(answer, ImageError):
+            continue
+        if row.label is None:
+            raise ManifestError(f"{row.path}: has no label, by which its score could be measured")
+        facts = {name: getattr(row, name) for name in (*_TEXTS[1:], "label")}
+        scored.append({"sample": row.path, "score": answer, **facts})
+    _require(scored, rows)
+    return Scores(pl.DataFrame(scored, schema=_schema(Scores.kinds)), made_by)
+
+
+def pair_table(
+    rows: Sequence[Sample], answers: Sequence[Answer], made_by: Provenance, *, pairs: Path | None = None
+) -> Scores:
+    """Returns one row per pair of faces with embeddings: their cosine, label 1 for one subject.
+
+    Args:
+        pairs: a CSV with the columns `first` and `second`, paths as in the manifest; all pairs if none.
+
+    Raises:
+        ManifestError: a pair names a row that is not there, or a row has no subject.
+        UsageError: there are more than `MOST_PAIRS` pairs and no file.
+    """
+    known = {row.path: (row, answer) for row, answer in zip(rows, answers, strict=True)}
+    scored = []
+    for first, second in _pairs(rows, pairs):
+        for name in (first, second):
+            if name not in known:
+                raise ManifestError(f"{pairs}: {name} is no row of the {made_by.split} split")
+            if known[name][0].subject is None:
+                raise ManifestError(f"{name}: has no subject, by which its pairs could be measured")
+        (a, one), (b, other) = known[first], known[second]
+        if isinstance(one, ImageError) or isinstance(other, ImageError):
+            continue
+        scored.append(
+            {
+                "sample": f"{first} {second}",
+                "media": None,
+                "subject": a.subject,
+                "domain": a.domain,
+                "attack": None,
+                "label": int(a.subject == b.subject),
+                "score": float(np.dot(one, other)),
+            }
+        )
+    _require(scored, rows)
+    return Scores(pl.DataFrame(scored, schema=_schema(Scores.kinds)), made_by)
+
+
+def class_table(
+    rows: Sequence[Sample],
+    located: Sequence[Sample],
+    answers: Sequence[Answer],
+    made_by: Provenance,
+    *,
+    preprocessing: Preprocessing,
+    read: Reader,
+) -> Confusions:
+    """Returns how many pixels of each picture's crop have which class, by its mask and by the network.
+
+    The mask is cut as the picture was, so that both are compared at the size of the network's answer.
+
+    Args:
+        located: the same rows with absolute paths.
+        read: how a path becomes pixels.
+
+    Raises:
+        ManifestError: no picture has an answer and a mask.
+    """
+    masks, count = Masks(made_by.classes), len(made_by.classes)
+    nearest = preprocessing.model_copy(update={"resize": "nearest"})
+    cells = []
+    for row, place, answer in zip(rows, located, answers, strict=True):
+        if isinstance(answer, ImageError):
+            continue
+        image = read(place.path)
+        mask = masks.read(place, image.shape)
+        truth = crops_of(mask, box_of(place, image), nearest, points=place.points)[0].reshape(nearest.size)
+        guess = np.asarray(answer).argmax(0)
+        matrix = np.bincount((truth.astype(np.int64) * count + guess).ravel(), minlength=count**2)
+        facts = {"sample": row.path, "subject": row.subject, "domain": row.domain}
+        cells += [
+            {**facts, "truth": number // count, "answer": number % count, "pixels": int(pixels)}
+            for number, pixels in enumerate(matrix)
+            if pixels
+        ]
+    _require(cells, rows)
+    return Confusions(pl.DataFrame(cells, schema=_schema(Confusions.kinds)), made_by)
+
+
+def _pairs(rows: Sequence[Sample], file: Path | None) -> list[tuple[str, str]]:
+    if file is None:
+        count = len(rows) * (len(rows) - 1) // 2
+        if count > MOST_PAIRS:
+            raise UsageError(
+                f"{len(rows)} faces make {count} pairs, more than {MOST_PAIRS}; name those to be measured in "
+                "a file beside the manifest, <manifest>.pairs.csv"
+            )
+        return list(itertools.combinations([row.path for row in rows], 2))
+    try:
+        table = pl.read_csv(file, infer_schema=False)
+        return list(zip(table["first"].to_list(), table["second"].to_list(), strict=True))
+    except Exception as error:  # Polars raises many kinds for a damaged file.
+        raise ManifestError(f"{file}: is no list of pairs with columns first and second ({error})") from None
+
+
+def _schema(kinds: dict[str, str]) -> dict[str, Any]:
+    return {name: getattr(pl, kind) for name, kind in kinds.items()}
+
+
+def _require(made: Sequence[object], rows: Sequence[Sample]) -> None:
+    if not made:
+        raise ManifestError(f"{rows[0].path}: and all other pictures of the split cannot be read")
