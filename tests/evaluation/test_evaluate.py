@@ -33,14 +33,14 @@ def test_scores_are_those_of_a_slow_loop_in_the_order_of_the_manifest(
     assert scores.rows["sample"].to_list() == [row.path for row in rows]
     assert scores.rows["media"].to_list() == [row.media for row in rows]
     assert scores.labels.tolist() == [row.label for row in rows]
-    for row, found in zip(rows, scores.scores, strict=True):
+    for row, score in zip(rows, scores.scores, strict=True):
         image = read_image(manifest.parent / row.path)
         box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
         logits = []
         for margin in card.preprocessing.margins:
             crop = to_tensor(crop_face(image, box, card.preprocessing, margin=margin), card.preprocessing)  # type: ignore[arg-type]
             logits.append(model(torch.from_numpy(crop)[None]).logit.item())
-        assert found == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-5)
+        assert score == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-5)
     made_by = scores.made_by
     assert (made_by.model, made_by.split, made_by.seed) == ("tiny", "test", 5)
     assert made_by.version == f"1+{card.sha256[:8]}"
@@ -167,24 +167,24 @@ def test_disturbed_pictures_are_scored_beside(
     folder = tmp_path / "robustness"
     stems = ["scores", *(f"baseline-{probe}" for probe in PROBES)]
     wanted = {
-        f"{stem}-{how}-test.parquet"
+        f"{stem}-{disturbance}-test.parquet"
         for stem in stems
-        for how in ("noise-20", "noise-40", "jpeg-50", "jpeg-30")
+        for disturbance in ("noise-20", "noise-40", "jpeg-50", "jpeg-30")
     }
     assert {path.name for path in folder.iterdir()} == wanted
     model, card = load_checkpoint(run)
     for kind, strength in (("noise", 40.0), ("jpeg", 50.0)):
-        found = Scores.read(folder / f"scores-{kind}-{strength:g}-test.parquet")
-        how = Disturbance(kind=kind, strength=strength)
-        assert found.made_by == whole.made_by.model_copy(update={"disturbance": how})
-        assert found.rows.drop("score").equals(whole.rows.drop("score"))
+        scores = Scores.read(folder / f"scores-{kind}-{strength:g}-test.parquet")
+        disturbance = Disturbance(kind=kind, strength=strength)
+        assert scores.made_by == whole.made_by.model_copy(update={"disturbance": disturbance})
+        assert scores.rows.drop("score").equals(whole.rows.drop("score"))
         read = Disturbed(kind, strength, manifest.parent)
-        for row, score in zip(Manifest.read(manifest).only("test").samples(), found.scores, strict=True):
+        for row, score in zip(Manifest.read(manifest).only("test").samples(), scores.scores, strict=True):
             image = read(manifest.parent / row.path)
             box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
             stacked = torch.from_numpy(inputs_of(image, box, card.preprocessing))  # type: ignore[arg-type]
             assert score == pytest.approx(model(stacked).logit.mean().sigmoid().item(), abs=1e-5)
-    assert np.abs(found.scores - whole.scores).max() > 1e-3
+    assert np.abs(scores.scores - whole.scores).max() > 1e-3
 
 
 def test_a_sweep_disturbs_what_is_judged_and_not_what_baselines_learn_from(
@@ -227,9 +227,9 @@ def test_an_onnx_file_is_swept_too(
 ) -> None:
     evaluate(bright_model, manifest, out=tmp_path, baselines=False, robustness=True)
     assert len(list((tmp_path / "robustness").iterdir())) == 4
-    found = Scores.read(tmp_path / "robustness" / "scores-noise-40-test.parquet")
-    assert found.made_by.model == "bright"
-    for row, score in zip(Manifest.read(manifest).only("test").samples(), found.scores, strict=True):
+    scores = Scores.read(tmp_path / "robustness" / "scores-noise-40-test.parquet")
+    assert scores.made_by.model == "bright"
+    for row, score in zip(Manifest.read(manifest).only("test").samples(), scores.scores, strict=True):
         image = Disturbed("noise", 40, manifest.parent)(manifest.parent / row.path)
         box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
         grey = to_tensor(crop_face(image, box, Preprocessing(size=(64, 64))), Preprocessing()).mean()  # type: ignore[arg-type]

@@ -210,8 +210,8 @@ def _flash(path, label):
 
 
 def test_the_rule_of_a_medium_is_chosen_on_dev_and_shown_with_all_others(write, tmp_path):
-    names, how = ("tiny", "baseline:laplacian"), {"frames": 10, "rows": 160, "power": 0.3}
-    tests, devs = ([write(name, split, **how) for name in names] for split in ("test", "dev"))
+    names, settings = ("tiny", "baseline:laplacian"), {"frames": 10, "rows": 160, "power": 0.3}
+    tests, devs = ([write(name, split, **settings) for name in names] for split in ("test", "dev"))
     _flash(devs[0], 0)
     page = report(tests, dev=devs, out=tmp_path / "out", rounds=20)
     models = json.loads(page.with_suffix(".json").read_text())["models"]
@@ -231,16 +231,16 @@ def test_the_rule_of_a_medium_is_chosen_on_dev_and_shown_with_all_others(write, 
 
 def test_a_named_rule_and_rows_that_are_left_alone(write, tmp_path):
     test, dev = write(frames=10, power=0.3), write(split="dev", frames=10, power=0.3)
-    said = {}
+    models = {}
     for name in ("dev", "mean", "trimmed-mean"):
         page = report([test], dev=[dev], out=tmp_path / name, rounds=20, video_rule=name)
-        (said[name],) = json.loads(page.with_suffix(".json").read_text())["models"]
-    one, other = (said[name]["levels"] for name in ("mean", "trimmed-mean"))
-    assert one[0] == other[0] == said["dev"]["levels"][0]
+        (models[name],) = json.loads(page.with_suffix(".json").read_text())["models"]
+    one, other = (models[name]["levels"] for name in ("mean", "trimmed-mean"))
+    assert one[0] == other[0] == models["dev"]["levels"][0]
     assert one[1]["threshold"]["value"] != other[1]["threshold"]["value"]
     assert [levels[1]["video_rule"]["chosen"] for levels in (one, other)] == ["by name"] * 2
-    assert one[1]["video_rule"]["tried"] == said["dev"]["levels"][1]["video_rule"]["tried"]
-    assert said["mean"]["as_published"] == said["trimmed-mean"]["as_published"]
+    assert one[1]["video_rule"]["tried"] == models["dev"]["levels"][1]["video_rule"]["tried"]
+    assert models["mean"]["as_published"] == models["trimmed-mean"]["as_published"]
     _refused(UsageError, "did you mean 'mean'", [test], [dev], tmp_path / "no", video_rule="means")
 
 
@@ -281,16 +281,19 @@ def test_the_two_ways_of_measuring_stand_side_by_side(write, tmp_path):
     test, dev = write(domain="msu-mfsd", frames=2), write(split="dev", frames=2)
     page = report([test], dev=[dev], out=tmp_path, rounds=20)
     (model,) = json.loads(page.with_suffix(".json").read_text())["models"]
-    said = as_published(Scores.read(test))
-    assert model["as_published"] == said.model_dump(mode="json")
+    published = as_published(Scores.read(test))
+    assert model["as_published"] == published.model_dump(mode="json")
     honest = dev_threshold(Scores.read(test), Scores.read(dev), rounds=20).levels[-1]
     text = page.read_text()
     rows = _Page(text[text.index("Honest and as published") :]).rows
     row = next(row for row in rows if row.startswith("tiny@1"))
     cells = row.split()
     assert cells[1:3] == [f"{100 * honest.figure('hter').value:.1f}", f"{honest.figure('auc').value:.4f}"]
-    assert cells[4:6] == [f"{100 * said.figure('hter').value:.2f}", f"{said.figure('auc').value:.4f}"]
-    assert cells[-5:] == [f"{said.threshold:.4f}", "1", "best", "of", "1"]
+    assert cells[4:6] == [
+        f"{100 * published.figure('hter').value:.2f}",
+        f"{published.figure('auc').value:.4f}",
+    ]
+    assert cells[-5:] == [f"{published.threshold:.4f}", "1", "best", "of", "1"]
     label = "threshold and checkpoint chosen on test; for comparison with published rows only"
     assert text.count(label) == 2  # Over the columns, and beside the published rows.
 
@@ -322,11 +325,11 @@ def test_checkpoints_of_no_reported_model_are_refused(write, tmp_path):
     _refused(ScoresError, "fits 2 of the reported", [first, second], devs, tmp_path / "o", epochs=[third])
 
 
-@pytest.mark.parametrize("how", ["task", "scores"])
-def test_what_no_published_work_measures_has_no_such_figures(write, tmp_path, how):
-    made = {"task": "deepfake"} if how == "task" else {}
+@pytest.mark.parametrize("reason", ["task", "scores"])
+def test_what_no_published_work_measures_has_no_such_figures(write, tmp_path, reason):
+    made = {"task": "deepfake"} if reason == "task" else {}
     paths = [write(**made), write(split="dev", **made)]
-    for path in paths if how == "scores" else ():
+    for path in paths if reason == "scores" else ():
         scores = Scores.read(path)
         Scores(scores.rows.with_columns(pl.col("score") * 9), scores.made_by).write(path)
     page = report(paths[:1], dev=paths[1:], out=tmp_path, rounds=20)

@@ -36,11 +36,11 @@ def write(tmp_path):
                 "score": 1 / (1 + np.exp(-chance.normal(power * (2 * marks - 1)))),
             }
         )
-        how = None if kind is None else Disturbance(kind=kind, strength=strength)
+        disturbance = None if kind is None else Disturbance(kind=kind, strength=strength)
         about = {"model": model, "version": "1", "manifest": "feed" * 4, "split": split, "task": "deepfake"}
         folder = tmp_path / ("scores" if kind is None else "robustness")
         path = folder / f"{model.replace(':', '-')}-{kind}-{strength:g}-{rows}-{split}.parquet"
-        Scores(table, Provenance(**about | {"disturbance": how} | other)).write(path)
+        Scores(table, Provenance(**about | {"disturbance": disturbance} | other)).write(path)
         return path
 
     return write
@@ -77,8 +77,8 @@ def test_one_cluster_has_no_interval(write):
 
 def test_there_is_a_drawing_per_kind_and_all_have_one_scale(write):
     files = [write(kind, KINDS[kind].strengths[0], power=power) for power, kind in enumerate(KINDS, -1)]
-    found = sweeps(of(write()), files, rounds=20)
-    drawings = draw_sweeps(found, {"tiny@1": ("#0072B2", False)})
+    swept = sweeps(of(write()), files, rounds=20)
+    drawings = draw_sweeps(swept, {"tiny@1": ("#0072B2", False)})
     assert len(drawings) == len(KINDS)
     for svg, about in zip(drawings, KINDS.values(), strict=True):
         assert f">{about.unit}<" in svg

@@ -29,9 +29,13 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("profile")
     torch.manual_seed(0)
     model = create_model("minifasnet").eval()
-    how = Preprocessing(size=(80, 80), margins=(2.7, 4.0), color="BGR", top=255.0)
+    preprocessing = Preprocessing(size=(80, 80), margins=(2.7, 4.0), color="BGR", top=255.0)
     card = ModelCard(
-        name="m", task="antispoof", architecture="minifasnet", preprocessing=how, score_means="attack"
+        name="m",
+        task="antispoof",
+        architecture="minifasnet",
+        preprocessing=preprocessing,
+        score_means="attack",
     )
     save_checkpoint(model, card, folder / "run")
     export(model, card, folder / "m.onnx")
@@ -54,17 +58,21 @@ def test_a_run_folder_is_profiled_in_both_engines(made):
 
 
 def test_an_onnx_file_is_profiled_from_its_graph_as_the_folder_was(made):
-    (found,) = profile(made / "m.onnx", **QUICK).profiles
+    (profiled,) = profile(made / "m.onnx", **QUICK).profiles
     traced = profile(made / "run", engines=("onnxruntime",), **QUICK).profiles[0]
-    assert (found.macs, found.parameters, found.crops) == (traced.macs, traced.parameters, 2)
-    assert found.bytes == (made / "m.onnx").stat().st_size
+    assert (profiled.macs, profiled.parameters, profiled.crops) == (traced.macs, traced.parameters, 2)
+    assert profiled.bytes == (made / "m.onnx").stat().st_size
 
 
 def test_a_bundled_model_is_profiled_by_its_name():
-    (found,) = profile("antispoof-tiny", **QUICK).profiles
+    (by_name,) = profile("antispoof-tiny", **QUICK).profiles
     (by_path,) = profile(locate("antispoof-tiny"), **QUICK).profiles
-    assert (found.model, found.engine, found.crops) == ("antispoof-tiny", "onnxruntime", 2)
-    assert (found.macs, found.parameters, found.bytes) == (by_path.macs, by_path.parameters, by_path.bytes)
+    assert (by_name.model, by_name.engine, by_name.crops) == ("antispoof-tiny", "onnxruntime", 2)
+    assert (by_name.macs, by_name.parameters, by_name.bytes) == (
+        by_path.macs,
+        by_path.parameters,
+        by_path.bytes,
+    )
     with pytest.raises(UsageError, match="run by onnxruntime"):
         profile("antispoof-tiny", engines=("torch",), **QUICK)
 
@@ -133,8 +141,8 @@ def test_two_that_read_sentences_are_held_against_each_other_form_by_form():
 
 def test_onnx_runtime_has_the_form_with_cached_text_only():
     report = profile("flip-it:clip=vit-t16,layers=1", size=(32, 32), **QUICK)
-    found = [(one.engine, one.text) for one in report.profiles]
-    assert found == [("torch", "each call"), ("torch", "cached"), ("onnxruntime", "cached")]
+    forms = [(one.engine, one.text) for one in report.profiles]
+    assert forms == [("torch", "each call"), ("torch", "cached"), ("onnxruntime", "cached")]
     assert report.profiles[2].macs < report.profiles[0].macs / 10
 
 
@@ -185,8 +193,8 @@ def test_a_spent_budget_ends_the_rounds_after_three():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_peak_memory_holds_at_least_the_weights(made):
-    found = peak_memory(str(made / "m.onnx"), "onnxruntime", size=(80, 80))
-    assert MINIFASNET * 4 * 0.9 < found < 500e6
+    peak = peak_memory(str(made / "m.onnx"), "onnxruntime", size=(80, 80))
+    assert MINIFASNET * 4 * 0.9 < peak < 500e6
 
 
 def test_peak_memory_of_what_does_not_run_is_unknown(made):
