@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,23 @@ def start() -> Callable[..., Done]:
         return subprocess.run([sys.executable, "-c", code], check=False, **{"text": True, **settings})
 
     return started
+
+
+@pytest.fixture(scope="session")
+def interrupt() -> Callable[..., tuple[str, str]]:
+    """Presses ^C until a process ends, for Python may lose one in a finalizer; gives what it printed."""
+
+    def press(process: subprocess.Popen[str]) -> tuple[str, str]:
+        for _ in range(5):
+            process.send_signal(signal.SIGINT)
+            try:
+                return process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                continue
+        process.kill()
+        raise AssertionError(f"it goes on: {process.communicate()}")
+
+    return press
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -579,7 +578,9 @@ class TestInterrupts:
         assert said.err == "facetrust: bright: gave up\n"
 
     @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
-    def test_a_signal_ends_it_with_130_and_shows_what_is_finished(self, photo, bright_model, tmp_path, form):
+    def test_a_signal_ends_it_with_130_and_shows_what_is_finished(
+        self, photo, bright_model, tmp_path, form, interrupt
+    ):
         maps = tmp_path / "maps"
         rest = [*ATTACKS, str(bright_model), *form, "--evidence", str(maps)]
         code = (
@@ -592,8 +593,7 @@ class TestInterrupts:
             while not maps.is_dir() or len(list(maps.iterdir())) < 10:  # More than are judged at once.
                 assert process.poll() is None
                 time.sleep(0.05)
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = interrupt(process)
         assert (process.returncode, err) == (130, "")
         assert len(out.splitlines()) >= 8
 

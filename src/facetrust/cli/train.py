@@ -15,7 +15,7 @@ from facetrust.cli.options import Out
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a .yaml file.")],
     settings: Annotated[list[str] | None, typer.Option("--set", help="section.key=value.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/<recipe> if none.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE if none.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run folder stopped.")] = False,
 ) -> None:
     """Trains a teacher or a student; writes a run folder with weights and card."""
