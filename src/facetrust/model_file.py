@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEY = "facetrust.card"
+PROBE_SECONDS = 20.0  # Two pictures take the largest of our networks a second.
 
 
 def bundled() -> list[str]:
@@ -96,18 +98,64 @@ def check_shapes(session: ort.InferenceSession, card: ModelCard, *, output: str,
         raise ModelError(f"{source}: takes images of {shape}, its card says {list(expected)}")
 
 
+def probe(session: ort.InferenceSession, card: ModelCard, *, output: str, source: Path) -> None:
+    """Runs a network once on two grey pictures, so that a file that cannot answer is refused when it is opened.
+
+    Raises:
+        ModelError: it fails, takes more than `PROBE_SECONDS`, or answers in another shape than its output has.
+    """
+    import numpy as np
+
+    images = np.zeros((2, 3, *card.preprocessing.size), np.float32)
+    named = [entry.name for entry in session.get_outputs() if entry.name in (output, "evidence")]
+    answers = dict(
+        zip(named, run(session, named, images, source=str(source), seconds=PROBE_SECONDS), strict=True)
+    )
+    wanted = {"score": 1, "embedding": 2, "classes": 4, "evidence": 3}
+    for name, answer in answers.items():
+        if answer.ndim != wanted[name] or len(answer) != 2:
+            raise ModelError(
+                f"{source}: {name} of two pictures has the shape {list(answer.shape)}; needed is one "
+                f"{'number' if wanted[name] == 1 else f'array of {wanted[name] - 1} dimensions'} per picture"
+            )
+    if output == "classes" and answers[output].shape[1:] != (len(card.classes), *card.preprocessing.size):
+        raise ModelError(
+            f"{source}: classes of a picture have the shape {list(answers[output].shape[1:])}; its card names "
+            f"{len(card.classes)} classes and pictures of {list(card.preprocessing.size)}"
+        )
+
+
 def run(
-    session: ort.InferenceSession, outputs: Sequence[str], images: NDArray[np.float32], *, source: str
+    session: ort.InferenceSession,
+    outputs: Sequence[str],
+    images: NDArray[np.float32],
+    *,
+    source: str,
+    seconds: float | None = None,
 ) -> list[NDArray[np.float32]]:
     """Returns the named outputs for images (B, 3, h, w); `source` names the model in errors.
 
+    Args:
+        seconds: the longest it may take; no limit if none.
+
     Raises:
-        ModelError: the network fails.
+        ModelError: the network fails, or takes longer.
     """
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    options.log_severity_level = 4
+    late = threading.Timer(seconds or 0, setattr, (options, "terminate", True))
+    if seconds is not None:
+        late.start()
     try:
-        return list(session.run(list(outputs), {"image": images}))
+        return list(session.run(list(outputs), {"image": images}, options))
     except Exception as error:  # ONNX Runtime raises a class of its own for every kind of fault.
+        if options.terminate:
+            raise ModelError(f"{source}: gave no answer in {seconds:g} seconds") from None
         raise ModelError(f"{source}: cannot be run by ONNX Runtime ({first_line(error)})") from None
+    finally:
+        late.cancel()
 
 
 def save(graph: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
@@ -117,7 +165,7 @@ def save(graph: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
     """
     beside = path.with_suffix(".json")
     content = with_card(graph, card).SerializeToString(deterministic=True)
-    beside.unlink(missing_ok=True)  # A card beside a file that is not its own would be a lie.
+    beside.unlink(missing_ok=True)  # No card may lie beside a file that is not its own.
     write_whole(path, lambda part: part.write_bytes(content))
     card = card.model_copy(update={"weights": path.name, "sha256": sha256_of(path)})
     write_text(beside, card.to_json())

@@ -238,7 +238,7 @@ class TestReading:
             (PIXELS.astype(float), "<ndarray>: is float64"),
             (PIXELS[:4], "at least 8 a side"),
         ],
-        ids=str,
+        ids=["text", "empty", "camera", "number", "float", "thin"],
     )
     def test_what_cannot_be_read(self, source, message: str) -> None:
         with pytest.raises(ImageError) as caught:

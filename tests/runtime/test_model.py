@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -7,7 +8,7 @@ import pytest
 from facetrust import model_file
 from facetrust.errors import ModelError, UnknownName
 from facetrust.imaging import crop_face
-from facetrust.records import Preprocessing, Threshold
+from facetrust.records import ModelCard, Preprocessing, Threshold, sha256_of
 from facetrust.runtime.model import load_model
 
 
@@ -153,3 +154,101 @@ def test_loading_is_quiet(write_model, capfd):
     load_model(write_model()).score(np.zeros((40, 40, 3), np.uint8), [(0, 0, 40, 40)])
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
+
+
+CASES = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("scalar", "has the shape"), ("shape", "has the shape"), ("nan", "not finite")]
+)
+def test_files_that_answer_with_something_else_are_refused(name, message):
+    if not CASES.is_dir():
+        pytest.skip("no cases beside the checkout")
+    with pytest.raises(ModelError, match=message):
+        load_model(CASES / f"{name}.onnx").score(np.zeros((40, 40, 3), np.uint8), [(0, 0, 40, 40)])
+
+
+def made(tmp_path, nodes, score=("n",), constants=()):
+    """A file whose score is made by `nodes`, with a card beside it."""
+    from onnx import TensorProto, helper
+
+    entry = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 16, 16])
+    answer = helper.make_tensor_value_info("score", TensorProto.FLOAT, list(score))
+    graph = helper.make_graph(nodes, "made", [entry], [answer], list(constants))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "made.onnx")
+    card = tiny_card(sha256=sha256_of(tmp_path / "made.onnx"), weights="made.onnx")
+    (tmp_path / "made.json").write_text(card.to_json())
+    return tmp_path / "made.onnx"
+
+
+def tiny_card(**changes):
+    half = Threshold(value=0.5, rule="by hand", manifest="none", split="dev")
+    return ModelCard(
+        name="made", task="antispoof", architecture="none", score_means="", thresholds=(half,),
+        preprocessing=Preprocessing(margins=(1.0,), size=(16, 16)), **changes,
+    )  # fmt: skip
+
+
+def test_a_score_outside_its_range_is_the_models_error(tmp_path):
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("ReduceSum", ["image", "axes"], ["score"], keepdims=0),
+    ]
+    axes = onnx.numpy_helper.from_array(np.array([1, 2, 3]), "axes")
+    model = load_model(made(tmp_path, nodes, constants=[axes]))
+    with pytest.raises(ModelError, match="score outside 0 to 1"):
+        model.score(np.full((40, 40, 3), 200, np.uint8), [(0, 0, 40, 40)])
+
+
+def test_a_graph_that_never_ends_is_given_up(tmp_path, monkeypatch):
+    from onnx import TensorProto, helper
+
+    monkeypatch.setattr(model_file, "PROBE_SECONDS", 0.5)
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("Sin", ["state"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, ["n"]),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, ["n"]),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Loop", ["", "yes", "mean"], ["score"], body=body),
+    ]
+    yes = onnx.numpy_helper.from_array(np.array(True), "yes")
+    with pytest.raises(ModelError, match=r"gave no answer in 0\.5 seconds"):
+        load_model(made(tmp_path, nodes, constants=[yes]))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("margins", []), ("margins", [0]), ("margins", [float("nan")]), ("margins", [1.0] * 9),
+        ("margins", [100.0]), ("size", [0, 16]), ("size", [16, 100_000]), ("std", [0, 1, 1]),
+        ("std", [float("nan"), 1, 1]), ("mean", [float("inf"), 0, 0]), ("top", 0),
+    ],
+)  # fmt: skip
+def test_a_cards_numbers_are_finite_and_in_range(field, value):
+    card = json.loads(tiny_card().to_json())
+    card["preprocessing"][field] = value
+    with pytest.raises(ModelError, match=rf"c.json: preprocessing\.{field}"):
+        ModelCard.from_json(json.dumps(card), "c.json")
+
+
+def test_a_threshold_is_a_number():
+    card = json.loads(tiny_card().to_json())
+    card["thresholds"][0]["value"] = float("nan")
+    with pytest.raises(ModelError, match=r"thresholds\.0\.value"):
+        ModelCard.from_json(json.dumps(card), "c.json")

@@ -192,10 +192,10 @@ def _checked(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     splits = get_args(Split)
     wrong = ~table["split"].is_in(splits)
     _refuse(wrong, _says(table["split"], wrong, f"split {{!r}} is not one of {', '.join(splits)}"), source)
-    given = sum(
+    filled = sum(
         (table[name].is_not_null().cast(pl.Int8) for name in BOX), start=pl.zeros(table.height, eager=True)
     )
-    _refuse((given != 0) & (given != 4), "the box needs all of x, y, w and h", source)
+    _refuse((filled != 0) & (filled != 4), "the box needs all of x, y, w and h", source)
     flat = (table["w"] <= 0) | (table["h"] <= 0)
     _refuse(flat.fill_null(value=False), "the box needs w and h above 0", source)
     twice = ~table["path"].is_first_distinct()

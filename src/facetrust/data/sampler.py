@@ -84,7 +84,7 @@ class GroupSampler(Sampler[int]):
             raise UsageError("no samples; check the manifest and its split column")
         if each < 1 or steps < 1:
             raise UsageError(f"each={each}, steps={steps}: both must be at least 1")
-        groups: dict[tuple[str, int], list[int]] = {}
+        groups: dict[tuple[str, int | None], list[int]] = {}
         for index, sample in enumerate(samples):
             groups.setdefault((sample.domain or "", sample.label), []).append(index)
         self.groups = [np.array(groups[name], np.int64) for name in sorted(groups)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from facetrust import registry
 from facetrust.errors import FacetrustError, ProtocolError, ScoresError, UsageError
@@ -94,7 +94,7 @@ def read_entries(
 
 
 def _read(paths: Sequence[str | Path]) -> list[_File]:
-    files = [(Path(path), read_table(path)) for path in paths]
+    files: list[_File] = [(Path(path), read_table(path)) for path in paths]
     for path, scores in files:
         check_undisturbed(scores, path)
     return files
@@ -126,7 +126,7 @@ def _beside_published(entries: list[Entry], epochs: Sequence[str | Path]) -> lis
         if _key(scores) != _key(mine[0].test):
             further[mine[0].name].append(scores)
     return [
-        entry._replace(published=as_published(entry.test, epochs=further[entry.name]))
+        entry._replace(published=as_published(cast(Scores, entry.test), epochs=further[entry.name]))
         if entry.judgement.compare_as_published
         else entry
         for entry in entries
@@ -154,7 +154,7 @@ def _check_same_rows(tests: list[_File]) -> None:
         paths[key] = path
 
 
-def _dev_of(path: Path, scores: Scores, devs: list[_File]) -> _File:
+def _dev_of(path: Path, scores: Table, devs: list[_File]) -> _File:
     fitting = [file for file in devs if _key(file[1]) == _key(scores)]
     if len(fitting) != 1:
         name = f"{scores.made_by.model}@{scores.made_by.version}"
@@ -165,15 +165,15 @@ def _dev_of(path: Path, scores: Scores, devs: list[_File]) -> _File:
     return fitting[0]
 
 
-def _key(scores: Scores) -> tuple[object, ...]:
+def _key(scores: Table) -> tuple[object, ...]:
     return scores.made_by.model, scores.made_by.version, scores.made_by.seed
 
 
-def _is_baseline(scores: Scores) -> bool:
+def _is_baseline(scores: Table) -> bool:
     return scores.made_by.model.startswith(_BASELINE)
 
 
-def _name(scores: Scores, among: list[Scores]) -> str:
+def _name(scores: Table, among: list[Table]) -> str:
     """Returns the model and its version, with the seed where runs of one model stand side by side."""
     made_by = scores.made_by
     name = f"{made_by.model.removeprefix(_BASELINE).strip()}@{made_by.version}"

@@ -9,6 +9,7 @@ from typing import Any
 from facetrust.evaluation.charts import Line, curves, histogram
 from facetrust.evaluation.entries import Entry
 from facetrust.protocols import CHOSEN, PUBLISHED_COLUMNS, Column, Figure, Level, by_media
+from facetrust.records import Scores
 from facetrust.tasks import task_named
 
 _DASH = "–"
@@ -68,7 +69,7 @@ def _section(entries: Sequence[Entry], index: int) -> dict[str, Any]:
             by_media(entry.test, level.video_rule.name) if level.video_rule else entry.test,
         )
         for entry, level in zip(entries, levels, strict=True)
-        if level.threshold is not None
+        if level.threshold is not None and isinstance(entry.test, Scores)
     ]
     judgement = entries[0].judgement
     models = [level for entry, level in zip(entries, levels, strict=True) if not entry.is_baseline]

@@ -18,7 +18,7 @@ from facetrust.evaluation.robustness import draw_sweeps, sweeps
 from facetrust.metrics import interval
 from facetrust.metrics.auc import auc
 from facetrust.protocols import Figure, clusters_of, over_seeds, published_for
-from facetrust.records import Scores, sha256_of, write_text
+from facetrust.records import Scores, Table, sha256_of, write_text
 
 
 def report(
@@ -67,7 +67,8 @@ def report(
     path = Path(out) if Path(out).suffix == ".html" else Path(out) / "report.html"
     settings = {"rule": rule, "video_rule": video_rule, "seed": seed, "rounds": rounds}
     entries = read_entries(test, dev, protocol=protocol, settings=settings, epochs=epochs)
-    swept = sweeps({entry.name: entry.test for entry in entries}, robustness, seed=seed, rounds=rounds)
+    scored = {each.name: each.test for each in entries if isinstance(each.test, Scores)}
+    swept = sweeps(scored, robustness, seed=seed, rounds=rounds)
     judgements, published = [each.judgement for each in entries], [each.published for each in entries]
     facts = {
         "schema": "facetrust.report/1",
@@ -95,7 +96,7 @@ def _check_extras() -> None:
             raise MissingExtra(package, "report") from None
 
 
-def _title(scores: Scores) -> str:
+def _title(scores: Table) -> str:
     domains = sorted({name for name in scores.column("domain") if name})
     where = ", ".join(domains) or "manifest " + scores.made_by.manifest[:12]
     return f"{scores.made_by.task} on {where}, {scores.made_by.split} split"

@@ -11,7 +11,7 @@ from facetrust.evaluation.charts import Decline, declines
 from facetrust.metrics import interval
 from facetrust.metrics.auc import auc
 from facetrust.protocols import clusters_of
-from facetrust.records import Disturbance, Record, Scores, Split, sha256_of
+from facetrust.records import Disturbance, Record, Scores, Split, Table, sha256_of
 
 
 class Point(Record):
@@ -76,7 +76,7 @@ def sweeps(
     ]
 
 
-def check_undisturbed(scores: Scores, path: Path) -> None:
+def check_undisturbed(scores: Table, path: Path) -> None:
     """Checks that a file's scores are of pictures as they are.
 
     Raises:

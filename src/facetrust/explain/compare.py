@@ -210,5 +210,5 @@ def _faces_in(manifest: Manifest, rows: int, card: ModelCard) -> Iterator[_Face]
     # The middles of equal parts: the first rows would be one person's.
     for sample in (samples[(2 * n + 1) * len(samples) // (2 * count)] for n in range(count)):
         image = read_image(manifest.path_of(sample))
-        title = f"{Path(sample.path).stem}\n{task_named(card.task).decisions[sample.label]}"
+        title = f"{Path(sample.path).stem}\n{task_named(card.task).decisions[sample.label or 0]}"
         yield _Face(sample.path, title, image, box_of(sample, image))

@@ -91,14 +91,14 @@ def answers(model: nn.Module, crops: Tensor) -> Tensor:
     Scores (B,) in [0, 1], embeddings (B, d) of unit length, or class probabilities (B, C, h, w); several
     crops of a face become one answer as `fusion.of_faces` says.
     """
-    output = model(images_of(crops))
+    output: Any = model(images_of(crops))
     kind, count = kind_of(output), crops.shape[1]
     if kind == "score":
         return over_crops(output.logit, count).double().sigmoid()
     if kind == "embedding":
-        each = nn.functional.normalize(output.embedding.double())
-        return nn.functional.normalize(each.reshape(-1, count, each.shape[1]).mean(1))
-    each = output.logits.double().softmax(1)
+        vectors = nn.functional.normalize(output.embedding.double())
+        return nn.functional.normalize(vectors.reshape(-1, count, vectors.shape[1]).mean(1))
+    each: Tensor = output.logits.double().softmax(1)
     return each.reshape(-1, count, *each.shape[1:]).mean(1)
 
 

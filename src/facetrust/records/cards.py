@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -12,6 +12,9 @@ from facetrust.records.files import sha256_of
 from facetrust.records.samples import Record, Split
 
 Fill = Literal["shift", "reflect", "edge", "zero"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Preprocessing(Record):
@@ -23,11 +26,11 @@ class Preprocessing(Record):
     `top` is the value of a full-bright pixel before `mean` and `std` (1 or 255).
     """
 
-    margins: tuple[float, ...] = (1.5,)
-    size: tuple[int, int] = (128, 128)
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    top: float = 1.0
+    margins: tuple[Annotated[float, Field(gt=0, le=10)], ...] = Field((1.5,), min_length=1, max_length=8)
+    size: tuple[Side, Side] = (128, 128)
+    mean: tuple[Finite, Finite, Finite] = (0.0, 0.0, 0.0)
+    std: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
+    top: Positive = 1.0
     color: Literal["RGB", "BGR"] = "RGB"
     fill: Fill = "shift"
     square: bool = True
@@ -38,7 +41,7 @@ class Preprocessing(Record):
 class Threshold(Record):
     """A decision value that remembers how and on what it was chosen."""
 
-    value: float
+    value: Finite
     rule: str
     manifest: str
     split: Split

@@ -60,6 +60,7 @@ def load_model(name: str | Path, *, threads: int = 1, batch: int = 32) -> Model:
     if task.output == "score":
         _ = card.threshold  # A model that cannot decide is refused before anything is asked of it.
     model_file.check_shapes(session, card, output=task.output, source=path)
+    model_file.probe(session, card, output=task.output, source=path)
     return Model(session, card, batch=batch)
 
 
@@ -151,6 +152,8 @@ class Model:
         values = np.concatenate([part[0] for part in parts]).astype(np.float64)
         if not np.isfinite(values).all():
             raise ModelError(f"{self.name}: answered with a value that is not finite; it cannot be used")
+        if self.task.output == "score" and not ((values >= 0) & (values <= 1)).all():
+            raise ModelError(f"{self.name}: answered with a score outside 0 to 1; it cannot be used")
         maps = np.concatenate([part[1] for part in parts]) if len(wanted) == 2 else None
         return Answers(
             of_faces(values.reshape(count, margins, *values.shape[1:]), self.task.output),

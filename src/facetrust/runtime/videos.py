@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from facetrust.errors import ImageError, UsageError
 from facetrust.faces.detector import Detector
@@ -159,7 +159,8 @@ class VideoChecker:
             scores={task: tuple(scores) for task, scores in track.scores.items()},
         )
         fused = {task: self._rule.of_track(scores) for task, scores in track.scores.items()}
-        judged = [self._models[task].judge(value) for task, value in {**fused, **track.others}.items()]
+        values: dict[str, Any] = {**fused, **track.others}
+        judged = [self._models[task].judge(value) for task, value in values.items()]
         return track.telling.face.model_copy(
             update={"track": number, "timeline": timeline, **by_kind(judged)}
         )

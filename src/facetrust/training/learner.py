@@ -67,7 +67,7 @@ class Learner(LightningModule):
         self.optimizer = optimizer
         self.every = every
         self.seed = seed
-        choose = choose or next(iter(task.figures))  # type: ignore[call-overload]
+        choose = choose or next(iter(task.figures))  # type: ignore[arg-type]
         if choose != "last" and choose not in task.figures:  # type: ignore[operator]
             raise UnknownName("development figure", choose, [*task.figures, "last"])  # type: ignore[misc]
         self.choose = choose

@@ -108,7 +108,7 @@ def simulate_attacks(
             rows.append(_written(out, sample, (kind, copy), box, picture))
     Manifest.write(rows, out)
     left_out = (chosen.rows_left_out, chosen.people_left_out) if wanted.apart_from else None
-    return Simulated(out, sum(row.label for row in rows), tuple(failed), left_out)
+    return Simulated(out, sum(row.label or 0 for row in rows), tuple(failed), left_out)
 
 
 def _live(source: Manifest, wanted: Selection, seed: int) -> Selected:

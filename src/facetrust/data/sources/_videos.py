@@ -84,7 +84,7 @@ def spread_rows(root: Path, videos: Iterable[Sample], frames: Frames) -> list[Sa
     return [
         video.model_copy(update={"frame": frame})
         for video in videos
-        for frame in _spread_over(file_at(root / video.path, "a video"), counts[video.label])
+        for frame in _spread_over(file_at(root / video.path, "a video"), counts[video.label or 0])
     ]
 
 
