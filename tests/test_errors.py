@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 import pytest
 
 from facetrust import errors
-from facetrust.errors import FacetrustError, MissingExtra, UnknownName
+from facetrust.errors import FacetrustError, MissingExtra, UnknownName, first_line
 
 
 def drawn_tree() -> dict[str, str]:
@@ -51,3 +52,19 @@ def test_a_missing_extra_names_the_command():
     assert str(MissingExtra("torch", "train")) == (
         "torch is not installed; run: pip install 'facetrust[train]' (in a checkout: pip install '.[train]')"
     )
+
+
+@pytest.mark.parametrize("kind", [kind for name, kind in vars(errors).items() if name in drawn_tree()])
+def test_every_error_survives_pickling(kind):
+    """As every error must that a worker process raises."""
+    arguments = {"UnknownName": ("source", "nua", ["nuaa"]), "MissingExtra": ("torch", "train")}
+    error = kind(*arguments.get(kind.__name__, ("a.png: is empty",)))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert str(again) == str(error)
+
+
+def test_a_foreign_error_is_one_short_line():
+    assert first_line(ValueError("a\nb")) == "a"
+    assert first_line(ValueError()) == "ValueError"
+    assert len(first_line(ValueError("x" * 999))) == 160

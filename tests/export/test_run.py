@@ -176,3 +176,44 @@ def test_of_two_towers_only_the_image_side_is_shipped(tmp_path):
     # The two class embeddings and the scale stand for the text tower.
     assert served.card.parameters == whole - text + 2 * 512 + 1
     assert (tmp_path / "out.onnx").stat().st_size < 4.5 * served.card.parameters
+
+
+def proof(path, run, *, low, baseline, split="test"):
+    card = json.loads((run / "card.json").read_text())
+    made_by = {"version": f"1+{card['sha256'][:8]}", "manifest": "feed", "split": split}
+
+    def entry(model, value, low, *, is_baseline):
+        figures = [{"metric": "auc", "value": value, "low": low, "high": 0.99}]
+        return {
+            "baseline": is_baseline,
+            "made_by": {**made_by, "model": model},
+            "levels": [{"figures": figures}],
+        }
+
+    models = [entry("student", 0.95, low, is_baseline=False), entry("b", baseline, 0.0, is_baseline=True)]
+    path.write_text(json.dumps({"models": models}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("low", "baseline", "advisory"),
+    [(0.9, 0.85, False), (0.8, 0.85, True), (0.8, 0.1, True), (0.8, 0.3, False)],
+)
+def test_verdicts_decide_where_a_report_proves_them_above_the_baselines(
+    run, tmp_path, low, baseline, advisory
+):
+    report = proof(tmp_path / "report.json", run / "run", low=low, baseline=baseline)
+    export_run(run / "run", tmp_path / "out.onnx", proof=report)
+    card = load_model(tmp_path / "out.onnx").card
+    assert card.advisory is advisory
+    assert (card.results[-1].split, card.results[-1].low) == ("test", low)
+
+
+def test_a_report_of_something_else_proves_nothing(run, tmp_path):
+    (tmp_path / "r.json").write_text("{}")
+    with pytest.raises(UsageError, match="is no report"):
+        export_run(run / "run", tmp_path / "out.onnx", proof=tmp_path / "r.json")
+    dev = proof(tmp_path / "report.json", run / "run", low=0.9, baseline=0.6, split="dev")
+    with pytest.raises(UsageError, match="must measure the test split"):
+        export_run(run / "run", tmp_path / "out.onnx", proof=dev)
+    assert not (tmp_path / "out.onnx").exists()

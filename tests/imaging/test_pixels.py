@@ -208,3 +208,65 @@ def test_quarter_turns_go_counter_clockwise_and_fit_within_only_shrinks():
     same, factor = fit_within(PHOTO, 64)
     assert same is PHOTO
     assert factor == 1.0
+
+
+def grey16(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_grey_of_more_bits_is_scaled_by_its_own_range(bits):
+    """A ramp that reaches the sensor's white: it comes out from black to white, however many bits it has."""
+    ramp = np.linspace(0, 2**bits - 1, 64 * 64).reshape(64, 64).round()
+    shown = decode_image(grey16(ramp), "x")
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert np.abs(shown[:, :, 0] - ramp * 255 / (2**bits - 1)).max() <= 0.51
+
+
+def float_tiff(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values.astype(np.float32)).save(file, "TIFF")
+    return file.getvalue()
+
+
+def test_a_float_picture_in_0_to_1_is_not_black_and_one_of_no_range_is_refused():
+    shown = decode_image(float_tiff(np.linspace(0, 0.99, 400).reshape(20, 20)), "x")
+    assert shown.max() == 252
+    for wrong in (-1.0, 1e9, np.nan):
+        with pytest.raises(ImageError, match="outside 0 to 65535"):
+            decode_image(float_tiff(np.full((20, 20), wrong)), "x")
+
+
+def jpeg(**settings) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(PHOTO).save(file, "JPEG", quality=90, **settings)
+    return file.getvalue()
+
+
+def test_a_jpeg_without_its_end_mark_is_decoded_and_one_cut_earlier_is_not(caplog):
+    data = jpeg()
+    assert np.array_equal(decode_image(data[:-2], "x"), decode_image(data, "x"))
+    assert "lacks its end mark" in caplog.text
+    for cut in (len(data) // 2, 3 * len(data) // 4):
+        with pytest.raises(ImageError, match="is damaged"):
+            decode_image(data[:cut], "x")
+
+
+def test_a_colour_profile_is_converted_to_srgb():
+    """Red of a wider gamut than sRGB's, here with red and green exchanged, is another red in sRGB."""
+    from PIL import ImageCms
+
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    same = decode_image(jpeg(icc_profile=lab), "x")
+    assert np.array_equal(same, decode_image(jpeg(), "x"))
+    assert np.array_equal(decode_image(jpeg(icc_profile=b"nonsense"), "x"), same)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PCX", "SGI"])
+def test_formats_that_no_camera_writes_are_not_opened(kind):
+    file = io.BytesIO()
+    Image.fromarray(PHOTO).save(file, kind)
+    with pytest.raises(ImageError, match="not an image of a known format"):
+        decode_image(file.getvalue(), "loop.jpg")

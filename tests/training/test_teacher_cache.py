@@ -16,7 +16,7 @@ from facetrust.models import Score
 from facetrust.records import Preprocessing, Sample
 from facetrust.tasks.antispoof.objective import objective as antispoof
 from facetrust.training.distillation import Distill, WeightedTeacher, distill
-from facetrust.training.teacher_cache import Answers, answers_in, ask
+from facetrust.training.teacher_cache import TeacherCache, cache_in, fill
 
 VIEWS = {
     "student": Preprocessing(size=(8, 8)),
@@ -53,26 +53,26 @@ def test_each_picture_gets_its_own_weighted_answer(
     task: Distill, samples: list[Sample], tmp_path: Path
 ) -> None:
     """On flat pictures of grey value g the teachers say g and g / 255, weighted 1 to 3."""
-    answers = Answers(tmp_path / "taught", 5)
-    ask(task, FaceData(samples, views=VIEWS), range(5), answers, batch_size=2)
+    cache = TeacherCache(tmp_path / "taught", 5)
+    fill(task, FaceData(samples, views=VIEWS), range(5), cache, batch_size=2)
     for index in range(5):
         grey = 40.0 * index
-        assert answers[index]["logits"] == pytest.approx((grey + 3 * grey / 255) / 4, rel=1e-3)
+        assert cache[index]["logits"] == pytest.approx((grey + 3 * grey / 255) / 4, rel=1e-3)
         # Another epoch's key stands for the same picture.
-        assert answers[index + 15] == answers[index]
+        assert cache[index + 15] == cache[index]
 
 
 def test_what_is_replayed_is_what_was_said_to_half_precision(
     task: Distill, samples: list[Sample], tmp_path: Path
 ) -> None:
-    answers = Answers(tmp_path / "taught", 5)
+    cache = TeacherCache(tmp_path / "taught", 5)
     data = FaceData(samples, views=VIEWS)
-    ask(task, data, range(5), answers)
+    fill(task, data, range(5), cache)
     said = task.ask(collate([data[index] for index in range(5)])["views"])["logits"]
-    kept = np.array([answers[index]["logits"] for index in range(5)])
+    kept = np.array([cache[index]["logits"] for index in range(5)])
     assert kept.dtype == np.float16
     assert np.array_equal(kept, said.numpy().astype(np.float16))
-    replayed = FaceData(samples, views={"student": VIEWS["student"]}, taught=answers)
+    replayed = FaceData(samples, views={"student": VIEWS["student"]}, taught=cache)
     batch = collate([replayed[index] for index in range(5)])
     assert torch.equal(batch["taught"]["logits"], said.half().float())
 
@@ -85,56 +85,56 @@ def test_every_draw_of_a_picture_has_its_own_answer(samples: list[Sample], tmp_p
         antispoof(_Brightness()), {"a": WeightedTeacher(_Brightness())}, {"logit-distillation": {}}
     )
     data = FaceData(samples, **settings)  # type: ignore[arg-type]
-    answers = Answers(tmp_path / "taught", 3 * 5)
+    cache = TeacherCache(tmp_path / "taught", 3 * 5)
     wanted = [1, 6, 11, 4]
-    ask(task, data, wanted, answers)
+    fill(task, data, wanted, cache)
     for key in wanted:
         seen = data[key]["views"]["student"]  # type: ignore[index]
-        assert answers[key]["logits"] == pytest.approx(seen.mean().item(), rel=2e-3)
-    assert len({float(answers[key]["logits"]) for key in (1, 6, 11)}) == 3
-    assert answers.missing(range(15)) == [key for key in range(15) if key not in wanted]
+        assert cache[key]["logits"] == pytest.approx(seen.mean().item(), rel=2e-3)
+    assert len({float(cache[key]["logits"]) for key in (1, 6, 11)}) == 3
+    assert cache.missing(range(15)) == [key for key in range(15) if key not in wanted]
     # The fourth epoch shows the first draw again.
-    assert answers.missing([15 + 1]) == []
+    assert cache.missing([15 + 1]) == []
 
 
 def test_nothing_is_asked_twice_and_a_stopped_run_goes_on(
     task: Distill, samples: list[Sample], tmp_path: Path
 ) -> None:
     data = FaceData(samples, views=VIEWS)
-    ask(task, data, [0, 3], Answers(tmp_path / "taught", 5))
+    fill(task, data, [0, 3], TeacherCache(tmp_path / "taught", 5))
     before = _Brightness.asked
     told: list[tuple[int, int]] = []
-    again = Answers(tmp_path / "taught", 5)
-    ask(task, data, range(5), again, batch_size=2, progress=lambda *at: told.append(at))
+    again = TeacherCache(tmp_path / "taught", 5)
+    fill(task, data, range(5), again, batch_size=2, progress=lambda *at: told.append(at))
     assert _Brightness.asked - before == 3 * (2 + 1)
     assert told == [(2, 3), (3, 3)]
-    ask(task, data, range(5), again)
+    fill(task, data, range(5), again)
     assert _Brightness.asked - before == 3 * (2 + 1)
 
 
 def test_an_unreadable_picture_has_no_answer(task: Distill, samples: list[Sample], tmp_path: Path) -> None:
     Path(samples[1].path).unlink()
-    answers = Answers(tmp_path / "taught", 5)
-    ask(task, FaceData(samples, views=VIEWS), range(5), answers)
-    assert answers.missing(range(5)) == [1]
+    cache = TeacherCache(tmp_path / "taught", 5)
+    fill(task, FaceData(samples, views=VIEWS), range(5), cache)
+    assert cache.missing(range(5)) == [1]
 
 
 def test_other_facts_are_other_answers(tmp_path: Path) -> None:
-    first = answers_in(tmp_path, 5, {"seed": 0})
-    assert answers_in(tmp_path, 5, {"seed": 0}).folder == first.folder
-    assert answers_in(tmp_path, 5, {"seed": 1}).folder != first.folder
+    first = cache_in(tmp_path, 5, {"seed": 0})
+    assert cache_in(tmp_path, 5, {"seed": 0}).folder == first.folder
+    assert cache_in(tmp_path, 5, {"seed": 1}).folder != first.folder
     assert json.loads((first.folder / "facts.json").read_text()) == {"seed": 0}
 
 
 def test_answers_of_another_size_are_refused(task: Distill, samples: list[Sample], tmp_path: Path) -> None:
-    ask(task, FaceData(samples, views=VIEWS), range(5), Answers(tmp_path / "taught", 5))
+    fill(task, FaceData(samples, views=VIEWS), range(5), TeacherCache(tmp_path / "taught", 5))
     with pytest.raises(UsageError, match="of another run; remove the folder"):
-        Answers(tmp_path / "taught", 6).missing([0])
+        TeacherCache(tmp_path / "taught", 6).missing([0])
 
 
 def test_rows_that_were_never_asked_take_no_room(samples: list[Sample], tmp_path: Path) -> None:
-    answers = Answers(tmp_path / "taught", 1_000_000)
-    answers.write(np.array([7]), {"embedding": torch.ones(1, 64)})
-    used = sum(file.stat().st_blocks * 512 for file in answers.folder.glob("*.npy"))
+    cache = TeacherCache(tmp_path / "taught", 1_000_000)
+    cache.write(np.array([7]), {"embedding": torch.ones(1, 64)})
+    used = sum(file.stat().st_blocks * 512 for file in cache.folder.glob("*.npy"))
     assert used < 1_000_000
-    assert answers[7]["embedding"].sum() == 64
+    assert cache[7]["embedding"].sum() == 64

@@ -13,7 +13,7 @@ from facetrust.errors import ModelError, UnknownName
 from facetrust.imaging import crop_face, read_image, to_tensor
 from facetrust.models import create_model, load_checkpoint, mean_logits
 from facetrust.models.onnx import onnx as open_onnx
-from facetrust.zoo import KINDS, import_checkpoint
+from facetrust.zoo import IMPORTERS, import_checkpoint
 
 FILES = {
     "silent-face-v2": "2.7_80x80_MiniFASNetV2.pth",
@@ -160,7 +160,7 @@ def test_the_published_files_tell_real_prints_from_faces(
     real_data: Path, peers: Path, tmp_path: Path
 ) -> None:
     """Every net must rank nearly all of 20 live and 20 print frames rightly, or its input is wrong."""
-    assert set(FILES) == set(KINDS) - {"cross-efficient-vit", "efficient-vit", "flip"}
+    assert set(FILES) == set(IMPORTERS) - {"cross-efficient-vit", "efficient-vit", "flip"}
     with (real_data / "nuaa" / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))[::30]
     for kind, name in FILES.items():

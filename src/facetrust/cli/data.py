@@ -19,9 +19,12 @@ def prepare(
     out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
     detector: DetectorFile = None,
     context: Annotated[float, typer.Option(help="Side of what is kept, in sides of the face.")] = 4.0,
-    longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to so many pixels.")] = 160,
+    longest_face: Annotated[int, typer.Option(help="Larger faces are shrunk to this many pixels.")] = 160,
     seed: Annotated[int, typer.Option(min=0, help="Decides the split where the dataset does not.")] = 0,
     split: Annotated[str | None, typer.Option("--split", help="Put every row there, such as test.")] = None,
+    annotations: Annotated[
+        bool, typer.Option("--annotations", help="Also keep the five points, and cut the masks.")
+    ] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the layout, such as frames=30.")
     ] = None,
@@ -42,6 +45,7 @@ def prepare(
             longest_face=longest_face,
             seed=seed,
             split=cast("Any", split),
+            annotations=annotations,
             settings=settings_of(settings or []),
             progress=advance,
         )
@@ -62,7 +66,7 @@ def simulate(
     copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides every attack.")] = 0,
     longest_face: Annotated[
-        int, typer.Option(min=16, help="Larger faces are shrunk to so many pixels.")
+        int, typer.Option(min=16, help="Larger faces are shrunk to this many pixels.")
     ] = 112,
     keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
     splits: Annotated[
@@ -73,7 +77,7 @@ def simulate(
         typer.Option("--apart-from", help="Leave out the people of this manifest's train split; repeatable."),
     ] = None,
     people: Annotated[
-        int | None, typer.Option(min=1, help="Use so many people only, drawn by the seed.")
+        int | None, typer.Option(min=1, help="Use this many people only, drawn by the seed.")
     ] = None,
 ) -> None:
     """Makes attacks or manipulations of the live faces of a manifest; writes them with a manifest."""
@@ -129,7 +133,7 @@ def contact(
     rows: Annotated[int, typer.Option(min=1, help="Rows of the sheet.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
     statistics: Annotated[
-        int | None, typer.Option(min=1, help="Also print statistics of so many blends.")
+        int | None, typer.Option(min=1, help="Also print statistics of this many blends.")
     ] = None,
 ) -> None:
     """Draws what is made of genuine faces beside them; of a blend the mask and the genuine picture too."""

@@ -74,13 +74,26 @@ def export(
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
     name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,
+    proof: Annotated[
+        Path | None,
+        typer.Option(help="A report (.json) on test; its verdicts decide if it beats the baselines."),
+    ] = None,
 ) -> None:
     """Writes an ONNX file with its card, and proves that it answers as the network does."""
     from facetrust.cli import output
     from facetrust.export.run import export_run
 
     output.print_export(
-        export_run(run, out, manifest=manifest, margins=margin or (), rules=rule or (), int8=int8, name=name)
+        export_run(
+            run,
+            out,
+            manifest=manifest,
+            margins=margin or (),
+            rules=rule or (),
+            int8=int8,
+            name=name,
+            proof=proof,
+        )
     )
 
 

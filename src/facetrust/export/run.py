@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from facetrust.export.parity import FLOAT_TOLERANCE, INT8_TOLERANCE, Parity, par
 from facetrust.imaging import box_of, crops_of, read_image, to_tensor
 from facetrust.model_file import read, save
 from facetrust.protocols import fit_threshold
-from facetrust.records import ModelCard, Preprocessing, Record, Split, write_text
+from facetrust.records import ModelCard, Preprocessing, Record, Result, Split, write_text
 from facetrust.tasks import task_named
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def export_run(
     rules: Sequence[str] = (),
     int8: bool = False,
     name: str | None = None,
+    proof: str | Path | None = None,
     faces: int = 200,
     rounds: int = 50,
 ) -> Exported:
@@ -60,6 +62,9 @@ def export_run(
         int8: also try both int8 forms, scaled by train crops, and keep the fastest that ranks dev
             faces as well; needs the manifest.
         name: the name in the card, if it is to be another.
+        proof: the JSON file of a report on test faces of this run. Its figures go into the card, and its
+            verdicts decide from then on if the interval of its AUC lies above every trivial baseline there;
+            without, they are advisory.
         rounds: timed calls of each form.
 
     Raises:
@@ -81,6 +86,8 @@ def export_run(
     model, card = load_checkpoint(run)
     if (int8 or rules) and task_named(card.task).output != "score":
         raise UsageError(f"{run}: answers {card.task} without a score; it has no threshold, nor an int8 form")
+    if proof is not None:
+        card = proven(card, Path(proof))
     card = card.model_copy(update={"name": name or card.name})
     if hasattr(model, "fold"):
         # A text side says the same of every face: its answers are kept, the tower is not.
@@ -113,6 +120,47 @@ def export_run(
     exported = Exported(path=str(out), bytes=out.stat().st_size, faces=told, parity=figures, choice=choice)
     write_text(out.with_suffix(".export.json"), exported.model_dump_json(indent=2) + "\n")
     return exported
+
+
+def proven(card: ModelCard, report: Path) -> ModelCard:
+    """Returns a run's card with what a report on test measured; advisory unless it beats every baseline.
+
+    Raises:
+        UsageError: no report that measured exactly this run on its test split beside a trivial baseline.
+    """
+    try:
+        facts = json.loads(report.read_text(encoding="utf-8"))
+        models = [each for each in facts["models"] if not each["baseline"]]
+        (mine,) = [each for each in models if _is_of(card, each["made_by"])]
+        level = mine["levels"][0]
+        auc = next(each for each in level["figures"] if each["metric"] == "auc")
+        rivals = [_auc(each) for each in facts["models"] if each["baseline"]]
+        split, manifest = mine["made_by"]["split"], mine["made_by"]["manifest"]
+        low, high = auc["low"], auc["high"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration):
+        raise UsageError(
+            f"{report}: is no report (JSON) that measured {card.title} once by its AUC"
+        ) from None
+    if split != "test" or not rivals:
+        raise UsageError(
+            f"{report}: proves nothing; it must measure the test split, beside trivial baselines"
+        )
+    # A shortcut works as well the other way round.
+    bar = max(max(each, 1 - each) for each in rivals)
+    command = f"facetrust report; trivial baselines reach {bar:.3f}"
+    result = Result(
+        metric="auc", value=auc["value"], low=low, high=high, data=manifest, split="test", command=command
+    )
+    beats = low is not None and low > bar
+    return card.model_copy(update={"results": (*card.results, result), "advisory": not beats})
+
+
+def _is_of(card: ModelCard, made_by: dict[str, Any]) -> bool:
+    return bool(made_by["model"] == card.name and made_by["version"].endswith(card.sha256[:8]))
+
+
+def _auc(model: dict[str, Any]) -> float:
+    return float(next(each["value"] for each in model["levels"][0]["figures"] if each["metric"] == "auc"))
 
 
 def _settled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import cv2
@@ -33,6 +34,7 @@ class YuNet:
 
     def __init__(self, path: str | Path, *, longest: int = 320, threshold: float = 0.6) -> None:
         self._longest = longest
+        self._lock = threading.Lock()
         path = Path(path)
         if not path.is_file():
             raise ModelError(f"{path}: no such detector file")
@@ -59,8 +61,10 @@ class YuNet:
             small = np.asarray(
                 cv2.copyMakeBorder(small, 0, lack[0], 0, lack[1], cv2.BORDER_CONSTANT), np.uint8
             )
-        self._net.setInputSize((small.shape[1], small.shape[0]))
-        _, rows = self._net.detect(np.ascontiguousarray(small[:, :, ::-1]))
+        pixels = np.ascontiguousarray(small[:, :, ::-1])
+        with self._lock:  # The size of its input is a state of the net, so that one thread at a time may ask.
+            self._net.setInputSize((small.shape[1], small.shape[0]))
+            _, rows = self._net.detect(pixels)
         faces = [_as_face(row, factor) for row in ([] if rows is None else rows)]
         return sorted(faces, key=lambda face: -face.confidence)
 

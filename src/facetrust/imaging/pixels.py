@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from facetrust.errors import ImageError, first_line
 from facetrust.imaging.heic import is_heic, open_heic
@@ -21,6 +22,13 @@ Pixels = NDArray[np.uint8]
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 8
+# Decoders of Pillow that are used; others run programs of their own (EPS) or read what no camera writes.
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP",
+)  # fmt: skip
+_JPEG, _END = b"\xff\xd8\xff", b"\xff\xd9"
+_SRGB = ImageCms.createProfile("sRGB")
+_log = logging.getLogger("facetrust")
 
 
 def read_image(path: str | Path) -> Pixels:
@@ -50,14 +58,15 @@ def read_bytes(path: str | Path) -> bytes:
 def decode_image(data: bytes, source: str) -> Pixels:
     """Returns encoded bytes as (H, W, 3) uint8 RGB; `source` names them in errors.
 
-    Grey, palette, CMYK and 16-bit pictures become 8-bit RGB; transparency is laid on white.
+    Grey, palette, CMYK and 16-bit pictures become 8-bit RGB, colour profiles sRGB; transparency is laid on
+    white. A JPEG that lacks nothing but its last two bytes, the end mark, is decoded with a warning.
     """
     if not data:
         raise ImageError(f"{source}: is empty; give an image file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with open_heic(data, source) if is_heic(data) else Image.open(io.BytesIO(data)) as picture:
+            with open_heic(data, source) if is_heic(data) else _opened(data, source) as picture:
                 return picture_pixels(picture, source)
     except UnidentifiedImageError:
         raise ImageError(f"{source}: is not an image of a known format") from None
@@ -76,7 +85,7 @@ def picture_pixels(picture: Image.Image, source: str) -> Pixels:
         ImageError: past a limit.
     """
     _check_size(picture.size, source)
-    return _to_rgb(ImageOps.exif_transpose(picture))
+    return _to_rgb(ImageOps.exif_transpose(_in_srgb(picture)), source)
 
 
 def read_indices(path: str | Path) -> Pixels:
@@ -103,16 +112,56 @@ def _check_size(size: tuple[int, int], source: str) -> None:
         raise ImageError(f"{source}: {width}x{height} pixels; at least {MIN_SIDE} a side are needed")
 
 
-def _to_rgb(picture: Image.Image) -> Pixels:
+def _opened(data: bytes, source: str) -> Image.Image:
+    Image.init()
+    known = [name for name in FORMATS if name in Image.ID]
+    picture = Image.open(io.BytesIO(data), formats=known)
+    if not data.startswith(_JPEG) or _END in data[-64:]:
+        return picture
+    _check_size(picture.size, source)
+    whole = Image.open(io.BytesIO(data + _END), formats=known)
+    whole.load()
+    corner = np.asarray(whole.convert("L"))[-8:, -8:]
+    if np.ptp(corner) == 0:  # What is lacking is filled with one grey.
+        raise ImageError(f"{source}: is damaged (it ends before its last row)")
+    _log.warning("%s: lacks its end mark; decoded without it", source)
+    return whole
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """The picture with its colour profile applied; as it is where it has none, or one that cannot be used."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
+        return picture
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(own).lower():
+            return picture
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(picture, own, _SRGB, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return picture
+    return picture if converted is None else converted
+
+
+def _to_rgb(picture: Image.Image, source: str) -> Pixels:
     if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture, dtype=np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        grey = np.clip(values * (255.0 / top), 0, 255).astype(np.uint8)
+        grey = _eight_bits(np.asarray(picture, dtype=np.float64), source)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if "A" in picture.getbands() or "transparency" in picture.info:
         layered = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
     return np.array(picture.convert("RGB"))
+
+
+def _eight_bits(values: NDArray[np.float64], source: str) -> Pixels:
+    """Grey values by the smallest range that holds them: 0 to 1, or as many bits as a sensor has (8 to 16)."""
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
+        raise ImageError(f"{source}: has values outside 0 to 65535, for which no grey is defined")
+    largest = float(values.max())
+    fraction = largest <= 1 and not np.array_equal(values, values.round())
+    top = 1.0 if fraction else next(2.0**bits - 1 for bits in (8, 10, 12, 14, 16) if largest < 2**bits)
+    return np.asarray(np.clip(np.rint(values * (255.0 / top)), 0, 255), dtype=np.uint8)
 
 
 def quarter_turn(image: Pixels, turns: int) -> Pixels:

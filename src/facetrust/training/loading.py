@@ -20,7 +20,7 @@ from facetrust.errors import ManifestError, UsageError
 from facetrust.records import Sample
 from facetrust.training.assembly import STUDENT, Assembly
 from facetrust.training.recipe import Data, Recipe
-from facetrust.training.teacher_cache import Answers
+from facetrust.training.teacher_cache import TeacherCache
 
 _log = logging.getLogger("facetrust")
 
@@ -121,7 +121,7 @@ def loaders(
     sources: Sources,
     made: Assembly,
     order: EpochSampler | GroupSampler,
-    taught: Answers | None,
+    taught: TeacherCache | None,
     shard: tuple[int, int],
     target: Target,
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:

@@ -22,8 +22,8 @@ from facetrust.training.distillation import Distill
 Progress = Callable[[int, int], None]
 
 
-class Answers:
-    """What teachers said, by key: `answers[key]` is a dict of (…) float16 arrays.
+class TeacherCache:
+    """What teachers said, by key: `cache[key]` is a dict of (…) float16 arrays.
 
     One sparse file a part and one of flags: a row that was never asked takes no room on the disk. The
     files are mapped into memory, so that loader processes share them.
@@ -77,31 +77,31 @@ class Answers:
         return self._parts
 
 
-def answers_in(folder: Path, rows: int, facts: Mapping[str, Any]) -> Answers:
-    """Returns the answers kept in `folder` for these facts, in a folder of their own, empty at first.
+def cache_in(folder: Path, rows: int, facts: Mapping[str, Any]) -> TeacherCache:
+    """Returns the cache kept in `folder` for these facts, in a folder of their own, empty at first.
 
     Args:
         rows: number of different keys.
-        facts: all that the answers depend on (teachers, data, views, seed …), JSON values.
+        facts: all that the cache depend on (teachers, data, views, seed …), JSON values.
     """
     text = json.dumps(facts, sort_keys=True, default=str)
     home = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
     if not home.exists():
         write_text(home / "facts.json", json.dumps(facts, indent=2, sort_keys=True, default=str) + "\n")
-    return Answers(home, rows)
+    return TeacherCache(home, rows)
 
 
-def ask(
+def fill(
     task: Distill,
     data: FaceData,
     keys: Sequence[int],
-    answers: Answers,
+    cache: TeacherCache,
     *,
     batch_size: int = 64,
     workers: int = 0,
     progress: Progress | None = None,
 ) -> None:
-    """Asks the teachers about those keys that `answers` does not hold yet.
+    """Asks the teachers about those keys that `cache` does not hold yet.
 
     A picture that cannot be read gets no answer; it will be passed over in training too. Stopped at
     any time, it goes on where it was.
@@ -112,12 +112,12 @@ def ask(
         keys: all keys that training will draw.
         progress: called with (keys done, keys in all).
     """
-    rows = answers.missing(keys)
+    rows = cache.missing(keys)
     loader = DataLoader(data, batch_size, sampler=rows, num_workers=workers, collate_fn=collate)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for done, batch in enumerate(loader, start=1):
         if len(batch["key"]):
             views = {name: batch["views"][name].to(device) for name in task.teachers}
-            answers.write(batch["key"].numpy(), task.ask(views))
+            cache.write(batch["key"].numpy(), task.ask(views))
         if progress is not None:
             progress(min(done * batch_size, len(rows)), len(rows))

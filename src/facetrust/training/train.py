@@ -26,7 +26,7 @@ from facetrust.training.distillation import Distill
 from facetrust.training.learner import Learner
 from facetrust.training.loading import Sources, loaders, order_of, read_sources
 from facetrust.training.recipe import Recipe, load_recipe
-from facetrust.training.teacher_cache import Answers, answers_in, ask
+from facetrust.training.teacher_cache import TeacherCache, cache_in, fill
 
 # isort: split
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -203,7 +203,7 @@ def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, st
 
 def _teaching(
     recipe: Recipe, sources: Sources, made: Assembly, order: EpochSampler | GroupSampler, out: Path
-) -> Answers | None:
+) -> TeacherCache | None:
     """Returns what the teachers say of all that training will draw; None where it would never come again."""
     augment, task = recipe.data.augment, made.task
     if recipe.cache == "none" or not isinstance(task, Distill):
@@ -222,7 +222,7 @@ def _teaching(
     if not clean:
         facts |= {"seed": recipe.seed, "same": made.same, "augment": augment.model_dump(mode="json")}
     home = out / "taught" if recipe.cache == "run" else Path(recipe.cache)
-    answers = answers_in(home, count if clean else count * augment.draws, facts)
+    answers = cache_in(home, count if clean else count * augment.draws, facts)
     data = FaceData(
         sources.train, views=made.views, seed=recipe.seed, training=not clean, same=made.same, **dict(augment)
     )
@@ -233,7 +233,7 @@ def _teaching(
     order.set_epoch(0)
     _log.info("asking the teachers; kept in %s", answers.folder)
     with _told("asking the teachers", bar=recipe.trainer.flags.get("enable_progress_bar", True)) as progress:
-        ask(task, data, keys, answers, workers=recipe.trainer.workers, progress=progress)
+        fill(task, data, keys, answers, workers=recipe.trainer.workers, progress=progress)
     return answers
 
 

@@ -87,7 +87,7 @@ def import_checkpoint(kind: str, file: str | Path, out: str | Path) -> Path:
     """Writes a published file as a model of ours and returns where: a checkpoint folder or an `.onnx`.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `IMPORTERS`.
         file: the published file.
         out: the folder to write into.
 
@@ -95,12 +95,12 @@ def import_checkpoint(kind: str, file: str | Path, out: str | Path) -> Path:
         UnknownName: no such kind.
         ModelError: the file is missing, unsafe, or not of this kind; the message says what did not match.
     """
-    if kind not in KINDS:
-        raise UnknownName("published checkpoint", kind, KINDS)
+    if kind not in IMPORTERS:
+        raise UnknownName("published checkpoint", kind, IMPORTERS)
     file = Path(file)
     if not file.is_file():
         raise ModelError(f"{file}: no such weight file")
-    return KINDS[kind](file, Path(out))
+    return IMPORTERS[kind](file, Path(out))
 
 
 def _import_silent_face(file: Path, out: Path, *, variant: str, margin: float) -> Path:
@@ -230,7 +230,7 @@ def _silent(variant: str, margin: float) -> Callable[[Path, Path], Path]:
     return importer
 
 
-KINDS: dict[str, Callable[[Path, Path], Path]] = {
+IMPORTERS: dict[str, Callable[[Path, Path], Path]] = {
     "cross-efficient-vit": _import_cross_efficient_vit,
     "efficient-vit": _import_efficient_vit,
     "facenox-v2se": _import_facenox,
