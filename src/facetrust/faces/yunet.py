@@ -18,6 +18,8 @@ _LEAST = 33
 class YuNet:
     """The detector in `face_detection_yunet_*.onnx` of OpenCV's model zoo.
 
+    OpenCV's net holds the size of the picture that it is looking at: give each thread a YuNet of its own.
+
     Args:
         path: the .onnx file.
         longest: pictures are resized to this longest side in pixels before detection.
