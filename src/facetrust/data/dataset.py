@@ -41,10 +41,10 @@ class FaceData(Dataset[Any]):
     """Faces as tensors, one view per network that will look at them.
 
     Item: `key` and `index` (int); `target`, the label as a float (1 = attack) or what else `target` reads;
-    `simulated` (bool); `views`, name to (M, 3, h, w) float32, M the number of margins. The view named `student`
-    is augmented when `training`; the other views (teachers) see the same face clean and whole, except
-    those in `same`. An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`. With masks,
-    `mask` (M, h, w) float32 in [0, 1] lies over the student's crops: where they are not genuine.
+    `simulated` (bool); `views`, name to (M, 3, h, w) float32, M the number of margins. The view named
+    `student` is augmented when `training`; the other views (teachers) see the same face clean and whole,
+    except those in `same`. An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`. With
+    masks, `mask` (M, h, w) float32 in [0, 1] lies over the student's crops: where they are not genuine.
 
     Args:
         samples: rows with absolute paths; a row without a box is a picture that the face fills.
@@ -257,7 +257,8 @@ class FaceData(Dataset[Any]):
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
     """Returns a batch: `key`, `index`, `target`, `simulated` (B, ...), `views`, `failed`.
 
-    `views` maps names to (B, M, 3, h, w). `mask` (B, M, h, w) and `taught`, name to (B, ...) float32, are there where the items have them.
+    `views` maps names to (B, M, 3, h, w). `mask` (B, M, h, w) and `taught`, name to (B, ...) float32, are
+    there where the items have them.
 
     Unreadable pictures are left out of every tensor and listed in `failed`; a batch may come out
     smaller, or with empty tensors, but a label never meets another's picture.
