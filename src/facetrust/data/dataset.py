@@ -40,11 +40,11 @@ class Answers(Protocol):
 class FaceData(Dataset[Any]):
     """Faces as tensors, one view per network that will look at them.
 
-    Item: `key` and `index` (int), `target` (the label as a float, 1 = attack, or what else `target` reads), `simulated` (bool), `views`: name to
-    (M, 3, h, w) float32, M the number of margins. The view named `student` is seen augmented when
-    `training`; the other views (teachers) see the same face clean and whole, but for those in `same`.
-    An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`. With masks, `mask`
-    (M, h, w) float32 in [0, 1] lies over the student's crops: where they are not genuine.
+    Item: `key` and `index` (int); `target`, the label as a float (1 = attack) or what else `target` reads;
+    `simulated` (bool); `views`, name to (M, 3, h, w) float32, M the number of margins. The view named
+    `student` is augmented when `training`; the other views (teachers) see the same face clean and whole,
+    except those in `same`. An item is asked for by `epoch * N + index`; its `key` is `draw * N + index`. With
+    masks, `mask` (M, h, w) float32 in [0, 1] lies over the student's crops: where they are not genuine.
 
     Args:
         samples: rows with absolute paths; a row without a box is a picture that the face fills.
@@ -59,7 +59,7 @@ class FaceData(Dataset[Any]):
         tight: chance of a tight crop of the student's view (`camera`).
         margins: range of the student's margin in training; the card's margins if none is given.
         contrast: how many views `contrast-0`, `contrast-1`, ... (1, 3, h, w) of the student's crop are
-            added in training (`data.contrast.view`).
+            added in training (`data.augment.flip.view`).
         draws: number of different augmentations of a picture, epoch e showing number e mod `draws`;
             0 for a new one every epoch.
         pairs: epochs 2n and 2n + 1 show a bona fide picture as it is and manipulated, otherwise alike;
@@ -226,7 +226,7 @@ class FaceData(Dataset[Any]):
         mask: Pixels | None,
         rng: np.random.Generator,
     ) -> tuple[Pixels, Box, Points | None, tuple[float, ...], Pixels | None]:
-        """Returns what the student sees: the picture, box and points in it, the margins, and the mask upon it."""
+        """Returns what the student sees: the picture, box and points in it, margins, and the mask over it."""
         how = self.views.get("student", Preprocessing())
         if not self.training:
             return image, box, points, how.margins, mask
@@ -255,9 +255,10 @@ class FaceData(Dataset[Any]):
 
 
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
-    """Returns a batch: `key`, `index`, `target`, `simulated` (B, ...), `views` name to (B, M, 3, h, w), `failed`.
+    """Returns a batch: `key`, `index`, `target`, `simulated` (B, ...), `views`, `failed`.
 
-    `mask` (B, M, h, w) and `taught`, name to (B, ...) float32, are there where the items have them.
+    `views` maps names to (B, M, 3, h, w). `mask` (B, M, h, w) and `taught`, name to (B, ...) float32, are
+    there where the items have them.
 
     Unreadable pictures are left out of every tensor and listed in `failed`; a batch may come out
     smaller, or with empty tensors, but a label never meets another's picture.

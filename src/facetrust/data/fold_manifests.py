@@ -1,4 +1,4 @@
-"""A protocol and manifests become one manifest a fold."""
+"""A protocol and manifests become one manifest per fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manifest: one row a picture, in Parquet or CSV, and a hash that names its content."""
+"""A manifest: one row per picture, in Parquet or CSV, and a hash that names its content."""
 
 from __future__ import annotations
 

@@ -312,7 +312,7 @@ def context_window(
 def cut_context(
     image: Pixels, box: Box, *, context: float = 4.0, longest_face: int = 160
 ) -> tuple[Pixels, Box]:
-    """Returns the surroundings of a face, real pixels only, and the face's box in them; see `context_window`."""
+    """Returns a face's surroundings, real pixels only, and its box in them; see `context_window`."""
     window = context_window(image.shape, box, context=context, longest_face=longest_face)
     return window.cut(image), window.box(box)
 
@@ -332,7 +332,7 @@ def _given(sample: Sample) -> Box | None:
 
 
 def _chosen(finding: Finding, given: Box | None) -> Face | None:
-    """The face that is meant: the largest, or the one that overlaps the known box best, or that box itself."""
+    """The face that is meant: the largest, or that which overlaps the known box best, or the box itself."""
     if given is None:
         return max(finding.faces, key=lambda face: face.box[2] * face.box[3], default=None)
     best = max(finding.faces, key=lambda face: _overlap(face.box, given), default=None)

@@ -14,7 +14,7 @@ from facetrust.records import Sample
 
 
 class Selection(NamedTuple):
-    """What rows are wanted; as it stands all are.
+    """Which rows are wanted; by default all are.
 
     splits: rows of these only; of all, if none is named. apart_from: manifests whose people, those of
     their train split, are left out. people: how many of those that remain are drawn.

@@ -27,7 +27,7 @@ def explain_image(
 
     Args:
         model: a run folder, or a bundled name or .onnx file, whose own evidence is the map of `cam`.
-        method: a file of `explain/`. Those by attention need a ViT; they say where it looks, not what
+        method: a file of `explain/methods/`. Those by attention need a ViT; they say where it looks, not what
             speaks for an attack, and are drawn in a colour of their own.
 
     Raises:

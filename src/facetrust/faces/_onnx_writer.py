@@ -15,7 +15,7 @@ Setting = int | str | Sequence[int]
 
 _FLOAT = 1  # TensorProto.DataType
 _INT, _STRING, _INTS = 2, 3, 7  # AttributeProto.AttributeType
-_NUMBER, _BYTES = 0, 2  # How a field is written: as one number, or as its length and so many bytes.
+_NUMBER, _BYTES = 0, 2  # How a field is written: as one number, or as its length and this many bytes.
 
 
 def model(graph: bytes, *, opset: int, version: int) -> bytes:

@@ -12,12 +12,14 @@ from facetrust.errors import ModelError
 from facetrust.imaging import Pixels, fit_within
 from facetrust.records import Face
 
-# Pixels: the net's coarsest stride is 32; OpenCV fails below it, and 4.13 finds faces in any strip of just 32.
+# Pixels: the net's coarsest stride is 32; OpenCV fails below it, and 4.13 finds faces in any strip of 32.
 _LEAST = 33
 
 
 class YuNet:
     """The detector in `face_detection_yunet_*.onnx` of OpenCV's model zoo.
+
+    OpenCV's net holds the size of the picture that it is looking at, so that threads wait for each other.
 
     Args:
         path: the .onnx file.

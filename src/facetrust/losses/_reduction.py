@@ -1,4 +1,4 @@
-"""How one number a sample becomes the loss."""
+"""How one number per sample becomes the loss."""
 
 from __future__ import annotations
 

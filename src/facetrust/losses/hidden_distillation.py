@@ -43,7 +43,7 @@ def hidden_distillation(
 
 
 class HiddenDistillation(nn.Module):
-    """`hidden_distillation` with its settings kept, and a projection a layer where the widths differ."""
+    """`hidden_distillation` with its settings kept, and a projection per layer where the widths differ."""
 
     def __init__(self, *, layers: Sequence[int] | None = None, reduction: Reduction = "mean") -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class HiddenDistillation(nn.Module):
         self.projections = nn.ModuleList(starmap(projection, pairs))
 
     def forward(self, student_hidden: Sequence[Tensor], teacher_hidden: Sequence[Tensor]) -> Tensor:
-        """Returns the loss of the student's features, (B, N, c) a layer, against the teacher's."""
+        """Returns the loss of the student's features, (B, N, c) per layer, against the teacher's."""
         pairs = _pairs(student_hidden, teacher_hidden, self.layers)
         if self.projections:
             adapted = zip(self.projections, pairs, strict=True)

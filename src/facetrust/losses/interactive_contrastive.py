@@ -21,7 +21,7 @@ def interactive_contrastive(
 ) -> Tensor:
     """Returns InfoNCE in nats, the mean of student image to teacher texts and student text to teacher images.
 
-    The published form has one positive a sample, its own. Where several samples share one text, as with
+    The published form has one positive per sample, its own. Where several samples share one text, as with
     two classes, that would push equal texts apart. So all samples of the same text are positives: the
     target's mass is shared equally among those whose teacher text is the same, number for number. With
     distinct texts it is the published form; with k equal texts the image's part is at least log k.

@@ -1,4 +1,4 @@
-"""One file a metric, NumPy only: arrays in, one number out, exact and free of the rows' order.
+"""One file per metric, NumPy only: arrays in, one number out, exact and free of the rows' order.
 
 Labels are 1 for an attack and 0 for bona fide; a decision is `score >= threshold`. Besides the
 metrics, found by file name, this folder gives what several of them and the protocols share.

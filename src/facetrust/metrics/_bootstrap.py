@@ -30,7 +30,7 @@ def interval(
     Whole clusters (subjects, or media) are drawn with replacement, as many as there are, because
     rows of one person are not independent. A row whose cluster is None stands alone; without
     `clusters` every row does. A draw without both classes is drawn again, so the interval is
-    conditional on both being there. Among `settings`, a list or array with one value a row (such
+    conditional on both being there. Among `settings`, a list or array with one value per row (such
     as `species`) is drawn along with the rows; everything else goes to the metric as it is. The
     same seed gives the same interval, whatever the order of the rows.
 
@@ -82,7 +82,7 @@ def _is_column(value: Any) -> bool:
 
 
 def _along(value: Any, order: NDArray[np.int64]) -> Any:
-    """Returns a list or array with one value a row as an array in the sorted order, else the value."""
+    """Returns a list or array with one value per row as an array in the sorted order, else the value."""
     if isinstance(value, list | tuple) or _is_column(value):
         column = np.asarray(value, dtype=None if isinstance(value, np.ndarray) else object)
         return column[order] if len(column) == len(order) else value

@@ -40,7 +40,7 @@ def checked_species(labels: NDArray[np.int64], species: ArrayLike | None) -> NDA
     """Returns the species' names as (N,) strings, or None where none were given.
 
     Raises:
-        MetricError: not one name (or None) a row.
+        MetricError: not one name (or None) per row.
     """
     if species is None:
         return None

@@ -18,7 +18,7 @@ def apcer(
     species that gets through. Ties: a score equal to the threshold is an attack.
 
     Raises:
-        MetricError: see `facetrust.metrics.checked`; not one species a row; the threshold is NaN.
+        MetricError: see `facetrust.metrics.checked`; not one species per row; the threshold is NaN.
 
     Source: ISO/IEC 30107-3:2023, APCER per species; the highest one is what a report gives.
     """

@@ -18,7 +18,7 @@ def bpcer_at_apcer(
     curve; for a figure at a fixed threshold fit `apcer@5%` on dev and report BPCER.
 
     Raises:
-        MetricError: see `facetrust.metrics.checked`; not one species a row; `apcer` not in [0, 1].
+        MetricError: see `facetrust.metrics.checked`; not one species per row; `apcer` not in [0, 1].
 
     Source: ISO/IEC 30107-3:2023, BPCER at a fixed APCER (BPCER20 is `apcer=0.05`, BPCER100 0.01).
     """

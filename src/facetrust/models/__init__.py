@@ -50,7 +50,7 @@ make_torchvision_importable()
 
 
 def create_model(name: str, *, image_size: tuple[int, int] | None = None, **settings: Any) -> nn.Module:
-    """Returns a freshly initialised network whose forward gives an `Score`.
+    """Returns a freshly initialised network whose forward gives a `Score`.
 
     Args:
         name: `timm/<backbone>`, a file of this folder (`minifasnet`), or that and a variant

@@ -19,7 +19,7 @@ class Cosine(nn.Module):
     """Learns `classes` (2, d), [spoof, live] and not normalised, and `logit_scale`, a logarithm.
 
     The logit is exp(logit_scale) * (cos(v, spoof) - cos(v, live)): its sigmoid is the softmax's
-    chance of "spoof" where CLIP's two classes are told apart (arXiv 2309.16649, section 3.2).
+    chance of "spoof" where CLIP's two classes are compared (arXiv 2309.16649, section 3.2).
     """
 
     def __init__(self, width: int) -> None:

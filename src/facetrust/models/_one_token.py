@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from facetrust.errors import ModelError, UsageError
 from facetrust.models._torchvision import make_torchvision_importable
 
-STRIDE = 32  # Pixels a cell of the last map.
+STRIDE = 32  # Pixels per cell of the last map.
 # The variant with TensorFlow's padding and epsilon, as the published networks have it.
 _TRUNK = "tf_efficientnet_b0.aa_in1k"
 _EARLY_STAGES = 2  # The stem and three blocks: 24 channels, a cell every 4 pixels.

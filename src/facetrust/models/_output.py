@@ -27,7 +27,7 @@ class Classes(NamedTuple):
 
 
 def kind_of(answer: object) -> str:
-    """Returns what a network answers with: `score`, `embedding` or `classes`; nothing if it is none of them."""
+    """Returns what a network answers with: `score`, `embedding` or `classes`; empty if none of them."""
     if hasattr(answer, "logit") and hasattr(answer, "evidence"):
         return "score"
     return "embedding" if hasattr(answer, "embedding") else "classes" if hasattr(answer, "logits") else ""

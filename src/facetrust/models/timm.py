@@ -37,7 +37,7 @@ def timm(
         image_size: (height, width) in pixels; matters to backbones of fixed size (ViT, Swin).
         stage: cut after this feature map (`feature_info` of a CNN, block of a ViT), the rest is
             left out; negative counts from the end; none keeps the whole backbone.
-        block: cut after so many groups of blocks of an EfficientNet or MobileNet instead, a finer choice.
+        block: cut after this many groups of blocks of an EfficientNet or MobileNet instead, a finer choice.
         dropout: probability that a channel of the feature map is dropped in training.
         embedding: project every cell to this many numbers, and compare their mean with two class
             embeddings, as CLIP does; none for the linear head.

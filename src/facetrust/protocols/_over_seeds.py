@@ -35,7 +35,7 @@ def over_seeds(
 ) -> tuple[OverSeeds, ...]:
     """Returns the means over runs of one model with different seeds; nothing of a model with one run.
 
-    A model is told by its name and its card's version; the part of the version that names the weights
+    A model is known by its name and its card's version; the part of the version that names the weights
     differs from seed to seed. Where two of its runs have the same seed, or one has none, they are not
     put together, for they differ in more.
 

@@ -106,7 +106,7 @@ def _many(found: Mapping[str, Tensor], pattern: str) -> int:
 
 
 def _image_size(numbers: int) -> tuple[int, int]:
-    """Returns the square picture whose last map, 1280 channels and 32 pixels a cell, has so many numbers."""
+    """Returns the square picture whose last map (1280 channels, 32 pixels per cell) has this many numbers."""
     side = 32 * max(1, round((numbers / 1280) ** 0.5))
     return side, side
 

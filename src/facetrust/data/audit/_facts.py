@@ -70,5 +70,5 @@ def jpeg_signature(picture: Image.Image) -> str:
 
 
 def name_pattern(name: str) -> str:
-    """Returns a file's name with each run of digits as `#`, in small letters."""
+    """Returns a file's name with each run of digits as `#`, in lower case."""
     return re.sub(r"\d+", "#", name.lower())

@@ -20,7 +20,7 @@ _CROWD = 64  # Rows of one hash that are compared with another's: blank pictures
 
 
 def look_hash(image: Pixels) -> int:
-    """Returns 64 bits, one a low frequency of the picture (H, W, 3): whether it lies above their median."""
+    """Returns 64 bits, one per low frequency of the picture (H, W, 3): whether it lies above their median."""
     grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
     low = cv2.dct(grey.astype(np.float32))[:9, :9].ravel()
     # The mean brightness is left out; of the other 80 the first 64 by ring are kept.

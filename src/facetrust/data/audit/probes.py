@@ -15,7 +15,7 @@ from facetrust.records import Box
 Values = NDArray[np.float64]
 
 BINS = 16
-_LEAST = 3  # Pixels a side: a smaller crop has no texture.
+_LEAST = 3  # Pixels per side: a smaller crop has no texture.
 _SURE = 20  # Log odds: 1 in 500 million.
 _WINDOW = 256  # Pixels: a larger crop is looked at through its middle, for speed.
 
@@ -60,7 +60,7 @@ def probed_face(image: Pixels, box: Box) -> Pixels:
     """Returns the part of a picture that probes measure: the face's box itself, without a model's margin.
 
     A box that reaches outside is cut at the picture's edge; the whole picture is returned where less than
-    3 pixels a side are left of it.
+    3 pixels per side are left of it.
 
     Args:
         image: (H, W, 3) uint8 RGB.

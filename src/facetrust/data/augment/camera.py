@@ -59,7 +59,7 @@ def mirror(image: Pixels, box: Box) -> tuple[Pixels, Box]:
 
 
 def mirror_points(points: Points, width: int) -> list[Point]:
-    """Returns a face's five points in its picture flipped left to right, again in the order of the picture."""
+    """Returns five points of a face in the picture flipped left to right, again in the picture's order."""
     eye, other_eye, nose, corner, other_corner = [(width - 1 - x, y) for x, y in points]
     return [other_eye, eye, nose, other_corner, corner]
 

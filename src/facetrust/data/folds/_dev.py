@@ -20,7 +20,7 @@ def taken_apart(rows: Sequence[Sample], *, seed: int, share: float) -> tuple[Row
     Rows of one subject or one medium, directly or through others, stay together; a row with neither
     stands alone. Where the domain has dev rows, everyone with one is dev. Otherwise people are drawn
     from those who have train rows (from all, where nobody has) until dev holds `share` of each of
-    their labels; never so many that a label is left without rows to train on.
+    their labels; never enough that a label is left without rows to train on.
 
     Raises:
         UsageError: the share does not lie between 0 and 1.

@@ -74,7 +74,7 @@ def crossed(
         test: the rows that are reported.
         seed: seed of the draw, where a source has no dev rows.
         dev_share: share of a source's train rows that the draw is to reach.
-        frames: frames a video in train, and in dev and test; 0 for all.
+        frames: frames per video in train, and in dev and test; 0 for all.
 
     Raises:
         ProtocolError: train, dev or test lacks a label.

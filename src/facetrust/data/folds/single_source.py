@@ -25,8 +25,8 @@ def single_source(
         samples: rows of the four sets, by the names of `MCIO`; others are left out.
         seed: seed of the draw.
         celeba: CelebA-Spoof is a second source, as in FLIP's code; its rows must then be there.
-        train_frames: frames a video in train; 0 for all.
-        test_frames: frames a video in dev and test; 0 for all.
+        train_frames: frames per video in train; 0 for all.
+        test_frames: frames per video in dev and test; 0 for all.
         dev_share: share of a source's train rows that become dev, where it has no dev part.
 
     Raises:

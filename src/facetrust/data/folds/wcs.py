@@ -33,7 +33,7 @@ def wcs(
         samples: rows of the three sets, by the names of `WCS`; others are left out.
         seed: seed of the draw.
         celeba: CelebA-Spoof trains too, as in the settings of FLIP's code; its rows must then be there.
-        frames: frames a video of WMCA and CASIA-CeFA; 0 for all.
+        frames: frames per video of WMCA and CASIA-CeFA; 0 for all.
         part: which of the target's rows are reported.
         dev_share: share of a source's train rows that become dev, where it has no dev part.
 

@@ -33,7 +33,7 @@ class Blend(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of colours and sharpness, in the order of its fields; as it stands it changes nothing.
+    """A change of colours and sharpness, in the order of its fields; by default it changes nothing.
 
     shift: added to R, G, B, in levels. hsv: added to hue (of 180), saturation and value, in levels; less
     than half a level rounds to none. gain, lift: level * gain + lift. shuffle: the order of the channels.

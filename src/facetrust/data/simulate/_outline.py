@@ -50,7 +50,7 @@ def outline(box: Box, points: Sequence[Point] | None = None, *, forehead: bool =
 def faces(
     box: Box, points: Sequence[Point] | None, region: NDArray[np.bool_] | None, *, forehead: bool = True
 ) -> list[Polygon]:
-    """Returns the edges of what a mask shall cover: of a region (H, W), or the outline if none is given."""
+    """Returns the edges of what a mask must cover: of a region (H, W), or the outline if none is given."""
     if region is None:
         return [outline(box, points, forehead=forehead)]
     found, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

@@ -49,7 +49,7 @@ def contact_sheet(
         ManifestError: the manifest cannot be used or has no genuine rows.
         ImageError: a picture cannot be read.
         UnknownName: no such species.
-        UsageError: the sheet's name does not end in .png, or it shall have no row.
+        UsageError: the sheet's name does not end in .png, or no row is asked for.
     """
     out = Path(out)
     check_species([species])
@@ -81,7 +81,7 @@ def statistics(
         ManifestError: the manifest cannot be used or has no genuine rows.
         ImageError: a picture cannot be read.
         UnknownName: no such species.
-        UsageError: the species leaves no mask, or there shall be no blend.
+        UsageError: the species leaves no mask, or no blend is asked for.
     """
     if species in SPECIES:
         raise UsageError(f"{species}: has no mask; statistics are of {' or '.join(MANIPULATIONS)}")

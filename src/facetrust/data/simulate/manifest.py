@@ -68,7 +68,7 @@ def simulate_attacks(
             `wanted` asks for some people only.
         species: the kinds to choose from, attacks or manipulations that `simulate` knows.
         wanted: which rows to use.
-        longest_face: a picture is shrunk until the face's longer side has at most so many pixels.
+        longest_face: a picture is shrunk until the face's longer side has at most this many pixels.
         keep_live: also write the live faces, shrunk the same way, so that both labels are there. Beside
             manipulations they are changed as the surroundings of those are (`beside`).
         progress: called with rows done and rows in all.

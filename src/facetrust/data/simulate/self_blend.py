@@ -30,7 +30,7 @@ _FEWEST = 32  # pixels across that shrinking leaves a face
 
 
 class Draws(NamedTuple):
-    """All that chance decides about a blend; as it stands the fake is the picture itself.
+    """All that chance decides about a blend; by default the fake is the picture itself.
 
     on_source: `change` befalls what is pasted, otherwise the picture that it is pasted on. move: shares
     of the window. bend: pixels of the mask's grid at coarse places. grid, kernels (width, height): pixels.

@@ -1,4 +1,4 @@
-"""What WMCA and CeFA share: videos that lie as pictures, each told by the code in its name."""
+"""What WMCA and CeFA share: videos stored as pictures, each described by the code in its name."""
 
 from __future__ import annotations
 

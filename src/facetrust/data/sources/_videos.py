@@ -33,7 +33,7 @@ def rows_of(root: Path, video: Sample) -> list[Sample]:
 
     The frames of Jia et al. (SSDG, CVPR 2020), which Srivatsan et al. (FLIP, ICCV 2023) test on; they
     train on the first alone. Of a short video the last frame is taken instead of one past its end. A
-    video that cannot be read has the first frame's row, so that whoever reads it is told why.
+    video that cannot be read has the first frame's row, so that reading it gives the reason.
 
     Raises:
         ManifestError: there is no such file.
@@ -65,7 +65,7 @@ def spread(total: int, count: int) -> list[int]:
 def spread_rows(root: Path, videos: Iterable[Sample], frames: Frames) -> list[Sample]:
     """Returns the rows of the videos in their order, a row for each frame that `spread` takes.
 
-    A video that cannot be read has one row, frame 0, so that whoever reads it is told why.
+    A video that cannot be read has one row, frame 0, so that reading it gives the reason.
 
     Args:
         root: what the paths of the videos are relative to.

@@ -30,7 +30,7 @@ def casia_cefa(root: Path, *, seed: int = 0, frames: int = 10) -> list[Sample]:
     """Returns evenly spaced frames of each video by path, with the split by persons of the protocols.
 
     Of each ethnicity persons 000 to 199 are train, 200 to 299 dev, 300 to 499 test; masks are test.
-    Whether a mask shows a person of the other part is not told; those numbers are kept apart.
+    Whether a mask shows a person of the other part is not stated; those numbers are kept apart.
 
     Args:
         root: the folder; frames may lie at any depth.

@@ -4,7 +4,7 @@ Read are the colour pictures that the lists of one of two releases name:
 
 - the 2019 challenge: `train_list.txt`, `val_private_list.txt` and `test_private_list.txt` beside
   `Training`, `Val` and `Testing`; a line is `color depth ir label`, label 1 a real face. Pictures of
-  `Val` and `Testing` are numbered; neither person nor attack is told.
+  `Val` and `Testing` are numbered; neither person nor attack is stated.
 - the later one: `protocol/CASIA_SURF@p1_image_{train,dev,test}.txt` beside `Data`; a line is
   `CASIA_SURF/Data/… label`, label 0 a real face. Every picture tells person and attack.
 

@@ -63,7 +63,7 @@ def dfdc(root: Path, *, seed: int = 0, frames: Frames = 10) -> list[Sample]:
 
 
 def _folders(root: Path) -> list[Path]:
-    """The folders with a list; a part without one is told by its videos."""
+    """The folders with a list; a part without one is known by its videos."""
     lists = {path.parent for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}metadata.json")}
     lists |= {path.parent for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}labels.csv")}
     parts = {path for depth in ("", "*/") for path in root.glob(f"{depth}dfdc_train_part_*") if path.is_dir()}
@@ -100,7 +100,7 @@ def _split(folder: str, *, official: bool) -> Split | None:
 
 
 def _listed(place: Path) -> Iterator[tuple[str, int, str]]:
-    """Yields a folder's videos with label and original, "" where none is told."""
+    """Yields a folder's videos with label and original, "" where none is stated."""
     listed = place / "metadata.json"
     if listed.is_file() or not (place / "labels.csv").is_file():
         entries = json_at(listed, "the list of the videos")

@@ -1,7 +1,7 @@
 """WMCA: glasses, mannequins, masks, prints and replays in many channels (George et al., TIFS 2019).
 
 The set comes as HDF5 files, one a video, named `<date>/<client>_<session>_<presenter>_<type>_<pai>`.
-Read here are colour frames that were taken out of them, in either form in use: a folder a video
+Read here are colour frames that were taken out of them, in either form in use: a folder per video
 (`12.02.18/100_03_015_2_10/color/0012.jpg`, the date's folder may be missing), or one file a frame
 (`train/real/31.01.18_035_01_000_0_01_05.jpg`), as FLIP and few-shot anti-spoofing prepare them. HDF5
 files and the depth, infrared and thermal channels are left out.

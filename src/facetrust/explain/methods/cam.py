@@ -15,7 +15,7 @@ def cam(model: nn.Module, images: Tensor) -> Tensor:
     speaks for an attack, below for a live face.
 
     Args:
-        model: its forward gives an `Output`; left in the mode it was in.
+        model: its forward gives a `Score`; left in the mode it was in.
         images: (B, 3, h, w), normalised as the model's card says.
 
     Source: Zhou et al. 2016, arXiv 1512.04150, equation 2, with the bias spread evenly over the cells.

@@ -12,7 +12,7 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "features") -> Ten
     """Returns (B, h, w) float32 in [0, 1]: where the features of a layer push the logit up, per image.
 
     Args:
-        model: its forward gives an `Output`; left in the mode it was in, without gradients.
+        model: its forward gives a `Score`; left in the mode it was in, without gradients.
         images: (B, 3, h, w), normalised as the model's card says.
         layer: dotted name of a module that gives (B, c, gh, gw).
 
