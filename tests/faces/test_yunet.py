@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,10 @@ def test_another_network_is_no_yunet(write_model):
 def test_a_missing_file(tmp_path):
     with pytest.raises(ModelError, match="no such detector file"):
         open_detector(tmp_path / "none.onnx")
+
+
+def test_threads_may_share_one(yunet, portrait):
+    pictures = [portrait[:side, :side] for side in range(300, 512, 20)]
+    alone = [yunet.detect(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(yunet.detect, pictures)) == alone
