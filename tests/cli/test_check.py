@@ -387,6 +387,16 @@ class TestInputs:
             f"facetrust: {skipped}",
         ]
 
+    def test_a_folder_with_nothing_but_skipped_files_is_3(self, tmp_path, bright_model, capsys):
+        (tmp_path / "texts").mkdir()
+        (tmp_path / "texts" / "notes.txt").touch()
+        assert run("check", tmp_path / "texts", *ATTACKS, bright_model) == 3
+        assert capsys.readouterr() == (
+            "",
+            "facetrust: 1 file skipped, neither a picture nor a video that can be decoded here "
+            "(--list-skipped names them)\n",
+        )
+
     def test_an_empty_folder_is_an_error_and_the_others_are_checked(
         self, tmp_path, pictures, bright_model, capsys
     ):
