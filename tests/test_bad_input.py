@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import struct
 import zlib
@@ -238,6 +239,21 @@ CASES: dict[str, Case] = {
     ),
     "file of 65 MB": ([*CHECK, "x.png"], "bytes; the limit is", sparse("x.png", 65 * 2**20)),
     "folder without pictures": ([*CHECK, "empty"], "empty: no picture in it"),
+    "glob without matches": ([*CHECK, "pictures/*.jpg"], "pictures/*.jpg: no file matches"),
+    "picture of an impossible name": ([*CHECK, "n" * 300 + ".png"], "cannot be read (File name too long)"),
+    "picture with a NUL in its name": ([*CHECK, "a\0b.png"], "a\\x00b.png: cannot be read"),
+    "picture is a device": ([*CHECK, "/dev/zero"], "/dev/zero: is not a regular file but a device"),
+    "picture is a pipe": (
+        [*CHECK, "pipe.png"], "pipe.png: is not a regular file but a pipe", lambda world: os.mkfifo(world / "pipe.png"),
+    ),
+    "picture at an address": ([*CHECK, "https://a.b/c.png"], "curl -L https://a.b/c.png | facetrust check -"),
+    "picture at another address": ([*CHECK, "rtsp://a.b/c"], "is an address (rtsp:), and nothing is fetched"),
+    "camera": ([*CHECK, "0"], "0: no such file; cameras are not read yet"),
+    "video is text": ([*CHECK, "x.mp4"], "x.mp4: is not a video of a known format", file("x.mp4", "text")),
+    "video is a playlist": ([*CHECK, "x.ts"], "x.ts: is not a video", file("x.ts", "#EXTM3U\nhttp://localhost/a.ts\n")),
+    "pipe to explain": (
+        ["explain", "bright.onnx", "pipe"], "pipe: is not a regular file but a pipe", lambda world: os.mkfifo(world / "pipe"),
+    ),
     "picture to explain missing": (["explain", "bright.onnx", "none.png"], "none.png: no such file"),
     "no face to explain": (["explain", "bright.onnx", "pictures/0.png", "--out", "new"], "pictures/0.png: no face found"),
     "explanation unknown": (["explain", "bright.onnx", "face.png", "--method", "camm"], "did you mean 'cam'"),
@@ -462,13 +478,24 @@ CASES: dict[str, Case] = {
     "checkpoint is text": (["import-checkpoint", "silent-face-v2", "text.txt", "--out", "new"], "text.txt"),
     "checkpoint of another kind": (["import-checkpoint", "facenox-v2se", "bright.onnx", "--out", "new"], "bright.onnx"),
     "demo into a file": (["demo", "--model", "bright.onnx", "--out", "text.txt"], "text.txt"),
-    "evidence into a file": ([*CHECK, "face.png", "--evidence", "text.txt"], "text.txt"),
     # Usage.
     "command unknown": (["chek", "face.png"], "Did you mean 'check'"),
     "option unknown": (["check", "face.png", "--jsn"], "--jsn"),
     "argument missing": (["check"], "Missing argument"),
     "option's value missing": (["check", "face.png", "--model"], "--model"),
     "option of the wrong type": (["check", "face.png", "--threads", "two"], "--threads"),
+    "threads past the cores": ([*CHECK, "face.png", "--threads", "100000"], "100000 threads: give 1 to "),
+    "threads below none": ([*CHECK, "face.png", "--threads", "-1"], "--threads"),
+    "threshold of no number": ([*CHECK, "face.png", "--threshold", "high"], "'high' is not a number above 0 and below 1"),
+    "threshold out of range": (
+        [*CHECK, "face.png", "--task", "antispoof", "--threshold", "1.5"], "threshold for antispoof: 1.5 is not above 0 and below 1",
+    ),
+    "threshold for a task that is not asked": (
+        [*CHECK, "face.png", "--task", "antispoof", "--threshold", "deepfake=0.5"], "add --task deepfake",
+    ),
+    "two forms": ([*CHECK, "face.png", "--json", "--csv"], "--json, --csv and --quiet: give one of them"),
+    "option near another": (["check", "face.png", "--treshold", "0.5"], "did you mean --threshold?"),
+    "option near none": (["check", "face.png", "--gpu"], "No such option: --gpu; for all there are, see: facetrust check --help"),
     "task unknown": (["check", "face.png", "--task", "antispof"], "did you mean 'antispoof'"),
     "task that is none": (["check", "face.png", "--task", "colour"], "no task named 'colour'"),
     "task of a model that is not asked": (["check", "face.png", "--task", "antispoof", "--model", "deepfake=x.onnx"], "add --task deepfake"),

@@ -1,4 +1,4 @@
-"""`check`: its forms of output, its options, its statuses, and names, files and signals of every kind."""
+"""`check`: its statuses, its forms of output, its options and what it takes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +60,8 @@ class TestStatus:
         assert said["trusted"] is None
         assert said["reason"].startswith("advisory only")
         assert said["faces"][0]["verdicts"][0]["advisory"] is True
+        run("check", photo, *ATTACKS, another("antispoof", threshold, advisory=True))
+        assert "cannot tell: advisory only" in capsys.readouterr().out
 
     def test_an_advisory_verdict_beside_another_decides_nothing(self, photo, another, bright_model, capsys):
         model = another("deepfake", ALWAYS, advisory=True)
@@ -236,79 +235,6 @@ class TestOptions:
         assert (tmp_path / "astronaut.evidence.png").is_file()
 
 
-class TestThreshold:
-    def test_the_users_decides_and_the_verdict_says_so(self, photo, bright_model, capsys):
-        assert run("check", photo, *ATTACKS, bright_model, "--threshold", ALWAYS, "--json") == 1
-        (verdict,) = lines_of(capsys.readouterr().out)[0]["faces"][0]["verdicts"]
-        assert (verdict["threshold"], verdict["threshold_rule"]) == (ALWAYS, "user")
-        assert verdict["decision"] == "attack"
-        run("check", photo, *ATTACKS, bright_model, "--json")
-        (verdict,) = lines_of(capsys.readouterr().out)[0]["faces"][0]["verdicts"]
-        assert (verdict["threshold"], verdict["threshold_rule"]) == (0.5, "by hand")
-        run("check", photo, *ATTACKS, bright_model, "--threshold", "0.25")
-        assert "0.250 (yours)" in capsys.readouterr().out
-
-    def test_it_is_for_all_tasks_or_for_the_named(self, photo, bright_model, another, capsys):
-        asked = (
-            "check",
-            photo,
-            *BOTH,
-            "--model",
-            bright_model,
-            "--model",
-            another("deepfake", 0.5),
-            "--json",
-        )
-
-        def thresholds(*options: str) -> dict[str, float]:
-            assert run(*asked, *options) in (0, 1)
-            verdicts = lines_of(capsys.readouterr().out)[0]["faces"][0]["verdicts"]
-            return {each["task"]: each["threshold"] for each in verdicts}
-
-        assert thresholds("--threshold", "0.3") == {"antispoof": 0.3, "deepfake": 0.3}
-        assert thresholds("--threshold", "deepfake=0.3") == {"antispoof": 0.5, "deepfake": 0.3}
-        both = ("--threshold", "deepfake=0.3", "--threshold", "0.7")
-        assert thresholds(*both) == {"antispoof": 0.7, "deepfake": 0.3}
-
-    def test_it_holds_for_videos(self, tmp_path, photo, film, bright_model, capsys):
-        face = np.asarray(Image.open(photo))[::2, ::2]
-        path = film(tmp_path / "a.mp4", [face] * 10)
-        assert run("check", path, *ATTACKS, bright_model, "--threshold", ALWAYS, "--json") == 1
-        (said,) = lines_of(capsys.readouterr().out)
-        assert (
-            said["verdicts"][0]["threshold_rule"]
-            == said["faces"][0]["verdicts"][0]["threshold_rule"]
-            == "user"
-        )
-
-    @pytest.mark.parametrize(
-        ("values", "message"),
-        [
-            (["high"], "--threshold high: 'high' is not a number above 0 and below 1"),
-            (["0,5"], "--threshold 0,5: '0,5' is not a number"),
-            (["0"], "threshold for antispoof: 0.0 is not above 0 and below 1"),
-            (["1"], "threshold for antispoof: 1.0 is not above 0 and below 1"),
-            (["nan"], "threshold for antispoof: nan is not above 0 and below 1"),
-            (
-                ["deepfake=0.5"],
-                "--threshold deepfake=0.5: is for deepfake, which is not asked; add --task deepfake",
-            ),
-            (["antispof=0.5"], "--threshold antispof=0.5: is for antispof, which is not asked"),
-            (["0.5", "0.6"], "--threshold 0.6: there is a value for that already"),
-            (
-                ["antispoof=0.5", "antispoof=0.5"],
-                "--threshold antispoof=0.5: there is a value for that already",
-            ),
-        ],
-    )
-    def test_what_is_no_threshold(self, photo, bright_model, capsys, values, message):
-        options = (part for value in values for part in ("--threshold", value))
-        assert run("check", photo, *ATTACKS, bright_model, *options) == 2
-        said = capsys.readouterr()
-        assert said.out == ""
-        assert said.err.startswith(f"facetrust: {message}")
-
-
 class TestInputs:
     def test_videos_are_found_and_judged_among_pictures(self, pictures, film, bright_model, capsys):
         face, white = (np.asarray(Image.open(pictures / name)) for name in ("a.png", "b/white.png"))
@@ -387,6 +313,16 @@ class TestInputs:
             f"facetrust: {skipped}",
         ]
 
+    def test_a_folder_with_nothing_but_skipped_files_is_3(self, tmp_path, bright_model, capsys):
+        (tmp_path / "texts").mkdir()
+        (tmp_path / "texts" / "notes.txt").touch()
+        assert run("check", tmp_path / "texts", *ATTACKS, bright_model) == 3
+        assert capsys.readouterr() == (
+            "",
+            "facetrust: 1 file skipped, neither a picture nor a video that can be decoded here "
+            "(--list-skipped names them)\n",
+        )
+
     def test_an_empty_folder_is_an_error_and_the_others_are_checked(
         self, tmp_path, pictures, bright_model, capsys
     ):
@@ -409,205 +345,3 @@ class TestInputs:
             f"facetrust: {pictures}/pipe.mp4: is not a regular file but a pipe; give a video file",
             f"facetrust: {pictures}/zero.png: is not a regular file but a device; give an image file",
         ]
-
-
-NAMES = {
-    "foo[/bold].jpg": "foo[/bold].jpg",
-    "photo [final].jpg": "photo [final].jpg",
-    ":smile: [red]x[/red].jpg": ":smile: [red]x[/red].jpg",
-    "esc\x1b]0;x\x07.jpg": r"esc\x1b]0;x\x07.jpg",
-    "two\nlines.jpg": r"two\nlines.jpg",
-    "two  blanks.jpg": "two  blanks.jpg",
-    "\u202egpj.jpg": r"\u202egpj.jpg",
-    "ü 中 👨‍👩‍👧.jpg": "ü 中 👨‍👩‍👧.jpg",
-    os.fsdecode(b"bad\xff\xfe.jpg"): "bad\ufffd\ufffd.jpg",
-}
-
-
-class TestNames:
-    @pytest.fixture
-    def named(self, tmp_path, photo):
-        """Writes the photo, or something broken, under a name in a folder that is the working directory."""
-
-        def write(name: str, data: bytes | None = None) -> Path:
-            path = tmp_path / "names" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(photo.read_bytes() if data is None else data)
-            return path
-
-        return write
-
-    @pytest.mark.parametrize("name", NAMES, ids=ascii)
-    def test_are_printed_as_they_are_and_control_characters_escaped(
-        self, named, bright_model, capsys, monkeypatch, name
-    ):
-        monkeypatch.chdir(named(name).parents[name.count("/")])
-        assert run("check", name, *ATTACKS, bright_model) == 0
-        row = capsys.readouterr().out.splitlines()[1]
-        assert row.startswith(f"{NAMES[name]}  1 ")
-        assert run("check", name, *ATTACKS, bright_model, "--csv") == 0
-        (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
-        assert row["source"] == NAMES[name]
-        assert run("check", name, *ATTACKS, bright_model, "--json", "--evidence", "maps") == 0
-        (said,) = lines_of(capsys.readouterr().out)
-        assert said["source"] == name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        assert len(list(Path("maps").iterdir())) == 1
-
-    @pytest.mark.parametrize("name", NAMES, ids=ascii)
-    def test_of_failures_are_one_line_without_control_characters(self, named, bright_model, capsys, name):
-        path = named(name, b"broken")
-        assert run("check", path, *ATTACKS, bright_model) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert line.isprintable() or "\u200d" in name
-        assert line.endswith(": is not an image of a known format")
-
-    def test_that_are_not_utf8_do_not_end_a_run(self, named, bright_model, capsys):
-        names = [os.fsdecode(b"a\xff.jpg"), "b.jpg", os.fsdecode(b"c\xfe.mp4")]
-        paths = [named(name, None if name != names[2] else b"x") for name in names]
-        assert run("check", *paths, *ATTACKS, bright_model, "--json") == 2
-        said = capsys.readouterr()
-        assert [Path(each["source"]).name for each in lines_of(said.out)] == ["a\ufffd.jpg", "b.jpg"]
-        assert said.err.startswith(f"facetrust: {paths[2].parent}/c\\xfe.mp4: is not a video")
-
-    @pytest.mark.parametrize(
-        "name", ["n" * 300 + ".jpg", "n" * 300 + ".mp4", "nu\0l.jpg", "nu\0l.mp4"], ids=ascii
-    )
-    def test_that_no_file_can_have_are_failures_among_good_ones(self, photo, bright_model, capsys, name):
-        import facetrust
-
-        assert run("check", photo, name, photo, *ATTACKS, bright_model, "--json") == 2
-        said = capsys.readouterr()
-        assert len(said.out.splitlines()) == 2
-        (line,) = said.err.splitlines()
-        assert line.isprintable()
-        checker = Checker("antispoof", models={"antispoof": bright_model})
-        first, failure, last = checker.check_many([photo, name, photo])
-        assert first.trusted
-        assert last.trusted
-        assert failure.source == name
-        assert str(failure.error).startswith(f"{name}: cannot be read (")
-        with pytest.raises(facetrust.FacetrustError, match="cannot be read"):
-            checker.check(name)
-
-    def test_that_are_long_are_shortened_for_evidence(self, named, bright_model, tmp_path, capsys):
-        first, second = (named("x" * 170 + middle + "y" * 71 + "end.jpg") for middle in ("a" * 3, "b" * 3))
-        umlauts = named("ü" * 125 + ".jpg")
-        out = tmp_path / "maps"
-        assert run("check", first, second, umlauts, *ATTACKS, bright_model, "--evidence", out) == 0
-        assert capsys.readouterr().err == ""
-        made = sorted(path.name for path in out.iterdir())
-        assert len(made) == 3
-        assert all(len(os.fsencode(name)) < 255 for name in made)
-        assert made[0].endswith("yend-2.evidence.png")
-        assert made[1].endswith("yend.evidence.png")
-
-
-class TestEvidence:
-    def test_is_one_picture_each(self, pictures, bright_model, tmp_path):
-        out = tmp_path / "maps"
-        run("check", pictures, *ATTACKS, bright_model, "--evidence", out)
-        assert sorted(path.name for path in out.iterdir()) == [
-            f"{n}.evidence.png" for n in ("a", "wall", "white")
-        ]
-
-    def test_its_own_pictures_are_not_judged_the_next_time(self, pictures, bright_model, capsys):
-        for _ in range(2):
-            asked = ("check", pictures, *ATTACKS, bright_model, "--json", "--evidence", pictures / "maps")
-            assert run(*asked) == 1
-            said = capsys.readouterr()
-            assert [Path(each["source"]).name for each in lines_of(said.out)] == [
-                "a.png",
-                "white.png",
-                "wall.png",
-            ]
-            assert said.err == ""
-
-    def test_a_folder_that_is_a_file_loses_no_verdict(self, pictures, bright_model, tmp_path, capsys):
-        out = tmp_path / "maps"
-        out.touch()
-        asked = ("check", pictures, *ATTACKS, bright_model, "--evidence", out)
-        assert run(*asked, "--json") == 2
-        said = capsys.readouterr()
-        assert [each["trusted"] for each in lines_of(said.out)] == [True, False, None]
-        problem = f"{out}: is not a folder; give one for evidence"
-        assert [each["evidence_errors"] for each in lines_of(said.out)] == [[problem]] * 3
-        assert said.err == f"facetrust: {problem} (and 2 more evidence pictures)\n"
-        assert run(*asked) == 2
-        assert "bona fide" in capsys.readouterr().out
-
-    def test_a_full_disk_loses_no_verdict(self, tmp_path, photo, film, bright_model, capsys, monkeypatch):
-        def full(path, _):
-            raise OSError(28, "No space left on device")
-
-        face = np.asarray(Image.open(photo))[::2, ::2]
-        video = film(tmp_path / "a.mp4", [face] * 10)
-        monkeypatch.setattr("facetrust.runtime.evidence.write_whole", full)
-        out = tmp_path / "maps"
-        assert run("check", photo, video, *ATTACKS, bright_model, "--json", "--evidence", out) == 2
-        said = capsys.readouterr()
-        assert [each["trusted"] for each in lines_of(said.out)] == [True, True]
-        assert said.err == (
-            f"facetrust: {out}/astronaut.evidence.png: cannot be written (No space left on device); "
-            "give another folder (and 1 more evidence pictures)\n"
-        )
-
-
-class TestInterrupts:
-    def test_a_table_shows_what_is_finished(self, photo, bright_model, capsys, monkeypatch):
-        def interrupted(*_, **__):
-            checker = Checker("antispoof", models={"antispoof": bright_model})
-            yield from checker.check_many([photo, photo])
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("facetrust.runtime.check.check_many", interrupted)
-        assert run("check", photo, *ATTACKS, bright_model) == 130
-        said = capsys.readouterr()
-        assert said.out.count("bona fide") == 2
-        assert said.err == ""
-
-    def test_a_model_that_fails_later_loses_no_verdict(self, photo, bright_model, capsys, monkeypatch):
-        from facetrust.errors import ModelError
-
-        def failing(*_, **__):
-            yield from Checker("antispoof", models={"antispoof": bright_model}).check_many([photo])
-            raise ModelError("bright: gave up")
-
-        monkeypatch.setattr("facetrust.runtime.check.check_many", failing)
-        assert run("check", photo, *ATTACKS, bright_model) == 2
-        assert "bona fide" in (said := capsys.readouterr()).out
-        assert said.err == "facetrust: bright: gave up\n"
-
-    @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
-    def test_a_signal_ends_it_with_130_and_shows_what_is_finished(
-        self, photo, bright_model, tmp_path, form, interrupt
-    ):
-        maps = tmp_path / "maps"
-        rest = [*ATTACKS, str(bright_model), *form, "--evidence", str(maps)]
-        code = (
-            "import sys; from facetrust.cli import main\n"
-            f"sys.exit(main(['check', *[{str(photo)!r}] * 5000, *{rest!r}]))"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            while not maps.is_dir() or len(list(maps.iterdir())) < 10:  # More than are judged at once.
-                assert process.poll() is None
-                time.sleep(0.05)
-            out, err = interrupt(process)
-        assert (process.returncode, err) == (130, "")
-        assert len(out.splitlines()) >= 8
-
-    @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
-    def test_a_reader_that_leaves_early_is_told_nothing(self, pictures, bright_model, form, start):
-        read, write = os.pipe()
-        os.close(read)
-        done = start("check", pictures, *ATTACKS, bright_model, *form, stdout=write, stderr=subprocess.PIPE)
-        os.close(write)
-        assert (done.returncode, done.stderr) == (141, "")
-
-    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-    def test_an_output_that_is_full_is_one_line(self, photo, bright_model, start):
-        with Path("/dev/full").open("w") as full:
-            done = start("check", photo, *ATTACKS, bright_model, stdout=full, stderr=subprocess.PIPE)
-        assert done.returncode == 2
-        assert done.stderr == "facetrust: the output: No space left on device\n"

@@ -117,14 +117,17 @@ class TestFolders:
         assert list(map(str, found.errors)) == [f"{tmp_path / 'locked'}: cannot be read (Permission denied)"]
 
     def test_a_folder_without_any_is_an_error(self, tmp_path: Path) -> None:
-        tree(tmp_path, "empty/notes.txt", "good/a.png")
-        found = inputs_in([tmp_path / "empty", tmp_path / "good"])
+        tree(tmp_path, "texts/notes.txt", "good/a.png")
+        (tmp_path / "empty").mkdir()
+        found = inputs_in([tmp_path / "empty", tmp_path / "texts", tmp_path / "good"])
         assert found.sources == [tmp_path / "good" / "a.png"]
+        assert found.skipped == [tmp_path / "texts" / "notes.txt"]  # Told of as such.
         assert [str(error).split(";")[0] for error in found.errors] == [
             f"{tmp_path / 'empty'}: no picture in it, nor a video"
         ]
-        with pytest.raises(InputError, match="no picture in it"):
-            files_in([tmp_path / "good", tmp_path / "empty"])
+        for none in ("empty", "texts"):
+            with pytest.raises(InputError, match=f"{none}: no picture in it"):
+                files_in([tmp_path / "good", tmp_path / none])
         assert files_in([tmp_path / "good"]) == [tmp_path / "good" / "a.png"]
 
     def test_a_pipe_in_a_folder_is_not_opened(self, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_number_of_frames_that_is_a_guess_is_no_promise(tmp_path: Path, film, 
 @pytest.mark.parametrize(
     "start",
     [
-        b"", b"G", b"#EXTM3U\nhttp://localhost/a.ts", b"GIF89a" + bytes(300), b"RIFF\0\0\0\0WEBPVP8 ",
+        b"", b"G", b"#EXTM3U\nhttp://localhost/a.ts", b"GIF89a" + b"G" * 500, b"RIFF\0\0\0\0WEBPVP8 ",
         b"\0\0\0\x1cftypavif", b"\0\0\0\x1cftypheic", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n",
         b"ffconcat version 1.0\nfile /etc/passwd", b"%!PS-Adobe",
     ],

@@ -45,8 +45,9 @@ def explain(
     detector: DetectorFile = None,
 ) -> None:
     """Draws where in pictures a model's answer comes from, or where students look beside their teacher."""
+    from facetrust.cli import output
+
     if against:
-        from facetrust.cli import output
         from facetrust.explain.compare import compare
 
         found = compare(
@@ -57,7 +58,8 @@ def explain(
     from facetrust.explain.picture import explain_image
 
     for image in images:
-        typer.echo(explain_image(model, image, out, method=method or "cam", detector=detector))
+        written = explain_image(model, image, out, method=method or "cam", detector=detector)
+        typer.echo(output.shown(str(written)))
 
 
 def export(

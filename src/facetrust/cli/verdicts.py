@@ -86,9 +86,13 @@ class Table(Silence):
 
     def add(self, report: CheckReport) -> None:
         """Takes the report's rows, and prints a page when it is full."""
+        unexplained = report.reason is not None
         for number, _, verdict in _judged(report):
+            unexplained &= verdict is not None
             cells = ("", answer(report), "", "", "") if verdict is None else _cells(verdict)
             self._rows.append((report.source, str(number), *cells))
+        if unexplained:
+            self._rows.append((report.source, "", "", answer(report), "", "", ""))
         if len(self._rows) >= _PAGE:
             with paused(self._bar):
                 self.close()

@@ -76,16 +76,14 @@ def inputs_in(paths: Iterable[str | Path], *, stdin: Any = None) -> Inputs:
         if path == "-" and stdin is not None:
             _add_stream(stdin, found)
             continue
-        before = len(found.sources)
+        before = len(found.sources) + len(found.skipped)
         matches = _matches(path)
         for each in matches:
             _add(each, found)
         if not matches:
             found.errors.append(InputError(f"{path}: no file matches"))
-        elif len(found.sources) == before:
-            looked_for = ", ".join((*picture_suffixes(), *VIDEOS))
-            error = f"{path}: no picture in it, nor a video; looked for {looked_for}"
-            found.errors.append(InputError(error))
+        elif len(found.sources) + len(found.skipped) == before:
+            found.errors.append(InputError(f"{path}: {_nothing()}"))
     return found
 
 
@@ -93,12 +91,17 @@ def files_in(paths: Iterable[str | Path]) -> list[str | Path | Encoded]:
     """Returns the sources of `inputs_in`.
 
     Raises:
-        InputError: a folder or glob holds none.
+        InputError: a folder or glob holds none, or a folder cannot be read.
     """
-    found = inputs_in(paths)
-    for error in found.errors:
-        raise error
-    return found.sources
+    sources: list[str | Path | Encoded] = []
+    for path in paths:
+        found = inputs_in([path])
+        if found.errors:
+            raise found.errors[0]
+        if not found.sources:
+            raise InputError(f"{path}: {_nothing()}")
+        sources += found.sources
+    return sources
 
 
 def picture_suffixes() -> tuple[str, ...]:
@@ -233,6 +236,10 @@ def _matches(path: str) -> list[str]:
     if os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
         return [path]
     return sorted(glob.glob(path, recursive=True))
+
+
+def _nothing() -> str:
+    return f"no picture in it, nor a video; looked for {', '.join((*picture_suffixes(), *VIDEOS))}"
 
 
 def _add_stream(stream: Any, found: Inputs) -> None:

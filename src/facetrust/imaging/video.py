@@ -26,7 +26,7 @@ MAX_BYTES = 2 * 1024**3  # Minutes of 4K from a telephone. A longer film is no c
 MAX_PIXELS = 7680 * 4320  # 8K, the largest that cameras record: 100 MB a frame.
 MAX_FRAMES = 108_000  # An hour at 30 a second. A damaged file may decode without end.
 
-HEAD = 200  # Bytes at the beginning of a file, which tell its format.
+HEAD = 400  # Bytes at the beginning of a file, which tell its format.
 # How Matroska and WebM, MPEG's programme streams, WMV, FLV and Ogg begin.
 _STARTS = (
     b"\x1a\x45\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3",
@@ -35,8 +35,8 @@ _STARTS = (
 # What follows the first four bytes of MP4, MOV and 3GP, and the brands of pictures that begin so too.
 ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _PICTURES = (b"avif", b"avis", b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
-# Where two packets of an MPEG transport stream begin with a G, as it is sent and as discs hold it.
-_PACKETS = ((0, 188), (4, 196))
+# Where three packets of an MPEG transport stream begin with a G, as it is sent and as discs hold it.
+_PACKETS = ((0, 188, 376), (4, 196, 388))
 
 
 def looks_like_video(start: bytes) -> bool:
@@ -45,8 +45,8 @@ def looks_like_video(start: bytes) -> bool:
         return start[8:12] == b"AVI "
     if start[4:8] == b"ftyp":
         return start[8:12] not in _PICTURES
-    packets = any(start[a : a + 1] == start[b : b + 1] == b"G" for a, b in _PACKETS)
-    return packets or start[4:8] in ATOMS or start.startswith(_STARTS)
+    packets = any(all(start[at : at + 1] == b"G" for at in places) for places in _PACKETS)
+    return (packets and not start.startswith(b"GIF8")) or start[4:8] in ATOMS or start.startswith(_STARTS)
 
 
 def frame_count(path: str | Path) -> int:
