@@ -19,10 +19,10 @@ from facetrust.cli import check, data, models, train
 from facetrust.cli.status import EXIT_STATUS, Status
 from facetrust.errors import FacetrustError, MissingExtra
 
+_NEAR = 0.75  # How alike two options must be for one to be a slip of the other: `treshold`, not `threads`.
 # What Typer raises for wrong usage; it has no public name for it, and its home has moved before.
 _WrongUsage: Any = typer.BadParameter.__mro__[2]
 _EXTRA_OF = {"matplotlib": "report", "jinja2": "report", "skimage": "demo"}  # All else is for training.
-_NEAR = 0.75  # How alike two options must be for one to be a slip of the other: `treshold`, not `threads`.
 
 app = typer.Typer(
     name="facetrust",
