@@ -82,10 +82,11 @@ def test_a_video_may_come_as_bytes(checker, film, tmp_path):
 
 def test_overlays_are_what_would_be_written(checker, tmp_path):
     report, overlays = checker.check_with_overlays(PICTURE)
-    checker.check(PICTURE, evidence=tmp_path)
-    assert list(overlays) == [path.name for path in tmp_path.iterdir()] == ["ndarray.evidence.png"]
+    maps = tmp_path / "maps"
+    checker.check(PICTURE, evidence=maps)
+    assert list(overlays) == [path.name for path in maps.iterdir()] == ["ndarray.evidence.png"]
     assert np.array_equal(
-        overlays["ndarray.evidence.png"], np.asarray(Image.open(tmp_path / "ndarray.evidence.png"))
+        overlays["ndarray.evidence.png"], np.asarray(Image.open(maps / "ndarray.evidence.png"))
     )
     assert report.faces
 

@@ -108,7 +108,7 @@ def test_the_file_is_a_png_written_whole(tmp_path, grey):
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, grey):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UsageError, match="cannot be written") as caught:
+    with pytest.raises(UsageError, match="is not a folder; give one for evidence") as caught:
         write_overlay(tmp_path / "file" / "a.png", grey)
     assert "\n" not in str(caught.value)
 

@@ -131,9 +131,11 @@ class _Part:
     def answers(self, scorer: Scorer, read: Reader, title: str) -> list[Answer]:
         answers: Iterable[Answer] = scorer(self.located, read)
         if self.progress:
+            from rich.console import Console
             from rich.progress import track
 
-            answers = track(answers, description=title, total=len(self.located))
+            console = Console(stderr=True)
+            answers = track(answers, description=title, total=len(self.located), console=console)
         return list(answers)
 
     def write(

@@ -99,15 +99,17 @@ def audit(
             unreadable.append(str(error))
         if progress is not None:
             progress(done, len(samples))
-    probes = _probe_aucs(rows)
+    # What gives a label away can only be asked of rows that have one.
+    labelled = [(sample, facts) for sample, facts in rows if sample.label is not None]
+    probes = _probe_aucs(labelled)
     found = [
         *_unreadable(unreadable),
         *_shared(samples),
         *_same_bytes(rows),
         *_same_looks(rows),
-        *_shortcuts(rows),
-        *_probes(probes, rows),
-        *_balance(samples),
+        *_shortcuts(labelled),
+        *_probes(probes, labelled),
+        *_balance([sample for sample in samples if sample.label is not None]),
     ]
     order: tuple[Severity, ...] = ("error", "warning", "note")
     found.sort(key=lambda finding: order.index(finding.severity))
