@@ -96,6 +96,7 @@ BAD = {
     f"{HEAD},x,y,w,h\na,0,dev,1,oops,2,5": "row 1: y 'oops' is not a number that fits",
     f"{HEAD},x,y,w,h\na,0,dev,1,inf,2,5": "row 1: y 'inf' is not a number that fits",
     f"{HEAD},frame\na,0,dev,1.5": "row 1: frame '1.5' is not a number that fits",
+    f"{HEAD},frame\na,0,dev,1e30": "row 1: frame '1e30' is not a number that fits",
     "": "is not a readable csv file",
     f"{HEAD}\na,0,dev,9,9": "is not a readable csv file",
 }
@@ -143,3 +144,11 @@ def test_missing_pictures_and_masks_are_counted(tmp_path: Path) -> None:
         made.verify_files()
     (tmp_path / "c_mask.png").touch()
     made.verify_files()
+
+
+def test_a_file_that_makes_the_reader_panic_is_one_line() -> None:
+    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases" / "panic.parquet"
+    if not path.is_file():
+        pytest.skip("no cases beside the checkout")
+    with pytest.raises(ManifestError, match="is not a readable parquet file"):
+        Manifest.read(path)

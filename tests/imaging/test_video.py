@@ -156,3 +156,13 @@ def test_nothing_is_said_on_standard_error(tmp_path: Path, film: Film) -> None:
     assert int(done.stdout.splitlines()[0]) < COUNT
     assert "is damaged" in done.stdout
     assert done.stderr == ""
+
+
+def test_a_code_that_is_not_built_in_is_named() -> None:
+    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases" / "av1.mp4"
+    if not path.is_file():
+        pytest.skip("no cases beside the checkout")
+    try:
+        assert frame_count(path) > 0  # This build decodes it.
+    except ImageError as error:
+        assert "it is AV1, which this build of OpenCV cannot decode" in str(error)

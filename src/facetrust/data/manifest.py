@@ -20,6 +20,7 @@ except ModuleNotFoundError:
 
 SUFFIXES = (".parquet", ".csv")
 REQUIRED = ("path", "label", "split")
+_LARGEST = 2**53  # Whole numbers beyond it are no longer exact in a table of floats.
 _TARGETS = ("label", "subject", "mask")  # A row brings at least one of them.
 BOX = ("x", "y", "w", "h")
 SCHEMA: dict[str, type[pl.DataType]] = {
@@ -74,7 +75,9 @@ class Manifest:
         try:
             # Everything in a CSV is text at first, so that subject 0001 does not become 1.
             rows = pl.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-        except Exception as error:  # Polars raises many kinds for a damaged file.
+        except BaseException as error:  # Polars raises many kinds for a damaged file, panics among them.
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             kind = path.suffix[1:].lower()
             raise ManifestError(f"{path}: is not a readable {kind} file ({type(error).__name__})") from None
         return cls(rows, path.parent, source=str(path))
@@ -219,7 +222,7 @@ def _column(values: pl.Series, source: str) -> pl.Series:
     given = text.is_not_null() & (text.str.to_lowercase() != "nan")
     wrong = given & (cast.is_null() | cast.is_infinite().fill_null(value=False))
     if kind is pl.Int64:
-        wrong |= (cast != cast.floor()).fill_null(value=False)
+        wrong |= ((cast != cast.floor()) | (cast.abs() > _LARGEST)).fill_null(value=False)
     _refuse(wrong, _says(text, wrong, f"{values.name} {{!r}} is not a number that fits"), source)
     return cast.cast(kind)
 

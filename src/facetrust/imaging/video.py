@@ -26,6 +26,16 @@ MAX_BYTES = 2 * 1024**3  # Minutes of 4K from a telephone. A longer film is no c
 MAX_PIXELS = 7680 * 4320  # 8K, the largest that cameras record: 100 MB a frame.
 MAX_FRAMES = 108_000  # An hour at 30 a second. A damaged file may decode without end.
 
+# How the containers name codes that some builds of FFmpeg lack.
+_CODES = {
+    b"av01": "AV1",
+    b"V_AV1": "AV1",
+    b"hvc1": "HEVC",
+    b"hev1": "HEVC",
+    b"V_MPEGH": "HEVC",
+    b"vvc1": "VVC",
+}
+_SNIFFED = 256 * 1024  # Bytes at either end of a file, where they stand.
 HEAD = 400  # Bytes at the beginning of a file, which tell its format.
 # How Matroska and WebM, MPEG's programme streams, WMV, FLV and Ogg begin.
 _STARTS = (
@@ -69,8 +79,18 @@ def frame_count(path: str | Path) -> int:
             if count > MAX_FRAMES:
                 raise ImageError(f"{path}: more than {MAX_FRAMES} frames; cut it into shorter videos")
     if not count:
-        raise ImageError(f"{path}: no frame of it can be decoded")
+        raise ImageError(f"{path}: no frame of it can be decoded{_undecoded(Path(path))}")
     return count
+
+
+def _undecoded(path: Path) -> str:
+    """What to say of a video whose code FFmpeg may have been built without; nothing if it is another."""
+    with path.open("rb") as file:
+        start = file.read(_SNIFFED)
+        file.seek(max(0, path.stat().st_size - _SNIFFED))
+        content = start + file.read()
+    code = next((name for tag, name in _CODES.items() if tag in content), None)
+    return f"; it is {code}, which this build of OpenCV cannot decode: convert it to H.264" if code else ""
 
 
 def read_frames(path: str | Path, indices: Iterable[int]) -> list[Pixels]:
@@ -146,7 +166,9 @@ def _opened(path: str | Path) -> Iterator[cv2.VideoCapture]:
         cv2.utils.logging.setLogLevel(level)
     try:
         if not video.isOpened():
-            raise ImageError(f"{path}: is damaged, or a video that cannot be decoded here")
+            raise ImageError(
+                f"{path}: is damaged, or a video that cannot be decoded here{_undecoded(Path(path))}"
+            )
         wide, tall = (int(video.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if wide * tall > MAX_PIXELS:
             raise ImageError(f"{path}: {wide}x{tall} pixels a frame; the limit is {MAX_PIXELS} in all")

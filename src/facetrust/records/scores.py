@@ -150,7 +150,9 @@ def _read(path: Path) -> tuple[pl.DataFrame, Provenance]:
     try:
         made_by = json.loads(pl.read_parquet_metadata(path)["facetrust"])
         return pl.read_parquet(path), Provenance(**made_by)
-    except Exception as error:  # Polars raises many kinds for a damaged file.
+    except BaseException as error:  # Polars raises many kinds for a damaged file, panics among them.
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
         raise ScoresError(f"{path}: is not a scores file ({type(error).__name__})") from None
 
 

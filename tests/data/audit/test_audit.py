@@ -199,3 +199,12 @@ def test_the_six_copies_in_fasseg(real_data: Path) -> None:
         f"test:frontal02/test/images/{b}.jpg = train:frontal02/train/images/{a}.jpg" for a, b in pairs
     }
     assert "near-duplicate" not in found
+
+
+def test_a_set_without_labels_is_audited_for_leaks_alone(build: Callable[..., Manifest]) -> None:
+    report = audit(build(change=lambda row, i: {"label": None, "subject": f"s{i // 2}"}))
+    assert codes(report)["shared-subject"] == "error"
+    assert not [
+        code for code in codes(report) if code.startswith(("label-by", "probe", "one-label", "no-split"))
+    ]
+    assert set(report.probes.values()) == {None}

@@ -109,7 +109,7 @@ def audit(
         *_same_looks(rows),
         *_shortcuts(labelled),
         *_probes(probes, labelled),
-        *_balance([sample for sample in samples if sample.label is not None]),
+        *_balance(samples),
     ]
     order: tuple[Severity, ...] = ("error", "warning", "note")
     found.sort(key=lambda finding: order.index(finding.severity))
@@ -260,13 +260,13 @@ def _probes(aucs: dict[str, float | None], rows: Rows) -> Iterator[Finding]:
 
 def _balance(samples: Sequence[Sample]) -> Iterator[Finding]:
     counts = Counter((sample.split, sample.label) for sample in samples)
-    present = [split for split in SPLITS if counts[split, 0] + counts[split, 1]]
+    present = [split for split in SPLITS if any(sample.split == split for sample in samples)]
     names = ("bona fide", "attack")
     lacking = [
         f"{split}: no {names[label]} rows"
         for split in present
         for label in (0, 1)
-        if not counts[split, label]
+        if counts[split, 1 - label] and not counts[split, label]
     ]
     if lacking:
         why = "Without both labels a split can neither fit a threshold nor be reported."
