@@ -34,7 +34,7 @@ trainer: {epochs: 12, batch_size: 8, workers: 0, ema: 0, flags: {enable_progress
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen subjects in folders: odd ones are bright, each has a tint, each picture a mask of its quarters."""
+    """Sixteen subjects in folders: odd ones are bright, each has a tint, pictures have masks of quarters."""
     root = tmp_path_factory.mktemp("toys")
     rng = np.random.default_rng(0)
     mask = np.zeros((32, 32), np.uint8)
@@ -100,7 +100,7 @@ def test_the_files_answer_as_the_networks(root, exported):
 
 @pytest.fixture(scope="module")
 def reports(root: Path, exported: dict[str, Path]) -> dict[str, dict[str, Any]]:
-    """The report of each question: dev and test scored, the run folder in torch and the file by the runtime."""
+    """The report of each question: dev and test scored, the run in torch and the file by the runtime."""
     found = {}
     for task, path in exported.items():
         for model, name in ((root / "runs" / task, "run"), (path, "file")):

@@ -99,10 +99,10 @@ def check_shapes(session: ort.InferenceSession, card: ModelCard, *, output: str,
 
 
 def probe(session: ort.InferenceSession, card: ModelCard, *, output: str, source: Path) -> None:
-    """Runs a network once on two grey pictures, so that a file that cannot answer is refused when it is opened.
+    """Runs a network once on two grey pictures, so that a file that cannot answer is refused at once.
 
     Raises:
-        ModelError: it fails, takes more than `PROBE_SECONDS`, or answers in another shape than its output has.
+        ModelError: it fails, takes more than `PROBE_SECONDS`, or answers in another shape than it must.
     """
     import numpy as np
 
@@ -120,8 +120,8 @@ def probe(session: ort.InferenceSession, card: ModelCard, *, output: str, source
             )
     if output == "classes" and answers[output].shape[1:] != (len(card.classes), *card.preprocessing.size):
         raise ModelError(
-            f"{source}: classes of a picture have the shape {list(answers[output].shape[1:])}; its card names "
-            f"{len(card.classes)} classes and pictures of {list(card.preprocessing.size)}"
+            f"{source}: classes of a picture have the shape {list(answers[output].shape[1:])}; its card "
+            f"names {len(card.classes)} classes and pictures of {list(card.preprocessing.size)}"
         )
 
 

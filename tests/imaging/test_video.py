@@ -143,7 +143,8 @@ def test_nothing_is_said_on_standard_error(tmp_path: Path, film: Film) -> None:
     path.write_bytes(data)
     (tmp_path / "b.avi").write_bytes(b"RIFF" + bytes(4) + b"AVI " + bytes(200))
     code = (
-        "import sys; from facetrust.errors import ImageError; from facetrust.imaging.video import frame_count\n"
+        "import sys\nfrom facetrust.errors import ImageError\n"
+        "from facetrust.imaging.video import frame_count\n"
         "for path in sys.argv[1:]:\n"
         "    try: print(frame_count(path))\n"
         "    except ImageError as error: print(error)\n"
@@ -162,7 +163,9 @@ def test_a_code_that_is_not_built_in_is_named() -> None:
     path = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases" / "av1.mp4"
     if not path.is_file():
         pytest.skip("no cases beside the checkout")
-    try:
-        assert frame_count(path) > 0  # This build decodes it.
-    except ImageError as error:
-        assert "it is AV1, which this build of OpenCV cannot decode" in str(error)
+    import cv2
+
+    if cv2.VideoCapture(str(path)).grab():
+        pytest.skip("this build of OpenCV decodes AV1")
+    with pytest.raises(ImageError, match="it is AV1, which this build of OpenCV cannot decode"):
+        frame_count(path)

@@ -45,7 +45,7 @@ class Target(Protocol):
         """Returns the target of a row that is not dense; `faked` if a negative was turned into a positive."""
 
     def example(self, size: tuple[int, int]) -> NDArray[Any]:
-        """Returns the targets (2, ...) of a batch of two crops of `size`, for layers that are made by example."""
+        """Returns the targets (2, ...) of two crops of `size`, for layers that are made by example."""
 
 
 class Labels:

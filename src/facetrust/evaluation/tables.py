@@ -1,4 +1,4 @@
-"""Answers become the rows that a protocol judges: scores of faces, scores of pairs, or confusions of classes."""
+"""Answers become the rows that a protocol judges: scores of faces or of pairs, or confusions of classes."""
 
 from __future__ import annotations
 

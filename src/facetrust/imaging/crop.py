@@ -120,7 +120,7 @@ def alignment(points: Points, size: tuple[int, int]) -> NDArray[np.float64]:
 def window_of(
     size: tuple[int, ...], box: Box, preprocessing: Preprocessing, *, margin: float | None = None
 ) -> Box:
-    """Returns x, y, w, h of the window that `crop_face` cuts for a box; a shifted one lies inside the picture.
+    """Returns x, y, w, h of the window that `crop_face` cuts for a box; a shifted one lies in the picture.
 
     Args:
         size: (height, width, ...) of the image.
@@ -139,7 +139,7 @@ def window_of(
 def _inside(
     size: tuple[int, ...], centre: tuple[float, float], window: tuple[float, float], *, fill: Fill
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Centre (x, y) and size (height, width) of a window, for `shift` moved inside the picture and shrunk to it."""
+    """Centre (x, y) and size (height, width) of a window; for `shift` it is moved into the picture and shrunk."""
     tall, wide = window
     if fill != "shift":
         return centre, window

@@ -155,7 +155,7 @@ def _to_rgb(picture: Image.Image, source: str) -> Pixels:
 
 
 def _eight_bits(values: NDArray[np.float64], source: str) -> Pixels:
-    """Grey values by the smallest range that holds them: 0 to 1, or as many bits as a sensor has (8 to 16)."""
+    """Grey values by the smallest range that holds them: 0 to 1, or the bits of a sensor (8 to 16)."""
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
         raise ImageError(f"{source}: has values outside 0 to 65535, for which no grey is defined")
     largest = float(values.max())

@@ -104,7 +104,8 @@ class ModelCard(Record):
         """
         if not self.thresholds:
             raise ModelError(
-                f"{self.title}: its card has no threshold; fit one with: facetrust export --rule eer --data MANIFEST"
+                f"{self.title}: its card has no threshold; fit one with: "
+                "facetrust export --rule eer --data MANIFEST"
             )
         return self.thresholds[0].value
 

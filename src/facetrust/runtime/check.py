@@ -33,7 +33,7 @@ def check(
 
     Raises:
         ImageError: the source cannot be read.
-        UsageError: a task is unknown or without a model; `thresholds`, `threads` or `sampling` is out of range.
+        UsageError: a task is unknown or without a model; a setting is out of range.
         ModelError: a model's file cannot be used.
     """
     checker = Checker(
@@ -97,7 +97,7 @@ def check_video(
 
     Raises:
         ImageError: not a video, cut off, without a frame, or past a limit.
-        UsageError: a task is unknown or without a model; `thresholds`, `threads` or `sampling` is out of range.
+        UsageError: a task is unknown or without a model; a setting is out of range.
         ModelError: a model's file cannot be used.
     """
     checker = Checker(

@@ -65,7 +65,7 @@ class Checker:
         color: order of the channels of arrays that are handed in.
 
     Raises:
-        UsageError: a task is unknown or without a model; `thresholds`, `threads` or `sampling` is out of range.
+        UsageError: a task is unknown or without a model; a setting is out of range.
         ModelError: a model's file cannot be used.
     """
 

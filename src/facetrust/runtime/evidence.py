@@ -38,7 +38,7 @@ class EvidenceMap(NamedTuple):
 
 
 def free_name(source: str, taken: Collection[str]) -> str:
-    """Returns `<stem>.evidence.png` for a source, numbered if it is taken; a long one is cut in the middle."""
+    """Returns `<stem>.evidence.png` for a source, numbered if taken; a long one is cut in the middle."""
     stem = Path(source).stem.strip("<>") or "image"
     if len(data := os.fsencode(stem)) > _LONGEST_STEM:
         parts = (data[: _LONGEST_STEM - 40], data[-40:])
@@ -154,7 +154,7 @@ def _tinted(canvas: Pixels, heat: NDArray[Any], *, signed: bool) -> Pixels:
 
 
 def _frame(canvas: Pixels, face: Face, factor: float, *, task: str | None) -> None:
-    """Draws the box and, above it, one line per verdict, each in its own colour; the box in that of `task`."""
+    """Draws the box and, above it, one line per verdict in its own colour; the box has that of `task`."""
     x, y, w, h = (round(value * factor) for value in face.box)
     own = [verdict for verdict in face.verdicts if task in (None, verdict.task)]
     colours = [_colour(verdict) for verdict in own]
@@ -186,7 +186,8 @@ def _legend(width: int, heats: Sequence[EvidenceMap], *, scale: float, signed: b
         bar = max(1, min(160, width // 4))
         ramp = np.tile(np.linspace(-1 if signed else 0, 1, bar, dtype=np.float32), (16, 1))
         strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp, signed=signed)
-        said = f"red speaks for {task_named(heats[0].task).positive_means}, blue against; full at {scale:.1f} logits"
+        meaning = task_named(heats[0].task).positive_means
+        said = f"red speaks for {meaning}, blue against; full at {scale:.1f} logits"
         text = said if signed else _LOOKS
     start = 16 + bar if heats else 8
     size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(text, _FONT, 0.5, 1)[0][0])

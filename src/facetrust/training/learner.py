@@ -30,7 +30,8 @@ class Learner(LightningModule):
         steps: optimizer steps in the whole run; `warmup` of them rise linearly.
         final: learning rate at the end over `lr`.
         ema: decay of the average, 0 for the plain weights.
-        choose: one of the task's development figures, which picks the best epoch (the first if none), or `last`.
+        choose: one of the task's development figures, which picks the best epoch (if none, the first), or
+            `last`.
         optimizer: `adamw`, or `adam` with coupled weight decay.
         every: keep the weights of every epoch, in `epoch-<n>.safetensors` beside `best`.
     """

@@ -66,9 +66,8 @@ def read_sources(data: Data, target: str = "label", unit: str = "face") -> Sourc
             what = (
                 "no rows" if not found else "one label only" if None not in labels else "rows without a label"
             )
-            raise ManifestError(
-                f"{data.manifests[0]}: {what} in the {split} split{'; both labels are needed' if target == 'label' else ''}"
-            )
+            needed = "; both labels are needed" if target == "label" else ""
+            raise ManifestError(f"{data.manifests[0]}: {what} in the {split} split{needed}")
     return Sources(train, dev, "+".join(hashes), "; ".join(described))
 
 

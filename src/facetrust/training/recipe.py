@@ -100,8 +100,8 @@ class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
-    choose: which of the task's development figures picks the epoch that is kept (its first if none is named), or
-    `last`. keep: `all` keeps the weights of
+    choose: which of the task's development figures picks the epoch that is kept (if none, its first),
+    or `last`. keep: `all` keeps the weights of
     every epoch, for an evaluation that chooses among them.
     """
 
@@ -120,8 +120,8 @@ class Recipe(Record):
     """All that decides a training run. `name` and `terms` go into the card.
 
     task: the question that is learnt. losses: by the name of a file in `losses/`, its `weight` (1 if none
-    is given) and its settings, as in `{feature-distillation: {weight: 2000}}`; a number is a weight. The task takes its own
-    (its main loss counts with weight 1 if it is not named), teachers those that learn from one.
+    is given) and its settings, as in `{feature-distillation: {weight: 2000}}`; a number is a weight. The
+    task takes its own (its main loss counts with weight 1 if it is not named), teachers those that learn from one.
 
     cache: where teachers' answers are kept, if they come again: `run`, in the run's folder; `none`, they
     are asked at every step; or a folder that runs share.
@@ -198,7 +198,7 @@ def check_recipe(content: dict[str, Any], source: str) -> Recipe:
         where = ".".join(map(str, first["loc"])) or "the recipe"
         if where == "losses" or where.startswith("losses."):
             raise UsageError(
-                f"{source}: {where}: losses are names with settings, as in binary-cross-entropy: {{weight: 1}}"
+                f"{source}: {where}: losses are names with settings, as binary-cross-entropy: {{weight: 1}}"
             ) from None
         if first["type"] == "extra_forbidden":
             known = sorted(_fields(first["loc"][:-1]))

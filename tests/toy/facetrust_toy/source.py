@@ -8,7 +8,7 @@ SPLITS = ("train", "train", "dev", "test")
 
 
 def toy_set(root: Path, *, seed: int = 0) -> list[Sample]:
-    """Returns one row per picture `<subject>/<n>.png`, its mask being `<n>.mask.png`; subjects change in splits."""
+    """Returns one row per picture `<subject>/<n>.png`, whose mask is `<n>.mask.png`."""
     rows = []
     for number, folder in enumerate(sorted(path for path in Path(root).iterdir() if path.is_dir())):
         for picture in sorted(folder.glob("[0-9].png")):
