@@ -92,6 +92,6 @@ def _rebuilt(kind: type[FacetrustError], args: tuple[Any, ...]) -> FacetrustErro
 
 
 def first_line(error: BaseException, *, most: int = 160) -> str:
-    """Returns a foreign error's message as one line of at most `most` characters, or its kind if it is empty."""
+    """Returns a foreign error's message as one line of at most `most` characters; its kind if empty."""
     lines = str(error).strip().splitlines()
     return lines[0][:most] if lines else type(error).__name__

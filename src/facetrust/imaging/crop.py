@@ -139,7 +139,7 @@ def window_of(
 def _inside(
     size: tuple[int, ...], centre: tuple[float, float], window: tuple[float, float], *, fill: Fill
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Centre (x, y) and size (height, width) of a window; for `shift` it is moved into the picture and shrunk."""
+    """Centre (x, y) and size (height, width) of a window; `shift` moves it inside and shrinks it."""
     tall, wide = window
     if fill != "shift":
         return centre, window

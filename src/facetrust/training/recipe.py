@@ -121,7 +121,8 @@ class Recipe(Record):
 
     task: the question that is learnt. losses: by the name of a file in `losses/`, its `weight` (1 if none
     is given) and its settings, as in `{feature-distillation: {weight: 2000}}`; a number is a weight. The
-    task takes its own (its main loss counts with weight 1 if it is not named), teachers those that learn from one.
+    task takes its own (its main loss counts with weight 1 if it is not named), teachers those that learn from
+    one.
 
     cache: where teachers' answers are kept, if they come again: `run`, in the run's folder; `none`, they
     are asked at every step; or a folder that runs share.
