@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,47 @@ class TestSettingsAsText:
             registry.call_with_text(self.built, "x", 1, sure="perhaps")
         with pytest.raises(UsageError, match=r"frame.*it takes"):
             registry.call_with_text(self.built, "x", 1, frame="7")
+
+
+@pytest.fixture
+def added(monkeypatch):
+    """A function that makes another package's entry points: name → value, found in any room."""
+
+    def make(**values: str) -> None:
+        found = {name.replace("_", "-"): EntryPoint(name, value, "g") for name, value in values.items()}
+        monkeypatch.setattr(registry, "_added", lambda room: found)
+
+    return make
+
+
+def test_a_thing_of_another_package_is_a_module_laid_out_like_ours_or_the_callable_itself(added):
+    added(wrap="textwrap", shorter="textwrap:shorten")
+    assert registry.find("losses", "wrap") is textwrap.wrap
+    assert registry.find("losses", "shorter") is textwrap.shorten
+    assert {"wrap", "shorter", "nt-xent"} <= set(registry.names("losses"))
+
+
+def test_another_packages_thing_that_cannot_be_used_is_one_line(added):
+    added(textwrap_="textwrap", gone="no_such_package.module")
+    with pytest.raises(UsageError, match="textwrap-: textwrap defines no textwrap_"):
+        registry.find("losses", "textwrap-")
+    with pytest.raises(UsageError, match=r"gone: no_such_package.module cannot be imported"):
+        registry.find("losses", "gone")
+
+
+def test_a_name_of_ours_stays_ours(toy):
+    own = registry.find("losses", "nt-xent")
+    assert own.__module__ == "facetrust.losses.nt_xent"
+    assert registry.find("losses", "toy-pixels").__module__ == "facetrust_toy.pixels"
+    assert "toy-quarters" in registry.names("tasks")
+
+
+def test_settings_are_keys_and_values():
+    assert registry.settings_of(["a=1", " b = x=y "]) == {"a": "1", "b": "x=y"}
+    for wrong, message in (
+        (["a"], "write key=value"),
+        (["=1"], "write key=value"),
+        (["a=1", "a=2"], "set twice"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            registry.settings_of(wrong)

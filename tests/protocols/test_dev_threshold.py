@@ -126,9 +126,9 @@ def test_dev_must_come_from_the_same_model(make_scores, made_by, message):
         dev_threshold(make_scores(), make_scores("dev", **made_by), rounds=10)
 
 
-def test_recognition_is_not_judged_here(make_scores):
-    with pytest.raises(ProtocolError, match="verification protocol"):
-        dev_threshold(make_scores(task="recognition"), make_scores("dev", task="recognition"))
+def test_pairs_are_not_judged_here(toy, make_scores):
+    with pytest.raises(ProtocolError, match="is reported by toy-pairs"):
+        dev_threshold(make_scores(task="toy-tint"), make_scores("dev", task="toy-tint"))
 
 
 def test_one_class_is_named_with_its_place(make_scores):

@@ -100,7 +100,7 @@ def _ready_streams() -> None:
 
 
 def _leave_quietly(status: Status) -> Status:
-    """Returns the status; what standard output cannot take any more is dropped, not told of at the exit."""
+    """Returns the status; what standard output cannot take any more is dropped in silence."""
     try:
         sys.stdout.flush()
     except OSError:

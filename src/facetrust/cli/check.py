@@ -41,7 +41,7 @@ def check(
 ) -> int:
     """Says of every face in pictures and videos whether it is live and genuine, and so can be trusted.
 
-    Nothing is fetched, and cameras are not read. What cannot be read is told on standard error, and the
+    Nothing is fetched, and cameras are not read. What cannot be read is named on standard error, and the
     others are still checked.
 
     Exit status: 0 all was judged and trusted; 1 at least one is not trusted; 3 nothing wrong was found, but

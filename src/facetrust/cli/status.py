@@ -8,7 +8,7 @@ from enum import IntEnum
 EXIT_STATUS = (
     "Exit status: 0 everything asked was judged and trusted, or done; 1 at least one is not trusted; "
     "3 nothing wrong was found, but something could not be judged (no face, too poor, skipped, advisory "
-    "only); 2 bad input or usage, told in one line on standard error; 130 interrupted; 141 whoever read "
+    "only); 2 bad input or usage, with one line on standard error; 130 interrupted; 141 whoever read "
     "the output went away. Of several, 2 counts before 1 before 3 before 0."
 )
 

@@ -81,8 +81,10 @@ def _are_probabilities(scores: Scores) -> bool:
 
 def _check_pair(test: Scores, dev: Scores) -> None:
     ours, theirs = test.made_by, dev.made_by
-    if ours.task == "recognition":
-        raise ProtocolError("dev-threshold judges attacks; recognition scores need a verification protocol")
+    if task_named(ours.task).output != "score":
+        raise ProtocolError(
+            f"dev-threshold judges attacks; {ours.task} is reported by {task_named(ours.task).protocol}"
+        )
     for field in ("model", "version", "task"):
         if (a := getattr(ours, field)) != (b := getattr(theirs, field)):
             raise ProtocolError(

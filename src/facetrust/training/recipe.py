@@ -24,7 +24,7 @@ class ModelSettings(Record):
 
 
 class Augment(Record):
-    """What `FaceData` is told for training; chances in [0, 1].
+    """How training pictures are varied; chances in [0, 1].
 
     pairs: every picture drawn comes as it is and manipulated, side by side in the batch; `simulate` is
     then not used.
