@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facetrust.errors import ExportError, MetricError, MissingExtra
+from facetrust.errors import ExportError, MetricError, MissingExtra, first_line
 from facetrust.export.parity import answers_of, as_faces, inputs_of
 from facetrust.imaging import Pixels
 from facetrust.model_file import open_session, read, save
@@ -265,8 +265,9 @@ def _quantize(source: Path, out: Path, write: Callable[[Any, onnx.ModelProto, Pa
             )
             write(quantization, onnx.load(str(ready)), part)
         except Exception as error:  # The quantiser raises whatever its rules meet.
-            text = str(error).splitlines()[0][:160] if str(error) else ""
-            raise ExportError(f"{source}: cannot be made int8 ({type(error).__name__}: {text})") from error
+            raise ExportError(
+                f"{source}: cannot be made int8 ({type(error).__name__}: {first_line(error)})"
+            ) from error
         made = onnx.load(str(part))
     del made.graph.value_info[:]
     save(made, _int8_card(card), out)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facetrust.errors import ExportError, MissingExtra
+from facetrust.errors import ExportError, MissingExtra, first_line
 from facetrust.export._simplify import simplify
 from facetrust.export.parity import FLOAT_TOLERANCE, compare
 from facetrust.imaging import Pixels
@@ -107,7 +107,7 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if "specialized it to be a constant" in text:
         return "its code fixes the batch size, for example by len(tensor); use tensor.shape[0]"
-    return f"torch cannot trace it ({type(error).__name__}: {text.splitlines()[0][:160] if text else ''})"
+    return f"torch cannot trace it ({type(error).__name__}: {first_line(error)})"
 
 
 def _kind(model: nn.Module, image: Tensor) -> str:

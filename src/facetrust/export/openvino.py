@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facetrust.errors import ExportError, MissingExtra
+from facetrust.errors import ExportError, MissingExtra, first_line
 from facetrust.model_file import read
 from facetrust.records import sha256_of, write_text
 
@@ -37,7 +37,7 @@ def openvino(source: Path, out: Path) -> Path:
     except Exception as error:  # OpenVINO raises kinds of its own.
         for part in (out, weights):
             part.unlink(missing_ok=True)
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise ExportError(f"{source}: OpenVINO cannot convert it ({reason})") from None
     card = card.model_copy(update={"weights": weights.name, "sha256": sha256_of(weights)})
     write_text(out.with_suffix(".json"), card.to_json())

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facetrust.errors import ModelError, UnknownName, UsageError
+from facetrust.errors import ModelError, UnknownName, UsageError, first_line
 from facetrust.models._cosine import Cosine
 from facetrust.models._efficientnet_names import timm_name
 from facetrust.models._output import Score
@@ -167,7 +167,7 @@ def _backbone(name: str, image_size: tuple[int, int], pretrained: bool | str) ->
     except Exception as error:  # The hub raises many kinds when it cannot be reached.
         doing = "its pretrained weights cannot be fetched" if pretrained else "it cannot be built"
         hint = "set pretrained=false or connect" if pretrained else f"image_size is {tuple(image_size)}"
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise ModelError(f"timm/{name}: {doing} ({reason}); {hint}") from error
     if isinstance(pretrained, str):
         _fill(backbone, Path(pretrained), name)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from facetrust.errors import MissingExtra, UsageError
+from facetrust.errors import MissingExtra, UsageError, first_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,7 +100,7 @@ def _try(model: str, opened: Opened) -> None:
         with torch.inference_mode():
             opened.network(torch.zeros(1, 3, height, width))
     except Exception as error:  # A network's own code refuses a size in its own way.
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise UsageError(
             f"{model}: does not take {height}x{width} images ({reason}); give another size"
         ) from None

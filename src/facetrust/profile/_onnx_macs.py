@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from facetrust.errors import ModelError
+from facetrust.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import onnx
@@ -74,9 +74,7 @@ def _with_shapes(model: onnx.ModelProto, image: Shape) -> tuple[onnx.GraphProto,
     try:
         graph = shape_inference.infer_shapes(copied, strict_mode=True, data_prop=True).graph
     except Exception as error:  # onnx raises its own kinds and those of protobuf.
-        raise ModelError(
-            f"shapes of the graph cannot be inferred ({str(error).splitlines()[0][:120]})"
-        ) from None
+        raise ModelError(f"shapes of the graph cannot be inferred ({first_line(error)})") from None
     known = dict(stored)
     for value in (*graph.input, *graph.value_info, *graph.output):
         sizes = value.type.tensor_type.shape.dim
@@ -114,7 +112,7 @@ def _by_running(model: onnx.ModelProto, image: Shape, names: list[str]) -> dict[
     try:
         found = session.run(names, {session.get_inputs()[0].name: np.zeros(image, np.float32)})
     except Exception as error:  # ONNX Runtime raises a class of its own for every kind of fault.
-        reason = str(error).splitlines()[0][:120]
+        reason = first_line(error)
         raise ModelError(
             f"the shape of {names[0]} is not known, and the graph does not run ({reason})"
         ) from None

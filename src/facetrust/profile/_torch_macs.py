@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from facetrust.errors import MissingExtra, ModelError
+from facetrust.errors import MissingExtra, ModelError, first_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,7 +59,7 @@ def _count(model: nn.Module, image: tuple[int, ...]) -> tuple[dict[str, float], 
         try:
             return dict(found.by_operator()), _OPAQUE & set(found.unsupported_ops())
         except Exception as error:  # Tracing runs the network's own code.
-            reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+            reason = first_line(error)
             raise ModelError(f"{type(model).__name__} cannot be traced for {image} ({reason})") from None
 
 
