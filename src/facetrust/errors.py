@@ -16,9 +16,12 @@ FacetrustError              base; the command line prints it and leaves with sta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # That some libraries put into their messages.
 
 
 class FacetrustError(Exception):
@@ -93,5 +96,5 @@ def _rebuilt(kind: type[FacetrustError], args: tuple[Any, ...]) -> FacetrustErro
 
 def first_line(error: BaseException, *, most: int = 160) -> str:
     """Returns a foreign error's message as one line of at most `most` characters; its kind if empty."""
-    lines = str(error).strip().splitlines()
+    lines = _COLOURS.sub("", str(error)).strip().splitlines()
     return lines[0][:most] if lines else type(error).__name__

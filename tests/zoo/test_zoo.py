@@ -177,3 +177,29 @@ def test_the_published_files_tell_real_prints_from_faces(
                 logits[row["label"]].append(float(mean_logits(model, torch.from_numpy(crop)[None, None])[0]))
         wins = np.greater.outer(np.array(logits["spoof"]), np.array(logits["live"])).mean()
         assert wins > 0.95, kind
+
+
+def test_a_checkpoint_as_the_authors_write_it(tmp_path: Path) -> None:
+    """FLIP's `save_checkpoint` keeps arguments and the best figures beside the weights, as NumPy numbers."""
+    path = tmp_path / "flip.pth.tar"
+    flip_file("it", path)
+    weights = torch.load(path, weights_only=True)
+    state = weights.get("state_dict", weights)
+    figures = {
+        "valid_arg": [np.float64(0.1), 2],
+        "best_model_HTER": np.float64(0.03),
+        "best_iter": np.int64(7),
+    }
+    torch.save({"epoch": 3, "state_dict": state, **figures}, path)
+    _, card = load_checkpoint(import_checkpoint("flip", path, tmp_path / "out"))
+    assert card.architecture == "flip-it"
+    assert card.advisory
+    assert card.threshold == 0.5
+
+
+def test_nothing_else_in_a_pickle_is_let_through(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}, "path": Path("x")}, tmp_path / "flip.pth.tar")
+    with pytest.raises(ModelError, match=r"it holds pathlib\.\w+, which is no plain data") as caught:
+        import_checkpoint("flip", tmp_path / "flip.pth.tar", tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)

@@ -6,12 +6,15 @@ our outputs and a card. Nothing is fetched: the file is the user's, and so are i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetrust.errors import MissingExtra, ModelError, UnknownName
-from facetrust.records import ModelCard, Preprocessing, sha256_of, write_text, write_whole
+import numpy as np
+
+from facetrust.errors import MissingExtra, ModelError, UnknownName, first_line
+from facetrust.records import ModelCard, Preprocessing, Threshold, sha256_of, write_text, write_whole
 from facetrust.zoo.efficient_vit import cross_efficient_vit, efficient_vit
 
 if TYPE_CHECKING:
@@ -20,6 +23,17 @@ if TYPE_CHECKING:
 
 _SCORE = "chance that the face is not live: a print, a screen or another attack"
 _TERMS = "Apache-2.0 as published"
+# As torch says it.
+_UNSUPPORTED = re.compile(
+    r"Unsupported (?:global|class|operand)[^:]*: (?:GLOBAL )?([\w.]+)"
+)  # As torch says it.
+# Their authors take the likelier of two classes. Nothing here proves them, so that they are advisory.
+_AS_PUBLISHED: dict[str, Any] = {
+    "thresholds": (
+        Threshold(value=0.5, rule="the likelier of two classes, as published", manifest="none", split="dev"),
+    ),
+    "advisory": True,
+}
 # CLIP's image towers by width.
 _WIDTHS = {768: "vit-b16", 384: "vit-s16", 192: "vit-t16"}
 # In FLIP-V's files but not in its answer: the bottleneck under a second name, and CLIP's projection.
@@ -38,6 +52,7 @@ def _silent_face(variant: str, margin: float) -> ModelCard:
         score_means=_SCORE,
         training_data="Silent-Face-Anti-Spoofing's own, not public",
         terms=_TERMS,
+        **_AS_PUBLISHED,
     )
 
 
@@ -50,6 +65,7 @@ def _facenox() -> ModelCard:
         score_means=_SCORE,
         training_data="CelebA-Spoof",
         terms=_TERMS,
+        **_AS_PUBLISHED,
     )
 
 
@@ -66,6 +82,7 @@ def _flip(variant: str, size: tuple[int, int]) -> ModelCard:
         score_means=_SCORE,
         training_data="not in the file; its authors name the sets that each of their files was trained on",
         terms="no licence file as published",
+        **_AS_PUBLISHED,
     )
 
 
@@ -80,6 +97,7 @@ def _efficient_vit(name: str, size: tuple[int, int]) -> ModelCard:
         score_means="chance that the face is manipulated: swapped, reenacted or otherwise made",
         training_data="DFDC and FaceForensics++, as its authors describe",
         terms="MIT as published",
+        **_AS_PUBLISHED,
     )
 
 
@@ -150,10 +168,25 @@ def _plain(file: Path) -> dict[str, Tensor]:
     except ImportError:
         raise MissingExtra("torch", "train") from None
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numbers()):
+            found = torch.load(file, map_location="cpu", weights_only=True)
         return {str(key): torch.as_tensor(value) for key, value in found.get("state_dict", found).items()}
     except Exception as error:  # A file that is no pickle makes the unpickler raise whatever it stumbles on.
-        raise ModelError(f"{file}: cannot be read as plain weights ({_short(error)})") from None
+        named = _UNSUPPORTED.search(str(error))
+        reason = f"it holds {named[1]}, which is no plain data" if named else first_line(error)
+        raise ModelError(f"{file}: cannot be read as plain weights ({reason})") from None
+
+
+def _numbers() -> list[Any]:
+    """The kinds of NumPy number that FLIP's `save_checkpoint` keeps beside the weights, by both names.
+
+    They are plain data; nothing else beside tensors is let through.
+    """
+    from numpy._core.multiarray import scalar
+
+    names = [f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")]
+    kinds = [np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.int64))]
+    return [*((scalar, name) for name in names), *kinds]
 
 
 def _save(
@@ -186,7 +219,7 @@ def _import_facenox(file: Path, out: Path) -> Path:
         graph = onnx.load(file)
         onnx.checker.check_model(graph)
     except Exception as error:  # protobuf and onnx raise unrelated kinds for a damaged file
-        raise ModelError(f"{file}: is not an ONNX model ({_short(error)})") from None
+        raise ModelError(f"{file}: is not an ONNX model ({first_line(error)})") from None
     inputs = [entry.name for entry in graph.graph.input]
     if inputs != ["input"] or [entry.name for entry in graph.graph.output] != ["output"]:
         raise ModelError(f"{file}: is not a facenox-v2se; its inputs are {inputs}, expected is input")
@@ -217,10 +250,6 @@ def _give_score(model: onnx.ModelProto, *, live: int) -> None:
     graph.node.append(helper.make_node("Gather", ["class_chances", "attack_class"], ["score"], axis=1))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch_size"]))
-
-
-def _short(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _silent(variant: str, margin: float) -> Callable[[Path, Path], Path]:
