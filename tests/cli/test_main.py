@@ -221,11 +221,11 @@ class TestTheOthers:
         assert lines[-1] == [str(tmp_path / "comparison.png")]
 
     def test_the_help_of_import_checkpoint_names_every_kind(self, capsys):
-        from facetrust.zoo import KINDS
+        from facetrust.zoo import IMPORTERS
 
         assert run("import-checkpoint", "--help") == 0
         said = "".join(capsys.readouterr().out.split())  # Lines are broken after hyphens.
-        assert [kind for kind in KINDS if kind not in said] == []
+        assert [kind for kind in IMPORTERS if kind not in said] == []
 
     def test_models_lists_what_is_bundled(self, capsys):
         from facetrust.model_file import bundled

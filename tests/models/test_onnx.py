@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -79,15 +80,19 @@ def test_a_bundled_model_is_found_by_its_name() -> None:
         onnx("antispoof-tinny")
 
 
-def test_it_runs_on_as_many_threads_as_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs_on_as_many_threads_as_torch_or_as_there_are_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     real = model_file.open_session
     monkeypatch.setattr(
         model_file, "open_session", lambda path, threads: asked.append(threads) or real(path, threads=threads)
     )
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    onnx(make(tmp_path / "m.onnx"))
-    assert asked == [3]
+    cores = os.cpu_count() or 1
+    for threads in (1, cores, cores + 1):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        onnx(make(tmp_path / "m.onnx"))
+    assert asked == [1, cores, cores]
 
 
 def test_what_cannot_be_used_says_why(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,9 @@ class OnnxModel(nn.Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._session, self.card = model_file.open_model(path, threads=torch.get_num_threads())
+        # PyTorch may be set to more threads than there are cores.
+        threads = min(torch.get_num_threads(), os.cpu_count() or 1)
+        self._session, self.card = model_file.open_model(path, threads=threads)
         model_file.check_shapes(self._session, self.card, output="score", source=path)
         names = [entry.name for entry in self._session.get_outputs()]
         self._outputs = [name for name in ("score", "evidence") if name in names]
