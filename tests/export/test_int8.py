@@ -172,3 +172,10 @@ def test_calibration_faces_of_another_size_are_refused(source, tmp_path):
 def test_a_missing_source_is_named(tmp_path):
     with pytest.raises(ModelError, match="no such file"):
         quantize_dynamic(tmp_path / "absent.onnx", tmp_path / "d.onnx")
+
+
+def test_a_form_that_moves_scores_is_not_kept_however_well_it_ranks():
+    moving = variant("dynamic", 0.5, 0.9).model_copy(update={"max_difference": INT8_TOLERANCE + 0.01})
+    found, reason = int8._decide((variant("float", 1.0, 0.9), moving), 0.002, 0.95)
+    assert found.name == "float"
+    assert "scores moved by up to 0.060" in reason

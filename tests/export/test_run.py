@@ -83,6 +83,28 @@ def test_int8_is_measured_and_the_better_form_is_kept(run, tmp_path):
     kept = next(each for each in made.choice.variants if each.name == made.choice.kept)
     assert made.bytes == pytest.approx(kept.bytes, rel=0.02)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.export.json", "out.json", "out.onnx"]
+    assert load_model(tmp_path / "out.onnx").threshold > 0  # Whichever was kept can decide.
+
+
+def test_an_int8_form_has_thresholds_of_its_own(run, tmp_path, monkeypatch):
+    """Kept though it is slow, with the rules of the float form's card."""
+    from facetrust.export import int8
+    from facetrust.export import run as module
+
+    monkeypatch.setattr(int8, "_decide", lambda variants, auc_loss, faster: (variants[1], "for this test"))
+    made = module.export_run(
+        run / "run",
+        tmp_path / "out.onnx",
+        manifest=run / "m.parquet",
+        rules=["bpcer@20%", "eer"],
+        int8=True,
+        rounds=3,
+    )
+    assert made.choice is not None
+    card = load_model(tmp_path / "out.onnx").card
+    assert [each.rule for each in card.thresholds] == ["bpcer@20%", "eer"]
+    module.export_run(run / "run", tmp_path / "b.onnx", manifest=run / "m.parquet", int8=True, rounds=3)
+    assert [each.rule for each in load_model(tmp_path / "b.onnx").card.thresholds] == ["eer"]
 
 
 def test_at_most_so_many_faces_are_looked_at(run, tmp_path):

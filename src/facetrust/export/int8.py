@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facetrust.errors import ExportError, MetricError, MissingExtra, first_line
-from facetrust.export.parity import answers_of, as_faces, inputs_of
+from facetrust.export.parity import INT8_TOLERANCE, answers_of, as_faces, inputs_of
 from facetrust.imaging import Pixels
 from facetrust.model_file import open_session, read, save
 from facetrust.records import ModelCard, Record
@@ -122,7 +122,8 @@ def choose(
     rounds: int = 50,
     threads: int = 1,
 ) -> Choice:
-    """Returns which form of a float .onnx file to ship: the fastest that ranks faces as well.
+    """Returns which form of a float .onnx file to ship: the fastest that ranks faces as well and moves no
+    score by more than `INT8_TOLERANCE`.
 
     Float, dynamic and static int8 are timed turn by turn in one process, one face at a time.
 
@@ -203,13 +204,20 @@ def _turns(
 def _decide(variants: tuple[Variant, ...], auc_loss: float, faster: float) -> tuple[Variant, str]:
     """Returns the form to ship and a sentence with the figures that decided."""
     origin = variants[0]
-    good = [v for v in variants[1:] if v.auc >= origin.auc - auc_loss and v.ratio <= faster]
+    near = [v for v in variants[1:] if v.max_difference <= INT8_TOLERANCE]
+    good = [v for v in near if v.auc >= origin.auc - auc_loss and v.ratio <= faster]
     if good:
         best = min(good, key=lambda v: v.ratio)
         share, ranking = f"{best.ratio:.2f} of the float time", f"{best.auc:.4f} against {origin.auc:.4f}"
         return best, f"{best.name} takes {share}; AUC {ranking}"
-    others = "; ".join(f"{v.name}: {v.ratio:.2f} of its time, AUC {v.auc:.4f}" for v in variants[1:])
-    return origin, f"no int8 form is faster at the AUC of float, {origin.auc:.4f} ({others})"
+    others = "; ".join(
+        f"{v.name}: {v.ratio:.2f} of its time, AUC {v.auc:.4f}, scores moved by up to {v.max_difference:.3f}"
+        for v in variants[1:]
+    )
+    return origin, (
+        f"no int8 form is faster at the AUC of float, {origin.auc:.4f}, with scores within {INT8_TOLERANCE} "
+        f"({others})"
+    )
 
 
 def _auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:

@@ -16,9 +16,17 @@ from facetrust.errors import UsageError
 from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
 from facetrust.export.openvino import openvino
-from facetrust.export.parity import FLOAT_TOLERANCE, INT8_TOLERANCE, Parity, parity
+from facetrust.export.parity import (
+    FLOAT_TOLERANCE,
+    INT8_TOLERANCE,
+    Parity,
+    answers_of,
+    as_faces,
+    inputs_of,
+    parity,
+)
 from facetrust.imaging import box_of, crops_of, read_image, to_tensor
-from facetrust.model_file import read, save
+from facetrust.model_file import open_session, read, save
 from facetrust.protocols import fit_threshold
 from facetrust.records import ModelCard, Preprocessing, Record, Result, Split, write_text
 from facetrust.tasks import task_named
@@ -111,15 +119,39 @@ def export_run(
         if int8:
             choice = choose(made, dev, labels, calibration=train, rounds=rounds)
             made = Path(choice.path)
+        graph, inside = read(made)
+        if choice is not None and choice.kept != "float":
+            inside = _refitted(made, inside, card, dev, labels, _hashes(wholes))
         limit = FLOAT_TOLERANCE if choice is None or choice.kept == "float" else INT8_TOLERANCE
         figures = parity(model, card, made, dev, tolerance=limit)
         if out.suffix == ".xml":
             openvino(made, out)
         else:
-            save(*read(made), out)
+            save(graph, inside, out)
     exported = Exported(path=str(out), bytes=out.stat().st_size, faces=told, parity=figures, choice=choice)
     write_text(out.with_suffix(".export.json"), exported.model_dump_json(indent=2) + "\n")
     return exported
+
+
+def _refitted(
+    file: Path,
+    inside: ModelCard,
+    origin: ModelCard,
+    crops: NDArray[np.uint8],
+    labels: NDArray[np.float64],
+    manifest: str,
+) -> ModelCard:
+    """The card of an int8 form with thresholds of its own, by the rules of the float form's."""
+    inputs = inputs_of(as_faces(crops, inside.preprocessing), inside.preprocessing, str(file))
+    scores, _ = answers_of(open_session(file), inputs, margins=len(inside.preprocessing.margins))
+    thresholds = []
+    for each in origin.thresholds:
+        try:
+            thresholds.append(fit_threshold(each.rule, labels, scores, manifest=manifest, split="dev"))
+        except UsageError:  # Set by hand, or by another project.
+            continue
+    rest = () if thresholds else (fit_threshold("eer", labels, scores, manifest=manifest, split="dev"),)
+    return inside.model_copy(update={"thresholds": (*thresholds, *rest)})
 
 
 def proven(card: ModelCard, report: Path) -> ModelCard:
