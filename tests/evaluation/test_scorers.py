@@ -70,3 +70,11 @@ def test_what_is_no_model_is_refused(tmp_path):
         open_scorer(tmp_path / "gone.onnx")
     with pytest.raises(UnknownName, match="did you mean 'antispoof-tiny'"):
         open_scorer("antispoof-tinny")
+
+
+def test_a_file_without_a_threshold_is_scored_but_decides_nothing(write_model, rows):
+    path = write_model(thresholds=())
+    _, scorer = open_scorer(path)
+    assert len(answers_of(scorer, rows)) == len(rows)
+    with pytest.raises(ModelError, match="its card has no threshold; fit one with"):
+        load_model(path)

@@ -38,7 +38,7 @@ def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tupl
         return open_run(Path(model), batch=batch, workers=workers)
     from facetrust.runtime.model import load_model
 
-    opened = load_model(model)
+    opened = load_model(model, decides=False)  # A threshold is fitted on its scores, later.
 
     def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
         for row in rows:

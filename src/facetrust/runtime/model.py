@@ -37,7 +37,7 @@ class Answers(NamedTuple):
     evidence: NDArray[np.float32] | None
 
 
-def load_model(name: str | Path, *, threads: int = 1, batch: int = 32) -> Model:
+def load_model(name: str | Path, *, threads: int = 1, batch: int = 32, decides: bool = True) -> Model:
     """Returns a bundled model by its name, or the model in an .onnx file.
 
     The card beside the file (`<stem>.json`) wins, and the file must have the SHA-256 that it states.
@@ -46,6 +46,7 @@ def load_model(name: str | Path, *, threads: int = 1, batch: int = 32) -> Model:
     Args:
         threads: threads inside one operator; 0 lets ONNX Runtime take every core.
         batch: most crops that go through the network at once.
+        decides: whether its scores are to be decided by; a card without a threshold is refused then.
 
     Raises:
         UnknownName: no bundled model of that name; the message gives the nearest one.
@@ -57,7 +58,7 @@ def load_model(name: str | Path, *, threads: int = 1, batch: int = 32) -> Model:
         task = task_named(card.task)
     except UnknownName as error:
         raise ModelError(f"{path}: its card is for another question ({error})") from None
-    if task.output == "score":
+    if decides and task.output == "score":
         _ = card.threshold  # A model that cannot decide is refused before anything is asked of it.
     model_file.check_shapes(session, card, output=task.output, source=path)
     model_file.probe(session, card, output=task.output, source=path)
