@@ -11,7 +11,8 @@ from facetrust.errors import ModelError
 from facetrust.imaging import Pixels, fit_within
 from facetrust.records import Face
 
-_LEAST = 32  # Pixels: the net's coarsest stride; OpenCV fails on narrower strips.
+# Pixels: the net's coarsest stride is 32; OpenCV fails below it, and 4.13 finds faces in any strip of just 32.
+_LEAST = 33
 
 
 class YuNet:
