@@ -11,7 +11,7 @@ from facetrust.errors import ModelError
 from facetrust.imaging import Pixels, fit_within
 from facetrust.records import Face
 
-# Pixels: the net's coarsest stride is 32; OpenCV fails below it, and 4.13 finds faces in any strip of just 32.
+# Pixels: OpenCV fails below 32, the net's coarsest stride, and its 4.13 finds faces in any strip of just 32.
 _LEAST = 33
 
 
