@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -60,3 +61,16 @@ def test_records_come_without_the_runtime():
     loaded = loaded_after("from facetrust import ModelCard")
     assert "pydantic" in loaded
     assert not loaded & {"torch", "cv2", "onnxruntime", "polars"}
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
+def test_telemetry_is_off_before_onnxruntime_is_imported_unless_the_user_says_otherwise(given, expected):
+    code = (
+        "import os, sys, facetrust\n"
+        "assert 'onnxruntime' not in sys.modules\n"
+        "print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    place = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    place |= {} if given is None else {"ORT_DISABLE_TELEMETRY": given}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=place)
+    assert done.stdout.strip() == expected

@@ -86,6 +86,7 @@ def short(command: list[str]) -> list[str]:
     return [*command, "--rounds", "3", "--no-memory"] if command[0] == "profile" else command
 
 
+@pytest.mark.timeout(600)  # It trains, exports and profiles; two cores may be busy with other tests.
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:sklearn")
 def test_the_tutorial_runs_as_written(place, monkeypatch, capfd):
     monkeypatch.chdir(place)
