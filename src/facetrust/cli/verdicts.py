@@ -149,8 +149,8 @@ def print_left_out(found: Inputs, *, names: bool, quiet: bool) -> set[Status]:
         lines.append(skipped_message(found.skipped) + ("" if names else " (--list-skipped names them)"))
     for line in lines if not quiet else ():
         complain(line)
-    told = {Status.BAD_INPUT: found.errors, Status.NOT_JUDGED: found.skipped}
-    return {status for status, what in told.items() if what}
+    causes = {Status.BAD_INPUT: found.errors, Status.NOT_JUDGED: found.skipped}
+    return {status for status, what in causes.items() if what}
 
 
 def answer(report: CheckReport) -> Text:

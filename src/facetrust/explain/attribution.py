@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from facetrust import registry
 from facetrust.errors import UnknownName, UsageError
 from facetrust.imaging import Pixels, inputs_of
+from facetrust.imaging.crop import Points
 from facetrust.models import Inside, attention_of, look_inside
 from facetrust.records import Box, Preprocessing
 
@@ -36,9 +37,17 @@ def by_attention(method: str) -> bool:
     return "maps" in inspect.signature(registry.find("explain.methods", method)).parameters
 
 
-def crops_of(image: Pixels, boxes: Sequence[Box], how: Preprocessing) -> Tensor:
-    """Returns the crops (B, M, 3, h, w) of the faces at B boxes, as the card says, M its margins."""
-    return torch.from_numpy(np.stack([inputs_of(image, box, how) for box in boxes]))
+def crops_of(
+    image: Pixels, boxes: Sequence[Box], how: Preprocessing, points: Sequence[Points] | None = None
+) -> Tensor:
+    """Returns the crops (B, M, 3, h, w) of the faces at B boxes, as the card says, M its margins.
+
+    Args:
+        points: five per box, which a card that asks for aligned faces needs.
+    """
+    of_faces: Sequence[Points | None] = points or [None] * len(boxes)
+    crops = [inputs_of(image, box, how, points=own) for box, own in zip(boxes, of_faces, strict=True)]
+    return torch.from_numpy(np.stack(crops))
 
 
 def attribute(model: nn.Module, images: Tensor, *, method: str) -> Attribution:

@@ -54,8 +54,8 @@ def _by_file(model: str | Path, image: str | Path, target: Path, detector: str |
     opened = load_model(model)
     found = find_faces(read_image(image), open_detector(detector))
     _need_face(image, found.faces)
-    boxes = [face.box for face in found.faces]
-    scored = opened.score_with_evidence(found.image, boxes)
+    boxes, points = [face.box for face in found.faces], [face.points for face in found.faces]
+    scored = opened.answer(opened.crops(found.image, boxes, points), evidence=True)
     maps = [] if scored.evidence is None else [each[0] for each in scored.evidence]
     _draw(target, found.image, found.faces, opened.card, scored.values, maps)
 
@@ -71,7 +71,12 @@ def _by_network(
     model, card = load_checkpoint(folder)
     found = find_faces(read_image(image), open_detector(detector))
     _need_face(image, found.faces)
-    crops = crops_of(found.image, [face.box for face in found.faces], card.preprocessing)
+    crops = crops_of(
+        found.image,
+        [face.box for face in found.faces],
+        card.preprocessing,
+        [face.points for face in found.faces],
+    )
     with torch.no_grad():
         scores = mean_logits(model, crops).sigmoid().numpy()
     maps = list(attribute(model, crops[:, 0], method=method).heat)
@@ -93,12 +98,12 @@ def _draw(
     *,
     signed: bool = True,
 ) -> None:
-    told = [
+    judged = [
         face.model_copy(update={"verdicts": (judge_of(card.task)(float(score), card),)})
         for face, score in zip(faces, scores, strict=True)
     ]
     heats = [
-        EvidenceMap(card.task, face.box, card.preprocessing, values)
+        EvidenceMap(card.task, face.box, card.preprocessing, values, face.points)
         for face, values in zip(faces, maps, strict=bool(maps))
     ]
-    write_overlay(target, overlay(image, told, heats, signed=signed))
+    write_overlay(target, overlay(image, judged, heats, signed=signed))

@@ -101,18 +101,18 @@ def export_run(
         # A text side says the same of every face: its answers are kept, the tower is not.
         model = model.fold()  # type: ignore[operator]
         size = sum(value.numel() for value in model.parameters())
-        told = f"{card.architecture}, text folded"
-        card = card.model_copy(update={"architecture": told, "parameters": size})
+        architecture = f"{card.architecture}, text folded"
+        card = card.model_copy(update={"architecture": architecture, "parameters": size})
     wholes = [Manifest.read(path) for path in paths]
     if rules or (margins and task_named(card.task).output == "score"):
         card = _settled(model, card, tuple(margins) or card.preprocessing.margins, rules or ("eer",), wholes)
     how = card.preprocessing
-    dev, labels, told = _noise(how), np.zeros(0), "noise"
+    dev, labels, faces_of = _noise(how), np.zeros(0), "noise"
     train = dev
     if wholes:
         dev, labels = _crops(wholes, how, "dev", faces)
         train, _ = _crops(wholes, how, "train", faces) if int8 else (train, labels)
-        told = f"{len(dev)} dev faces of manifest {_hashes(wholes)}"
+        faces_of = f"{len(dev)} dev faces of manifest {_hashes(wholes)}"
     choice = None
     with tempfile.TemporaryDirectory() as scratch:
         made = export(model, card, Path(scratch) / out.name, crops=dev)
@@ -128,7 +128,9 @@ def export_run(
             openvino(made, out)
         else:
             save(graph, inside, out)
-    exported = Exported(path=str(out), bytes=out.stat().st_size, faces=told, parity=figures, choice=choice)
+    exported = Exported(
+        path=str(out), bytes=out.stat().st_size, faces=faces_of, parity=figures, choice=choice
+    )
     write_text(out.with_suffix(".export.json"), exported.model_dump_json(indent=2) + "\n")
     return exported
 

@@ -97,7 +97,7 @@ class Checker:
             source: a path, bytes of a picture or video, a file object, a PIL image, or a uint8 array
                 (H, W), (H, W, 3) or (H, W, 4).
             evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task. One that cannot be
-                written is told in `evidence_errors`.
+                written is named in `evidence_errors`.
 
         Raises:
             ImageError: the source cannot be read.
