@@ -22,6 +22,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("first", "second", "embedding", "text"), (4,)),
     "attention": (2, 3, 3, 3),
     "evidence": (3, 2),
+    "map": (2, 3, 4),
     "masks": (6, 4),
     "hidden": (3, 4),
     **dict.fromkeys(("queries", "keys", "values"), (2, 3, 6)),

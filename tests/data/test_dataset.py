@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader
 
 from facetrust.data.augment import camera as augment
 from facetrust.data.augment import flip as contrast
+from facetrust.data.augment.harmless import Changed
+from facetrust.data.augment.sharpness import sharpness
 from facetrust.data.dataset import FaceData, Failed, box_of, collate
 from facetrust.data.manifest import absolute
 from facetrust.data.sampler import EpochSampler
@@ -298,3 +300,84 @@ def test_no_samples_is_an_error() -> None:
 def test_a_wrong_setting_is_named(samples: list[Sample], wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         FaceData(samples, **{"views": VIEWS, **wrong})
+
+
+ANY = {"style": "any-camera", "strength": 0.0, "margins": (1.0, 1.0)}
+
+
+def test_through_any_camera_the_student_sees_its_crop_and_so_do_teachers_of_the_same(
+    samples: list[Sample],
+) -> None:
+    how = Preprocessing(margins=(1.0,), size=(24, 24))
+    views = {"student": how, "same": how, "clean": how}
+    data = FaceData(samples, views=views, training=True, same=["same"], **ANY)  # type: ignore[arg-type]
+    for key in range(12):
+        item = data[key]
+        assert item["views"]["student"].shape == (1, 3, 24, 24)
+        assert torch.equal(item["views"]["student"], item["views"]["same"])
+        plain = FaceData(samples, views={"student": how})[key % 6]["views"]["student"]
+        assert torch.equal(item["views"]["clean"], plain)
+
+
+def test_a_turned_crop_is_the_crop_turned(samples: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
+    how = Preprocessing(margins=(1.0,), size=(24, 24))
+    monkeypatch.setattr(augment, "jitter", lambda box, rng: box)
+
+    def views(turn: float) -> list[torch.Tensor]:
+        data = FaceData(samples, views={"student": how}, training=True, turn=turn, **ANY)  # type: ignore[arg-type]
+        return [data[key]["views"]["student"][0] for key in range(12)]
+
+    quarters = []
+    for straight, turned in zip(views(0), views(1), strict=True):
+        fits = [k for k in (1, 2, 3) if torch.equal(torch.rot90(straight, k, (1, 2)), turned)]
+        assert len(fits) == 1
+        quarters += fits
+    assert set(quarters) == {1, 2, 3}
+
+
+def test_the_sharper_label_is_blurred_to_the_other_of_its_domain(tmp_path: Path) -> None:
+    rows = []
+    for index in range(12):
+        noise = np.random.default_rng(index).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+        soft = cv2.GaussianBlur(noise, (0, 0), 2.0) if index % 2 else noise
+        cv2.imwrite(str(tmp_path / f"{index}.png"), soft)
+        domain = "alone" if index >= 10 and index % 2 == 0 else "d"
+        rows.append(Sample(path=f"{index}.png", label=index % 2, split="train", domain=domain))
+    rows = absolute(rows, tmp_path)
+    how = Preprocessing(margins=(1.0,), size=(48, 48))
+    data = FaceData(rows, views={"student": how}, training=True, matched=1.0, **ANY)  # type: ignore[arg-type]
+
+    def sharp(index: int) -> float:
+        view = data[index]["views"]["student"][0].numpy().transpose(1, 2, 0)
+        return sharpness(np.rint(view * 255).astype(np.uint8))
+
+    soft = [sharpness(read_image(row.path)) for row in rows if row.label]
+    for index, row in enumerate(rows):
+        if row.domain == "alone":  # Nobody there to be compared with.
+            assert sharp(index) > 5 * max(soft)
+        elif row.label == 0:
+            assert sharp(index) <= 1.01 * max(soft)
+
+
+def test_masks_move_with_the_crop_through_any_camera(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "x.png"), image)
+    rows = absolute([Sample(path="x.png", label=0, split="train", x=10, y=12, w=20, h=24)], tmp_path)
+    how = Preprocessing(margins=(1.5,), size=(32, 32))
+    data = FaceData(
+        rows, views={"student": how}, training=True, style="any-camera", strength=0.0, turn=0.5, masks=True,
+        simulate=1.0, species=("self-blend",),
+    )  # fmt: skip
+    item = data[3]
+    assert item["mask"].shape == (1, 32, 32)
+    assert 0.02 < float(item["mask"].mean()) < 0.98
+
+
+def test_a_reader_hands_over_the_row_as_it_is_in_the_picture(samples: list[Sample]) -> None:
+    data = FaceData(samples, views={"student": SMALL}, read=Changed("mirror", 1))
+    plain = FaceData(samples, views={"student": SMALL.model_copy(update={"fill": "reflect"})})
+    seen = data[2]["views"]["student"]
+    image = np.ascontiguousarray(read_image(samples[2].path)[:, ::-1])
+    crop = crop_face(image, (50 - 30, 12, 20, 24), SMALL, margin=1.0)
+    assert np.array_equal(seen[0].numpy(), to_tensor(crop, SMALL))
+    assert not torch.equal(seen, plain[2]["views"]["student"])

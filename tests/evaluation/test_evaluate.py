@@ -180,7 +180,7 @@ def test_disturbed_pictures_are_scored_beside(
         assert scores.rows.drop("score").equals(whole.rows.drop("score"))
         read = Disturbed(kind, strength, manifest.parent)
         for row, score in zip(Manifest.read(manifest).only("test").samples(), scores.scores, strict=True):
-            image = read(manifest.parent / row.path)
+            image, _ = read(row.model_copy(update={"path": str(manifest.parent / row.path)}))
             box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
             stacked = torch.from_numpy(inputs_of(image, box, card.preprocessing))  # type: ignore[arg-type]
             assert score == pytest.approx(model(stacked).logit.mean().sigmoid().item(), abs=1e-5)
@@ -230,7 +230,8 @@ def test_an_onnx_file_is_swept_too(
     scores = Scores.read(tmp_path / "robustness" / "scores-noise-40-test.parquet")
     assert scores.made_by.model == "bright"
     for row, score in zip(Manifest.read(manifest).only("test").samples(), scores.scores, strict=True):
-        image = Disturbed("noise", 40, manifest.parent)(manifest.parent / row.path)
+        whole = row.model_copy(update={"path": str(manifest.parent / row.path)})
+        image, _ = Disturbed("noise", 40, manifest.parent)(whole)
         box = (0, 0, 50, 60) if row.x is None else (row.x, row.y, row.w, row.h)
         grey = to_tensor(crop_face(image, box, Preprocessing(size=(64, 64))), Preprocessing()).mean()  # type: ignore[arg-type]
         assert score == pytest.approx(1 / (1 + np.exp(-20 * (grey - 0.65))), abs=1e-4)

@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from facetrust.data.augment import any_camera
 from facetrust.data.augment import camera as augmentation
 from facetrust.data.augment import flip as contrasts
+from facetrust.data.augment.sharpness import blurred_to, sharpness
 from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, check_species, manipulate, simulate
 from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
-from facetrust.imaging import Pixels, box_of, crops_of, read_image, to_tensor
-from facetrust.imaging.crop import Points
+from facetrust.imaging import Pixels, box_of, crops_of, read_sample, to_tensor
+from facetrust.imaging.crop import TEMPLATE, Points
 from facetrust.records import Box, Preprocessing, Sample
 
-STYLES = ("camera", "flip")
+STYLES = ("camera", "any-camera", "flip")
+Read = Callable[[Sample], tuple[Pixels, Sample]]
 
 
 class Failed(NamedTuple):
@@ -54,9 +57,13 @@ class FaceData(Dataset[Any]):
         simulate: chance that a bona fide sample is turned into a simulated attack, in training or not.
         species: the kinds of attack to simulate. With manipulations among them, pictures that are not
             simulated are changed as often and as much as the surroundings of those are.
-        style: `camera` mirrors, degrades and moves the box; `flip` mirrors and changes the saturation.
-        strength: how strong the degradations are, 0 to 1.5 (`camera`).
-        tight: chance of a tight crop of the student's view (`camera`).
+        style: `camera` mirrors, degrades and moves the box; `any-camera` does so with the crop, and far more
+            widely (`data.augment.any_camera`); `flip` mirrors and changes the saturation.
+        strength: how strong the degradations are, 0 to 1.5 (not `flip`).
+        tight: chance of a tight crop of the student's view (not `flip`).
+        turn: chance that the student's crop is turned by a quarter or more (`any-camera`).
+        matched: chance that the student's crop is blurred to the sharpness of another row of the same domain
+            and the other label, if it is the sharper one (`any-camera`).
         margins: range of the student's margin in training; the card's margins if none is given.
         contrast: how many views `contrast-0`, `contrast-1`, ... (1, 3, h, w) of the student's crop are
             added in training (`data.augment.flip.view`).
@@ -66,7 +73,7 @@ class FaceData(Dataset[Any]):
             `simulate` is not used. `EpochSampler(pairs=True)` draws both side by side.
         masks: add `mask` to the items; all 1 for an attack that is no manipulation.
         same: the views that see the student's pixels, box and margin through their own preprocessing.
-        read: how a path becomes pixels.
+        read: how a row becomes a picture, and the row with box and points as they are in it.
         taught: what the teachers said of each key, if they were asked before; then `taught`, name to
             array, stands in the item.
         target: what the task learns from; the label if none is given. With masks of classes, `target` is
@@ -86,16 +93,18 @@ class FaceData(Dataset[Any]):
         training: bool = False,
         simulate: float = 0.0,
         species: Sequence[str] = SPECIES,
-        style: Literal["camera", "flip"] = "camera",
+        style: Literal["camera", "any-camera", "flip"] = "camera",
         strength: float = 1.0,
         tight: float = 0.0,
+        turn: float = 0.0,
+        matched: float = 0.0,
         margins: tuple[float, float] | None = None,
         contrast: int = 0,
         draws: int = 0,
         pairs: bool = False,
         masks: bool = False,
         same: Collection[str] = (),
-        read: Callable[[str], Pixels] = read_image,
+        read: Read = read_sample,
         taught: Answers | None = None,
         target: Target | None = None,
     ) -> None:
@@ -121,6 +130,10 @@ class FaceData(Dataset[Any]):
         self.style = style
         self.strength = strength
         self.tight = tight
+        self.turn = turn
+        self.matched = matched
+        self._levels: dict[int, float] = {}
+        self._rivals = _rivals(samples) if matched else {}
         self.margins = margins
         self.contrast = contrast
         self.draws = draws
@@ -140,7 +153,7 @@ class FaceData(Dataset[Any]):
         rng = np.random.default_rng([self.seed, draw // 2 if self.pairs else draw, index])
         sample = self.samples[index]
         try:
-            image = self.read(sample.path)
+            image, sample = self.read(sample)
         except ImageError as error:
             return Failed(sample.path, str(error))
         box = box_of(sample, image)
@@ -155,7 +168,7 @@ class FaceData(Dataset[Any]):
             "index": index,
             "target": self.target.of(sample, faked=faked),
             "simulated": faked,
-            **self._views(image, box, sample.points, mask, rng),
+            **self._views(image, box, sample, mask, rng),
             **known,
         }
 
@@ -189,12 +202,13 @@ class FaceData(Dataset[Any]):
         self,
         image: Pixels,
         box: Box,
-        points: Points | None,
+        sample: Sample,
         mask: Pixels | None,
         rng: np.random.Generator,
     ) -> dict[str, Any]:
         """Returns the item's `views`, and its `mask`, or dense `target`, if masks are wanted."""
-        seen, seen_box, seen_points, margins, mask = self._augmented(image, box, points, mask, rng)
+        points = sample.points
+        seen, seen_box, seen_points, margins, mask = self._augmented(image, box, sample, mask, rng)
         views = {
             name: _view(seen, seen_box, how, seen_points, margins)
             if name in self.same
@@ -222,12 +236,13 @@ class FaceData(Dataset[Any]):
         self,
         image: Pixels,
         box: Box,
-        points: Points | None,
+        sample: Sample,
         mask: Pixels | None,
         rng: np.random.Generator,
     ) -> tuple[Pixels, Box, Points | None, tuple[float, ...], Pixels | None]:
         """Returns what the student sees: the picture, box and points in it, margins, and the mask over it."""
         how = self.views.get("student", Preprocessing())
+        points: Points | None = sample.points
         if not self.training:
             return image, box, points, how.margins, mask
         if mask is not None:  # What moves the picture moves the mask, as a fourth channel.
@@ -237,11 +252,13 @@ class FaceData(Dataset[Any]):
             points = None if points is None else augmentation.mirror_points(points, image.shape[1])
             if isinstance(self.target, Masks):
                 image[:, :, 3] = self.target.mirrored(image[:, :, 3])
-        if self.style == "camera" and rng.random() < self.tight:
+        if self.style != "flip" and rng.random() < self.tight:
             image, moved = augmentation.tighten(image, box, rng)
             across, down = moved[0] - box[0], moved[1] - box[1]
             points = None if points is None else [(x + across, y + down) for x, y in points]
             box = moved
+        if self.style == "any-camera":
+            return self._through_any_camera(image, box, points, sample, rng)
         if mask is not None:
             image, mask = np.ascontiguousarray(image[:, :, :3]), image[:, :, 3:]
         if self.style == "flip":
@@ -252,6 +269,44 @@ class FaceData(Dataset[Any]):
         if self.style == "camera":
             box = augmentation.jitter(box, rng)
         return image, box, points, (margin,), mask
+
+    def _through_any_camera(
+        self, image: Pixels, box: Box, points: Points | None, sample: Sample, rng: np.random.Generator
+    ) -> tuple[Pixels, Box, Points | None, tuple[float, ...], Pixels | None]:
+        """Returns the student's crop as the whole picture; a fourth channel, the mask, moves along."""
+        how = self.views["student"]
+        margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
+        box = augmentation.jitter(box, rng)
+        (crop,) = crops_of(image, box, how, points=points, margins=(margin,))
+        if how.size[0] == how.size[1] and rng.random() < self.turn:
+            crop = any_camera.turned(crop, int(rng.integers(1, 4)))
+        shown, mask = np.ascontiguousarray(crop[:, :, :3]), crop[:, :, 3:] if crop.shape[2] > 3 else None
+        if rng.random() < self.matched and (rivals := self._rivals.get((sample.domain, sample.label))):
+            shown = blurred_to(shown, self._level(rivals[int(rng.integers(len(rivals)))]))
+        shown = any_camera.degrade(shown, rng, strength=self.strength)
+        whole = (0.0, 0.0, float(how.size[1]), float(how.size[0]))
+        aligned = [(x * how.size[1] / 112, y * how.size[0] / 112) for x, y in TEMPLATE]
+        return shown, whole, aligned if points is not None else None, (1.0,), mask
+
+    def _level(self, index: int) -> float:
+        """How sharp a row's plain crop is; measured once."""
+        if index not in self._levels:
+            image, sample = self.read(self.samples[index])
+            how = self.views["student"]
+            (crop,) = crops_of(
+                image, box_of(sample, image), how, points=sample.points, margins=how.margins[:1]
+            )
+            self._levels[index] = sharpness(crop)
+        return self._levels[index]
+
+
+def _rivals(samples: Sequence[Sample]) -> dict[tuple[str | None, int | None], list[int]]:
+    """The rows of the other label in each (domain, label)."""
+    groups: dict[tuple[str | None, int | None], list[int]] = {}
+    for index, sample in enumerate(samples):
+        if sample.label is not None:
+            groups.setdefault((sample.domain, 1 - sample.label), []).append(index)
+    return groups
 
 
 def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:

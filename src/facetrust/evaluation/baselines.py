@@ -12,7 +12,7 @@ from facetrust.data.audit.probes import PROBES, Logistic, Values, fit_logistic, 
 from facetrust.data.manifest import Manifest, absolute
 from facetrust.errors import ImageError
 from facetrust.evaluation.scorers import Answer, Reader
-from facetrust.imaging import box_of, read_image
+from facetrust.imaging import box_of, read_sample
 from facetrust.records import Sample
 
 _log = logging.getLogger("facetrust")
@@ -33,7 +33,7 @@ def fit_baselines(manifest: Manifest) -> dict[str, Baseline]:
         )
         return {}
     rows = absolute(manifest.only("train").samples(), manifest.root)
-    values = measure(rows, read_image)
+    values = measure(rows, read_sample)
     readable = [each for each in values if each is not None]
     labels = np.array([row.label for row, each in zip(rows, values, strict=True) if each is not None])
     return {
@@ -59,10 +59,10 @@ def measure(rows: Sequence[Sample], read: Reader) -> list[dict[str, Values] | No
 
 def _values(row: Sample, read: Reader) -> dict[str, Values] | None:
     try:
-        image = read(row.path)
+        image, shown = read(row)
     except ImageError:
         return None
-    return probe_values(image, box_of(row, image))
+    return probe_values(image, box_of(shown, image))
 
 
 def _answer(baseline: Baseline, probe: str, values: Mapping[str, Values] | None) -> Answer:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from facetrust.data.augment.disturb import KINDS, Disturbed, check_kinds
+from facetrust.data.augment.harmless import HARMLESS, Changed, controlled
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.errors import ImageError, ScoresError, UsageError
 from facetrust.evaluation.baselines import Baseline, fit_baselines, score_baselines
 from facetrust.evaluation.scorers import Answer, Reader, Scorer, open_run, open_scorer
 from facetrust.evaluation.tables import class_table, pair_table, score_table
-from facetrust.imaging import read_image
+from facetrust.imaging import read_sample
 from facetrust.records import (
     Disturbance,
     ModelCard,
@@ -43,6 +44,8 @@ def evaluate(
     fit: str | Path | Manifest | None = None,
     every_epoch: bool = False,
     robustness: bool = False,
+    invariance: bool = False,
+    controls: bool = False,
     progress: bool = False,
 ) -> Path:
     """Returns the scores file `out/scores-<split>.parquet` of a model on one split.
@@ -64,6 +67,10 @@ def evaluate(
         robustness: also score the same pictures disturbed, each kind of `facetrust.data.augment.disturb` at
             each strength, in `out/robustness`; the baselines too, fitted on undisturbed pictures. Files of
             the same model and manifest that lie there are kept, so that a sweep goes on where it stopped.
+        invariance: also score the same pictures under each change of `facetrust.data.augment.harmless`, in
+            `out/invariance`, kept likewise.
+        controls: also score them with light and tint drawn anew, and with live and attack of one sharpness
+            (`facetrust.data.augment.harmless.CONTROLS`), in `out/controls`, kept likewise.
         progress: show a bar.
 
     Raises:
@@ -87,7 +94,7 @@ def evaluate(
         classes=card.classes,
     )
     out = Path(out)
-    answers = part.answers(scorer, read_image, f"{card.name} on {split}")
+    answers = part.answers(scorer, read_sample, f"{card.name} on {split}")
     part.write(_path(out, "scores", made_by), answers, made_by)
     part.write_errors(out / f"errors-{split}.csv", answers)
     if every_epoch:
@@ -95,9 +102,21 @@ def evaluate(
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
     scored = task_named(card.task).output == "score"
     fitted = fit_baselines(learning or whole) if baselines and scored else {}
-    _write_baselines(out, part, fitted, made_by, read_image)
+    _write_baselines(out, part, fitted, made_by, read_sample)
     if robustness:
-        _write_disturbed(out / "robustness", part, scorer, fitted, made_by)
+        steps = [Disturbance(kind=kind, strength=each) for kind in KINDS for each in KINDS[kind].strengths]
+        readers = {step: Disturbed(step.kind, step.strength, part.root) for step in steps}
+        _write_disturbed(out / "robustness", part, scorer, fitted, made_by, readers)
+    if invariance:
+        changes = {
+            Disturbance(kind=each.kind, strength=each.strength): Changed(each.kind, each.strength)
+            for each in HARMLESS
+        }
+        _write_disturbed(out / "invariance", part, scorer, fitted, made_by, changes)
+    if controls:
+        kept = controlled(part.located, part.root)
+        by_name = {Disturbance(kind=name, strength=1): read for name, read in kept.items()}
+        _write_disturbed(out / "controls", part, scorer, fitted, made_by, by_name)
     return out / f"scores-{split}.parquet"
 
 
@@ -139,7 +158,7 @@ class _Part:
         return list(answers)
 
     def write(
-        self, path: Path, answers: list[Answer], made_by: Provenance, read: Reader = read_image
+        self, path: Path, answers: list[Answer], made_by: Provenance, read: Reader = read_sample
     ) -> None:
         output = task_named(made_by.task).output
         if output == "embedding":
@@ -170,7 +189,7 @@ def _write_epochs(
         _, scorer = open_run(run, batch=batch, workers=workers, weights=weights)
         version = f"{made_by.version.split('+')[0]}+{weights.stem}"
         path = out / f"scores-{weights.stem}-{made_by.split}.parquet"
-        answers = list(scorer(part.located, read_image))
+        answers = list(scorer(part.located, read_sample))
         part.write(path, answers, made_by.model_copy(update={"version": version}))
 
 
@@ -192,14 +211,19 @@ def _write_baselines(
 
 
 def _write_disturbed(
-    out: Path, part: _Part, scorer: Scorer, fitted: dict[str, Baseline], made_by: Provenance
+    out: Path,
+    part: _Part,
+    scorer: Scorer,
+    fitted: dict[str, Baseline],
+    made_by: Provenance,
+    readers: Mapping[Disturbance, Reader],
 ) -> None:
     """Writes the scores of the pictures under every disturbance, the baselines' beside the model's."""
-    for kind, strength in ((kind, each) for kind, about in KINDS.items() for each in about.strengths):
-        source = made_by.model_copy(update={"disturbance": Disturbance(kind=kind, strength=strength)})
-        read, path = Disturbed(kind, strength, part.root), _path(out, "scores", source)
+    for step, read in readers.items():
+        source = made_by.model_copy(update={"disturbance": step})
+        path = _path(out, "scores", source)
         if not _is_kept(path, source):
-            title = f"{made_by.model} on {made_by.split}, {kind} {strength:g}"
+            title = f"{made_by.model} on {made_by.split}, {step.kind} {step.strength:g}"
             part.write(path, part.answers(scorer, read, title), source, read)
         _write_baselines(out, part, fitted, source, read)
 

@@ -14,15 +14,15 @@ from facetrust.imaging import Pixels, box_of
 from facetrust.records import ModelCard, Sample
 
 Answer = float | NDArray[np.float64] | ImageError
-Reader = Callable[[str], Pixels]
+Reader = Callable[[Sample], tuple[Pixels, Sample]]
 Scorer = Callable[[list[Sample], Reader], Iterator[Answer]]
 
 
 def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tuple[ModelCard, Scorer]:
     """Returns a model's card and its scorer.
 
-    A scorer takes rows with absolute paths and a function that reads a picture. It yields one answer per
-    row, in their order: the score (or the embedding, or class probabilities), or the error of a picture
+    A scorer takes rows with absolute paths and a function that reads a row's picture. It yields one answer
+    per row, in their order: the score (or the embedding, or class probabilities), or the error of a picture
     that cannot be read.
 
     Args:
@@ -43,12 +43,12 @@ def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tupl
     def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
         for row in rows:
             try:
-                image = read(row.path)
+                image, shown = read(row)
             except ImageError as error:
                 yield error
             else:
-                points = None if row.points is None else [row.points]
-                (value,) = opened.answer(opened.crops(image, [box_of(row, image)], points)).values
+                points = None if shown.points is None else [shown.points]
+                (value,) = opened.answer(opened.crops(image, [box_of(shown, image)], points)).values
                 yield float(value) if opened.task.output == "score" else value
 
     return opened.card, score

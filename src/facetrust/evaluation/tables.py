@@ -91,7 +91,7 @@ def class_table(
 
     Args:
         located: the same rows with absolute paths.
-        read: how a path becomes pixels.
+        read: how a row becomes a picture, and the row as it is in it.
 
     Raises:
         ManifestError: no picture has an answer and a mask.
@@ -102,9 +102,9 @@ def class_table(
     for row, place, answer in zip(rows, located, answers, strict=True):
         if isinstance(answer, ImageError):
             continue
-        image = read(place.path)
+        image, shown = read(place)
         mask = masks.read(place, image.shape)
-        truth = crops_of(mask, box_of(place, image), nearest, points=place.points)[0].reshape(nearest.size)
+        truth = crops_of(mask, box_of(shown, image), nearest, points=shown.points)[0].reshape(nearest.size)
         guess = np.asarray(answer).argmax(0)
         matrix = np.bincount((truth.astype(np.int64) * count + guess).ravel(), minlength=count**2)
         facts = {"sample": row.path, "subject": row.subject, "domain": row.domain}

@@ -7,6 +7,7 @@ from facetrust.imaging.crop import (
     crops_of,
     cut_out,
     inputs_of,
+    read_sample,
     to_tensor,
 )
 from facetrust.imaging.pixels import (
@@ -39,5 +40,6 @@ __all__ = [
     "read_bytes",
     "read_image",
     "read_indices",
+    "read_sample",
     "to_tensor",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import ImageError
-from facetrust.imaging.pixels import Pixels
+from facetrust.imaging.pixels import Pixels, read_image
 from facetrust.records import Box, Fill, Point, Preprocessing, Sample
 
 Points = Sequence[Point]
@@ -26,12 +26,18 @@ TEMPLATE = (
     (70.7299, 92.2041),
 )
 _FILLS = {"zero": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
+_FLAT = 1e-2  # Deviation below which a crop holds nothing that could be brought to 1.
 _METHODS = {
     "area": cv2.INTER_AREA,
     "linear": cv2.INTER_LINEAR,
     "cubic": cv2.INTER_CUBIC,
     "nearest": cv2.INTER_NEAREST,
 }
+
+
+def read_sample(sample: Sample) -> tuple[Pixels, Sample]:
+    """Returns the picture (H, W, 3) that a row names, and the row; raises what `read_image` raises."""
+    return read_image(sample.path), sample
 
 
 def box_of(sample: Sample, image: Pixels) -> Box:
@@ -210,4 +216,6 @@ def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:
     pixels = crop[:, :, ::-1] if how.color == "BGR" else crop
     scaled = pixels.astype(np.float32) * np.float32(how.top / 255.0)
     normal = (scaled - np.asarray(how.mean, np.float32)) / np.asarray(how.std, np.float32)
+    if how.standardize:
+        normal = (normal - normal.mean()) / max(float(normal.std()), _FLAT)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))

@@ -22,7 +22,8 @@ class Inside(NamedTuple):
 
     `hidden` are the outputs (B, N, c) of the L transformer blocks, the others (B, H, N, e) what their
     attention compares and sums, scale not yet applied. N counts the prefix tokens (CLS) first, then
-    the patches row by row. The tuples are empty where the network is no plain transformer.
+    the patches row by row. The tuples are empty where the network is no plain transformer. `map` is the last
+    feature map (B, c, h, w), where the network keeps one.
     """
 
     output: Score
@@ -31,6 +32,7 @@ class Inside(NamedTuple):
     queries: tuple[Tensor, ...]
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
+    map: Tensor | None = None
 
 
 class Embeds(Protocol):
@@ -52,12 +54,17 @@ def look_inside(model: nn.Module, images: Tensor) -> Inside:
     """
     if not hasattr(model, "answer"):
         raise UsageError(f"{type(model).__name__} gives answers only; nothing inside it can be compared")
-    with _watching(_column(getattr(model, "image_tower", model))) as (hidden, heads):
+    maps: list[Tensor] = []
+    with (
+        _watching(_column(getattr(model, "image_tower", model))) as (hidden, heads),
+        _keeping(getattr(model, "features", None), maps),
+    ):
         output, embedding = cast(Embeds, model).answer(images)
+    last = next((each for each in maps if each.ndim == 4), None)
     if not heads or len(hidden[0]) != len(images):  # Some networks attend within windows, as if batches.
-        return Inside(output, embedding, (), (), (), ())
+        return Inside(output, embedding, (), (), (), (), last)
     queries, keys, values = zip(*heads, strict=True)
-    return Inside(output, embedding, tuple(hidden), queries, keys, values)
+    return Inside(output, embedding, tuple(hidden), queries, keys, values, last)
 
 
 def attention_of(inside: Inside) -> Tensor:
@@ -111,6 +118,19 @@ def _timm_attention() -> type[nn.Module]:
     from timm.layers.attention import Attention
 
     return Attention
+
+
+@contextmanager
+def _keeping(features: nn.Module | None, maps: list[Tensor]) -> Iterator[None]:
+    """Keeps what the part named `features` gives, if there is one."""
+    if not isinstance(features, nn.Module):
+        yield
+        return
+    hook = features.register_forward_hook(lambda module, args, out: maps.append(out))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @contextmanager

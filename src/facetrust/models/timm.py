@@ -29,6 +29,7 @@ def timm(
     dropout: float = 0.0,
     embedding: int | None = None,
     pretrained: bool | str = False,
+    freeze: int = 0,
 ) -> Mapped:
     """Returns the backbone `backbone` with a 1x1 linear head, or a cosine head, on its feature map.
 
@@ -43,6 +44,8 @@ def timm(
             embeddings, as CLIP does; none for the linear head.
         pretrained: a weight file in timm's names, or an EfficientNet's in efficientnet_pytorch's; true
             fetches timm's over the network.
+        freeze: leave the stem and this many groups of blocks of an EfficientNet or MobileNet as they are,
+            their batch normalisation too.
 
     Raises:
         UnknownName: timm has no such backbone.
@@ -53,7 +56,7 @@ def timm(
         raise UnknownName("timm backbone", backbone, library.list_models())
     if stage is not None and block is not None:
         raise UsageError(f"stage {stage} and block {block}: give one of them")
-    features = _Features(_backbone(backbone, image_size, pretrained), stage, block)
+    features = _Features(_backbone(backbone, image_size, pretrained), stage, block, freeze)
     return Mapped(features, image_size, dropout=dropout, embedding=embedding)
 
 
@@ -132,7 +135,7 @@ class Mapped(nn.Module):
 class _Features(nn.Module):
     """A backbone's spatial map, channels first, whatever layout the backbone has inside."""
 
-    def __init__(self, backbone: nn.Module, stage: int | None, block: int | None) -> None:
+    def __init__(self, backbone: nn.Module, stage: int | None, block: int | None, freeze: int = 0) -> None:
         super().__init__()
         self.tokens = hasattr(backbone, "num_prefix_tokens")
         self.prefix = int(getattr(backbone, "num_prefix_tokens", 0))
@@ -143,6 +146,17 @@ class _Features(nn.Module):
         elif stage is None and hasattr(backbone, "prune_intermediate_layers"):
             backbone.prune_intermediate_layers(1, prune_norm=False, prune_head=True)  # type: ignore[operator]
         self.backbone = backbone
+        # In a tuple, so that the state names them once.
+        self._frozen = (_front(backbone, freeze),) if freeze else ()
+        for front in self._frozen:
+            front.requires_grad_(False)
+            front.eval()
+
+    def train(self, mode: bool = True) -> _Features:
+        super().train(mode)
+        for front in self._frozen:
+            front.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         if self.stage is not None:
@@ -209,6 +223,17 @@ def _cut_blocks(backbone: nn.Module, block: int) -> None:
     if not 1 <= block <= count:
         raise UsageError(f"block {block}: {name} has blocks 1 to {count}")
     cut([block], extra_blocks=True)
+
+
+def _front(backbone: nn.Module, groups: int) -> nn.Module:
+    """Returns the stem and the first groups of blocks, as one module."""
+    name, blocks = type(backbone).__name__, getattr(backbone, "blocks", None)
+    if not isinstance(blocks, nn.Sequential) or not hasattr(backbone, "conv_stem"):
+        raise UsageError(f"freeze: {name} has no stem and groups of blocks; leave the setting out")
+    if not 1 <= groups <= len(blocks):
+        raise UsageError(f"freeze {groups}: {name} has groups of blocks 1 to {len(blocks)}")
+    stem = [getattr(backbone, part) for part in ("conv_stem", "bn1") if hasattr(backbone, part)]
+    return nn.ModuleList([*stem, *list(blocks)[:groups]])
 
 
 def _width(features: _Features, image_size: tuple[int, int]) -> int:

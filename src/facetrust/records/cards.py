@@ -23,7 +23,8 @@ class Preprocessing(Record):
     A crop is taken per margin; the score is the sigmoid of the mean logit over the crops.
     align: `points` turns the face upright by its five points instead of cutting its box; `margins`, `fill`
     and `square` then play no part, but for one margin that stands for the one crop.
-    `top` is the value of a full-bright pixel before `mean` and `std` (1 or 255).
+    `top` is the value of a full-bright pixel before `mean` and `std` (1 or 255). standardize: at last, each
+    crop is brought to mean 0 and deviation 1 by its own values, those of all channels together.
     """
 
     margins: tuple[Annotated[float, Field(gt=0, le=10)], ...] = Field((1.5,), min_length=1, max_length=8)
@@ -31,6 +32,7 @@ class Preprocessing(Record):
     mean: tuple[Finite, Finite, Finite] = (0.0, 0.0, 0.0)
     std: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
     top: Positive = 1.0
+    standardize: bool = False
     color: Literal["RGB", "BGR"] = "RGB"
     fill: Fill = "shift"
     square: bool = True

@@ -129,7 +129,8 @@ class Distill(Wrapper):
         """Returns what the losses want of the teachers, by name, each (B, …) float32.
 
         `logits` (B,) averaged by weight; `embedding` (B, d); `attention` (B, L, H, N, N), H = 1 where
-        no loss tells heads apart; `hidden` (B, L, N, c); `queries`, `keys`, `values` (B, L, H, N, e).
+        no loss tells heads apart; `hidden` (B, L, N, c); `queries`, `keys`, `values` (B, L, H, N, e); `map`
+        (B, c, h, w).
 
         Args:
             views: by teacher, (B, M, 3, h, w); answers are averaged over the M crops.
@@ -189,6 +190,10 @@ class Distill(Wrapper):
                 if not layers:
                     raise UsageError(f"{name}: the network has no transformer layers to compare")
                 found[name] = [over_crops(layer, crops) for layer in layers]
+            elif name == "map":
+                if inside.map is None:
+                    raise UsageError("map: the network keeps no feature map to compare")
+                found[name] = over_crops(inside.map, crops)
             else:
                 found[name] = over_crops(getattr(inside, name), crops)
         return found

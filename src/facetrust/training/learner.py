@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +32,8 @@ class Learner(LightningModule):
         final: learning rate at the end over `lr`.
         ema: decay of the average, 0 for the plain weights.
         choose: one of the task's development figures, which picks the best epoch (if none, the first), or
-            `last`.
+            `last`. Figures joined by `+` are added up.
+        controls: names of the further development sets, whose figures are called `<figure>-<control>`.
         optimizer: `adamw`, or `adam` with coupled weight decay.
         every: keep the weights of every epoch, in `epoch-<n>.safetensors` beside `best`.
     """
@@ -49,6 +51,7 @@ class Learner(LightningModule):
         weight_decay: float = 0.05,
         ema: float = 0.999,
         choose: str = "",
+        controls: Sequence[str] = (),
         optimizer: Literal["adamw", "adam"] = "adamw",
         every: bool = False,
         seed: int = 0,
@@ -68,12 +71,19 @@ class Learner(LightningModule):
         self.optimizer = optimizer
         self.every = every
         self.seed = seed
-        choose = choose or next(iter(task.figures))  # type: ignore[arg-type]
-        if choose != "last" and choose not in task.figures:  # type: ignore[operator]
-            raise UnknownName("development figure", choose, [*task.figures, "last"])  # type: ignore[misc]
-        self.choose = choose
+        self.sets = ("", *(f"-{control}" for control in controls))
+        self.directions = {
+            name + suffix: direction
+            for suffix in self.sets
+            for name, direction in task.figures.items()  # type: ignore[operator,union-attr]
+        }
+        self.choose = choose or next(iter(self.directions))
+        if self.choose != "last":
+            for name in self.choose.split("+"):
+                if name not in self.directions:
+                    raise UnknownName("development figure", name, [*self.directions, "last"])
         self.best: dict[str, Any] = {}
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._seen: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.failed: dict[str, str] = {}
 
     @property
@@ -106,17 +116,24 @@ class Learner(LightningModule):
         for name in kept.keys() - set(floats):
             kept[name].copy_(live[name])
 
-    def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        """Collects what the kept weights say."""
+    def validation_step(self, batch: dict[str, Any], index: int, dataloader_idx: int = 0) -> None:
+        """Collects what the kept weights say of a batch of a development set."""
         self._note(batch)
         if len(batch["target"]):
             outputs = self.task.predict(self.kept, batch)  # type: ignore[operator]
-            self._seen.append((outputs.float().cpu(), batch["target"].cpu()))
+            seen = self._seen.setdefault(dataloader_idx, [])
+            seen.append((outputs.float().cpu(), batch["target"].cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the task's figures as `dev/<name>` and writes the weights if they are the best so far."""
-        outputs, targets = self._gathered()
-        found: dict[str, float] = self.task.measure(outputs, targets)  # type: ignore[operator]
+        gathered = [self._gathered(number) for number in range(len(self.sets))]
+        self._seen.clear()
+        found: dict[str, float] = {
+            name + suffix: value
+            for suffix, (outputs, targets) in zip(self.sets, gathered, strict=True)
+            for name, value in self.task.measure(outputs, targets).items()  # type: ignore[operator]
+        }
+        outputs, targets = gathered[0]
         self.log_dict({f"dev/{name}": value for name, value in found.items()}, prog_bar=True)
         if self.every:
             self._write(self.best_file.with_name(f"epoch-{self.current_epoch:03d}.safetensors"))
@@ -131,7 +148,9 @@ class Learner(LightningModule):
         """What the chosen figure says, so that higher is better."""
         if self.choose == "last":
             return float(self.current_epoch)
-        return found[self.choose] if self.task.figures[self.choose] == "max" else -found[self.choose]  # type: ignore[index]
+        return sum(
+            found[name] if self.directions[name] == "max" else -found[name] for name in self.choose.split("+")
+        )
 
     def _write(self, file: Path) -> None:
         if self.trainer.is_global_zero:
@@ -170,9 +189,9 @@ class Learner(LightningModule):
     def _note(self, batch: dict[str, Any]) -> None:
         self.failed.update({failed.path: failed.reason for failed in batch["failed"]})
 
-    def _gathered(self) -> tuple[Tensor, Tensor]:
-        mine = [torch.cat([part[i] for part in self._seen]) for i in (0, 1)] if self._seen else []
-        self._seen.clear()
+    def _gathered(self, number: int) -> tuple[Tensor, Tensor]:
+        seen = self._seen.get(number, [])
+        mine = [torch.cat([part[i] for part in seen]) for i in (0, 1)] if seen else []
         if self.trainer.world_size == 1:
             shares: list[Any] = [mine]
         else:

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from facetrust.data.augment.harmless import controlled
 from facetrust.data.dataset import FaceData, collate
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
 from facetrust.data.targets import Target
 from facetrust.errors import ManifestError, UsageError
+from facetrust.imaging import read_sample
 from facetrust.records import Sample
 from facetrust.training.assembly import STUDENT, Assembly
 from facetrust.training.recipe import Data, Recipe
@@ -123,8 +125,8 @@ def loaders(
     taught: TeacherCache | None,
     shard: tuple[int, int],
     target: Target,
-) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Returns the loaders of training and development batches.
+) -> tuple[DataLoader[Any], list[DataLoader[Any]]]:
+    """Returns the loader of training batches, and those of the development set and of its controls.
 
     Args:
         taught: what the teachers said before; then their views are not made.
@@ -138,10 +140,13 @@ def loaders(
         same=made.same if taught is None else (), contrast=made.contrast, taught=taught,
         masks="evidence-cross-entropy" in recipe.losses, target=target, **dict(data.augment),
     )  # fmt: skip
-    dev = FaceData(
-        sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev, species=data.augment.species,
-        target=target,
-    )  # fmt: skip
+    dev = [
+        FaceData(
+            sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev,
+            species=data.augment.species, target=target, read=read,
+        )
+        for read in (read_sample, *(controlled(sources.dev).values() if data.controls else ()))
+    ]  # fmt: skip
     if isinstance(order, GroupSampler):
         batch = together = order.batch_size
     else:
@@ -156,7 +161,10 @@ def loaders(
     persistent = recipe.trainer.workers > 0
     return (
         DataLoader(training, sampler=share, drop_last=whole, persistent_workers=persistent, **shared),  # type: ignore[arg-type]
-        DataLoader(dev, sampler=range(shard[0], len(dev), shard[1]), **shared),  # type: ignore[arg-type]
+        [
+            DataLoader(shown, sampler=range(shard[0], len(shown), shard[1]), **shared)  # type: ignore[arg-type]
+            for shown in dev
+        ],
     )
 
 

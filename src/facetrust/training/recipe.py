@@ -28,6 +28,7 @@ class Augment(Record):
 
     pairs: every picture drawn comes as it is and manipulated, side by side in the batch; `simulate` is
     then not used.
+    style: `any-camera` varies light, tint, sharpness and coding widely; `turn` and `matched` need it.
     draws: number of different augmentations of a picture, 0 for a new one every epoch. Where it is
     set, teachers that see what the student sees are asked once about each.
     """
@@ -37,7 +38,9 @@ class Augment(Record):
     strength: float = Field(default=1.0, ge=0, le=1.5)
     tight: float = Field(default=0.0, ge=0, le=1)
     margins: tuple[float, float] | None = None
-    style: Literal["camera", "flip"] = "camera"
+    style: Literal["camera", "any-camera", "flip"] = "camera"
+    turn: float = Field(default=0.0, ge=0, le=1)
+    matched: float = Field(default=0.0, ge=0, le=1)
     draws: int = Field(default=0, ge=0)
     pairs: bool = False
 
@@ -51,6 +54,8 @@ class Data(Record):
     every batch, whose size follows; balance and shares are then not used. simulate_dev: chance
     that a bona fide development sample is turned into an attack, for domains that have none.
     classes: names of the masks' classes, in the order of their indices, for a task that learns from masks.
+    controls: development rows are measured twice more, with white balance and gain drawn anew (`neutral`) and
+    live and attack blurred to one sharpness (`matched`, see `data.augment.harmless`); such as `auc-matched`.
     genuine_only: leave out the rows that are not bona fide; all that is learnt then comes from simulation.
     """
 
@@ -64,6 +69,7 @@ class Data(Record):
     classes: tuple[str, ...] = ()
     augment: Augment = Augment()
     simulate_dev: float = Field(default=0.0, ge=0, le=1)
+    controls: bool = False
 
 
 class Teacher(Record):
@@ -100,8 +106,8 @@ class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
-    choose: which of the task's development figures picks the epoch that is kept (if none, its first),
-    or `last`. keep: `all` keeps the weights of
+    choose: which of the task's development figures picks the epoch that is kept (if none, its first; several
+    are joined by `+`), or `last`. keep: `all` keeps the weights of
     every epoch, for an evaluation that chooses among them.
     """
 

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from facetrust import models
+from facetrust.data.augment.harmless import CONTROLS
 from facetrust.data.dataset import FaceData
 from facetrust.data.sampler import EpochSampler, GroupSampler
 from facetrust.data.targets import target_of
@@ -195,6 +196,7 @@ def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, st
         weight_decay=recipe.optimizer.weight_decay,
         ema=recipe.trainer.ema,
         choose=recipe.trainer.choose,
+        controls=CONTROLS if recipe.data.controls else (),
         optimizer=recipe.optimizer.name,
         every=recipe.trainer.keep == "all",
         seed=recipe.seed,
@@ -259,7 +261,7 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
         labels, scores = best["targets"].numpy(), objective.scores(best["outputs"]).numpy()  # type: ignore[operator]
         thresholds = (fit_threshold("eer", labels, scores, manifest=sources.manifest, split="dev"),)
     command = f"facetrust train {recipe.name}"
-    figures = {name: value for name, value in best["figures"].items() if objective.figures[name] == "max"}  # type: ignore[index]
+    figures = {name: value for name, value in best["figures"].items() if learner.directions[name] == "max"}  # type: ignore[index]
     card = ModelCard(
         name=recipe.name or out.name,
         task=recipe.task,

@@ -11,6 +11,7 @@ import pytest
 from facetrust.data.augment.disturb import KINDS, Disturbed, check_kinds, disturb
 from facetrust.errors import MissingExtra, UnknownName, UsageError
 from facetrust.imaging import Pixels
+from facetrust.records import Sample
 
 
 def textured(height: int = 96, width: int = 112) -> Pixels:
@@ -106,7 +107,10 @@ def test_what_a_reader_draws_depends_on_the_name_below_the_root(tmp_path: Path) 
 
     def read(folder: str, name: str, strength: float = 10, seed: int = 0) -> Any:
         root = tmp_path / folder
-        return Disturbed("noise", strength, root, seed)(root / name).astype(int) - 128
+        sample = Sample(path=str(root / name), label=0, split="test")
+        image, shown = Disturbed("noise", strength, root, seed)(sample)
+        assert shown is sample
+        return image.astype(int) - 128
 
     first = read("a", "x.png")
     assert np.array_equal(first, read("b", "x.png"))

@@ -15,6 +15,7 @@ import numpy as np
 
 from facetrust.errors import MissingExtra, UnknownName, UsageError
 from facetrust.imaging import Pixels, read_image
+from facetrust.records import Sample
 
 _FRAMES = 5  # The last one is predicted from those before it, as most frames of a video are.
 
@@ -89,12 +90,16 @@ class Disturbed:
     root: Path
     seed: int = 0
 
-    def __call__(self, path: str | Path) -> Pixels:
-        """Returns the disturbed picture in a file; raises what `read_image` and `disturb` raise."""
-        name = Path(os.path.relpath(path, self.root)).as_posix()
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
-        rng = np.random.default_rng([self.seed, number])
-        return disturb(read_image(path), self.kind, strength=self.strength, rng=rng)
+    def __call__(self, sample: Sample) -> tuple[Pixels, Sample]:
+        """Returns a row's picture, disturbed, and the row; raises what `read_image` and `disturb` raise."""
+        rng = drawn(self.root, sample.path, self.seed)
+        return disturb(read_image(sample.path), self.kind, strength=self.strength, rng=rng), sample
+
+
+def drawn(root: Path, path: str | Path, seed: int = 0) -> np.random.Generator:
+    """Returns a generator that depends on the seed and the picture's path from `root` alone."""
+    name = Path(os.path.relpath(path, root)).as_posix()
+    return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])])
 
 
 def _jpeg(image: Pixels, quality: float, rng: np.random.Generator) -> Pixels:

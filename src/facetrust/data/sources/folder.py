@@ -1,4 +1,4 @@
-"""Your own pictures and videos: a folder a label, or a list of them in `labels.csv`."""
+"""Your own pictures and videos: a folder a label, or a list of them in `labels.csv` or `manifest.csv`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from facetrust.imaging.video import VIDEOS
 from facetrust.records import Sample, Split
 
 _HOLDS = "a folder a label (live/, attack/ …) or labels.csv"
+_LISTS = ("labels.csv", "manifest.csv")
 _SPLITS: dict[str, Split] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("dev", "val", "valid", "validation"), "dev"),
@@ -24,7 +25,8 @@ _SPLITS: dict[str, Split] = {
 def folder(root: Path, *, seed: int = 0, frames: Frames = 10) -> list[Sample]:
     """Returns all pictures and of all videos evenly spread frames by path, in one of three layouts.
 
-    - `labels.csv`: columns path and label; split, subject, media, attack, box and so on if known.
+    - `labels.csv` or `manifest.csv`: columns path and label; split, subject, domain, media, attack, box and
+      so on if known.
     - `<label>/…`: split under the seed.
     - `<split>/<label>/…`: split as the folders say (`val` is dev).
 
@@ -44,7 +46,8 @@ def folder(root: Path, *, seed: int = 0, frames: Frames = 10) -> list[Sample]:
         UsageError: `frames` is below 1.
     """
     root = folder_at(root, _HOLDS)
-    samples = _listed(root, seed=seed) if (root / "labels.csv").is_file() else _laid(root, seed=seed)
+    listed = next((root / name for name in _LISTS if (root / name).is_file()), None)
+    samples = _laid(root, seed=seed) if listed is None else _listed(listed, seed=seed)
     return [row for sample in samples for row in _rows(root, sample, frames)]
 
 
@@ -92,16 +95,19 @@ def _below(folder: Path, root: Path, split: Split) -> list[Sample]:
     return samples
 
 
-def _listed(root: Path, *, seed: int) -> list[Sample]:
+def _listed(listed: Path, *, seed: int) -> list[Sample]:
     import polars as pl
 
-    listed = root / "labels.csv"
     try:
         rows = pl.read_csv(listed, infer_schema=False)
     except Exception as error:  # Polars raises many kinds for a damaged file.
         raise ManifestError(f"{listed}: is not a readable CSV file ({type(error).__name__})") from None
     given = "split" in rows.columns
     rows = rows if given else rows.with_columns(pl.lit("train").alias("split"))
-    manifest = Manifest(rows, root, source=str(listed))
+    if "subject" in rows.columns:
+        # Who is not known is not one person.
+        unknown = pl.col("subject").str.to_lowercase() == "unknown"
+        rows = rows.with_columns(pl.when(unknown).then(None).otherwise(pl.col("subject")).alias("subject"))
+    manifest = Manifest(rows, listed.parent, source=str(listed))
     manifest.verify_files()
     return manifest.samples() if given else assign(manifest.samples(), seed=seed)
