@@ -14,6 +14,7 @@ from facetrust.records import Box, Quality
 Values = NDArray[np.float64]
 
 _SIDE = 64  # Pixels: sharpness and shading are measured at this size, that of the smallest faces trained on.
+_LARGE = 256  # Pixels: beyond, neighbours in a photo hardly differ.
 _CELLS, _PARTS = 8, 4  # Colour is measured in 8 x 8 cells, where a JPEG's blocks and grain are averaged out.
 _GREY = 115.0  # Mean level that a face is brought to before its colour is measured, so that dusk has colour.
 _BLACK, _WHITE = 8, 247  # Levels of 255 up to which, and from which on, nothing can be told apart.
@@ -33,8 +34,7 @@ def quality_of(image: Pixels, box: Box) -> Quality:
     """
     crop = _inside(image, box)
     method = cv2.INTER_AREA if min(crop.shape[:2]) > _SIDE else cv2.INTER_LINEAR
-    small = cv2.cvtColor(cv2.resize(crop, (_SIDE, _SIDE), interpolation=method), cv2.COLOR_RGB2GRAY)
-    grey = small.astype(np.float64)
+    grey = _grey_of(np.asarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=method), np.uint8))
     return Quality(
         size=max(0.0, min(box[2:])),
         sharpness=sharpness(grey),
@@ -43,7 +43,7 @@ def quality_of(image: Pixels, box: Box) -> Quality:
         bright=float((crop.min(axis=2) >= _WHITE).mean()),
         chroma=chroma(crop),
         tones=tones(crop),
-        shading=shading(grey),
+        shading=min(shading(grey), shading(_grey_of(crop, most=_LARGE))),
         framed=framed(image, box),
     )
 
@@ -67,7 +67,9 @@ def sharpness(grey: Values) -> float:
 def shading(grey: Values) -> float:
     """Returns the median over the mean step between neighbours of a grey face (h, w), in [0, 1].
 
-    Skin changes everywhere a little; what is painted evenly changes at its outlines alone.
+    Skin changes everywhere a little; what is painted evenly changes at its outlines alone, and a few enlarged
+    pixels at theirs. `quality_of` takes the lower of two sizes: 64 pixels, where a drawing's compression is
+    averaged out, and the face's own up to 256, where enlarged pixels are seen.
     """
     steps = np.hypot(np.diff(grey, axis=1)[:-1], np.diff(grey, axis=0)[:, :-1])
     mean = float(steps.mean())
@@ -152,6 +154,16 @@ def _inside(image: Pixels, box: Box) -> Pixels:
     left, top, wide, tall = (round(side) for side in box)
     crop = image[max(0, top) : max(0, top + tall), max(0, left) : max(0, left + wide)]
     return np.ascontiguousarray(crop if crop.size else image)
+
+
+def _grey_of(crop: Pixels, *, most: int | None = None) -> Values:
+    """The face in grey, 0 to 255, its short side shrunk to `most` pixels."""
+    factor = 1.0 if most is None else most / min(crop.shape[:2])
+    if factor < 1:
+        crop = np.asarray(
+            cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float64)
 
 
 def _share_of_tones(channel: NDArray[np.uint8]) -> float:

@@ -16,7 +16,7 @@ class Quality(Record):
     """What was measured of a face; `facetrust.imaging.quality.quality_of` says how.
 
     size: short side of its box in pixels of the picture as it was read, 0 or more.
-    sharpness: fine detail over contrast, 0 or more; about 0.3 in a clear photo, below 0.02 in a blurred one.
+    sharpness: fine detail over contrast, 0 or more; about 0.3 in a clear photo, below 0.04 in a blurred one.
     luminance: mean of its grey, in [0, 1].
     dark, bright: shares of its pixels that are all but black, or all but white, in [0, 1].
     chroma: colour that its brightness does not explain, in CIELAB units, 0 or more; 0 of a grey, tinted
@@ -25,7 +25,7 @@ class Quality(Record):
         there are a few levels only.
     shading: how evenly its brightness changes, in [0, 1]; about 0.6 in a photo, 0 where most of it is
         evenly painted.
-    framed: on how many of its four sides, 0 to 4, the picture ends at a straight edge beside an even area,
+    framed: on how many of its four sides, 0 to 4, the picture ends at a straight edge beside one even colour,
         as a photo does in a window.
     """
 
@@ -78,15 +78,15 @@ class QualityLimits(Record):
         words = {
             "least_size": f"face of {quality.size:.0f} pixels (proven from {self.least_size or 0:.0f})",
             "least_sharpness": "too blurred",
-            "most_sharpness": "drawn or screened",
+            "most_sharpness": "drawn or of too few tones",
             "least_luminance": "too dark",
             "most_luminance": "too bright",
             "most_dark": "too dark",
             "most_bright": "too bright",
             "least_chroma": "no colour",
-            "least_tones": "drawn (too few tones)",
-            "least_shading": "drawn (without shading)",
-            "most_framed": "a picture in a window or frame",
+            "least_tones": "drawn or of too few tones",
+            "least_shading": "drawn or of too few tones",
+            "most_framed": "a picture inside a window or frame",
         }
         said = dict.fromkeys(words[name] for name in self.beyond(quality))
         return ", ".join(said) or None
