@@ -95,7 +95,8 @@ def test_a_report_is_one_json_line_with_the_published_fields():
     ]  # fmt: skip
     assert said["schema"] == "facetrust.check/1"
     assert set(said["faces"][0]) == {
-        "box", "points", "confidence", "track", "verdicts", "embeddings", "parts", "timeline"
+        "box", "points", "confidence", "track", "verdicts", "embeddings", "parts", "timeline", "quality",
+        "not_judged",
     }  # fmt: skip
     assert set(said["faces"][0]["verdicts"][0]) == {
         "task", "score", "threshold", "threshold_rule", "decision", "model", "advisory"
