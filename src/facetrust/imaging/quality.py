@@ -35,12 +35,14 @@ def quality_of(image: Pixels, box: Box) -> Quality:
     crop = _inside(image, box)
     method = cv2.INTER_AREA if min(crop.shape[:2]) > _SIDE else cv2.INTER_LINEAR
     grey = _grey_of(np.asarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=method), np.uint8))
+    red, green, blue = cv2.split(crop)
+    lightest, darkest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     return Quality(
         size=max(0.0, min(box[2:])),
         sharpness=sharpness(grey),
         luminance=float(grey.mean() / 255),
-        dark=float((crop.max(axis=2) <= _BLACK).mean()),
-        bright=float((crop.min(axis=2) >= _WHITE).mean()),
+        dark=float((lightest <= _BLACK).mean()),
+        bright=float((darkest >= _WHITE).mean()),
         chroma=chroma(crop),
         tones=tones(crop),
         shading=min(shading(grey), shading(_grey_of(crop, most=_LARGE))),
