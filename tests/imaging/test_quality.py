@@ -84,6 +84,14 @@ def test_exposure_is_what_was_planted():
     assert found.luminance == pytest.approx((0.25 * 255 + 0.1 * 3 + 0.65 * 100) / 255, abs=0.01)
 
 
+def test_pixels_that_only_repeat_their_neighbour_do_not_count(portrait):
+    face = crop_of(portrait)
+    for times in (2, 4):
+        large = face.repeat(times, axis=0).repeat(times, axis=1)
+        assert quality_of(large, (0.0, 0.0, 88.0 * times, 112.0 * times)).size == pytest.approx(88)
+    assert quality_of(np.full((50, 40, 3), 9, np.uint8), (0.0, 0.0, 40.0, 50.0)).size == 40
+
+
 def test_a_face_is_measured_inside_its_box_and_the_picture(portrait):
     assert quality_of(portrait, FACE).size == 88
     aside = portrait.copy()

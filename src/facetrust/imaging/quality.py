@@ -14,7 +14,6 @@ from facetrust.records import Box, Quality
 Values = NDArray[np.float64]
 
 _SIDE = 64  # Pixels: sharpness and shading are measured at this size, that of the smallest faces trained on.
-_LARGE = 256  # Pixels: beyond, neighbours in a photo hardly differ.
 _CELLS, _PARTS = 8, 4  # Colour is measured in 8 x 8 cells, where a JPEG's blocks and grain are averaged out.
 _GREY = 115.0  # Mean level that a face is brought to before its colour is measured, so that dusk has colour.
 _BLACK, _WHITE = 8, 247  # Levels of 255 up to which, and from which on, nothing can be told apart.
@@ -38,14 +37,14 @@ def quality_of(image: Pixels, box: Box) -> Quality:
     red, green, blue = cv2.split(crop)
     lightest, darkest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     return Quality(
-        size=max(0.0, min(box[2:])),
+        size=max(0.0, min(box[2:])) * _share_of_own_pixels(crop),
         sharpness=sharpness(grey),
         luminance=float(grey.mean() / 255),
         dark=float((lightest <= _BLACK).mean()),
         bright=float((darkest >= _WHITE).mean()),
         chroma=chroma(crop),
         tones=tones(crop),
-        shading=min(shading(grey), shading(_grey_of(crop, most=_LARGE))),
+        shading=shading(grey),
         framed=framed(image, box),
     )
 
@@ -69,9 +68,7 @@ def sharpness(grey: Values) -> float:
 def shading(grey: Values) -> float:
     """Returns the median over the mean step between neighbours of a grey face (h, w), in [0, 1].
 
-    Skin changes everywhere a little; what is painted evenly changes at its outlines alone, and a few enlarged
-    pixels at theirs. `quality_of` takes the lower of two sizes: 64 pixels, where a drawing's compression is
-    averaged out, and the face's own up to 256, where enlarged pixels are seen.
+    Skin changes everywhere a little; what is painted evenly changes at its outlines alone.
     """
     steps = np.hypot(np.diff(grey, axis=1)[:-1], np.diff(grey, axis=0)[:, :-1])
     mean = float(steps.mean())
@@ -95,7 +92,8 @@ def chroma(crop: Pixels) -> float:
     what is left is measured, as root mean square in CIELAB units. Skin, lips, eyes and hair leave 2 to 10.
     """
     cells = cv2.resize(crop.astype(np.float32), (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
-    exposed = (cells * (_GREY / max(1.0, float(cells.mean())) / 255)).astype(np.float32)
+    brighter = min(_GREY / max(1.0, float(cells.mean())), 255 / max(1.0, float(cells.max())))
+    exposed = (cells * (brighter / 255)).astype(np.float32)
     lab = cv2.cvtColor(exposed, cv2.COLOR_RGB2LAB).reshape(-1, 3).astype(np.float64)
     left = []
     for part in np.array_split(lab[np.argsort(lab[:, 0], kind="stable")], _PARTS):
@@ -158,14 +156,17 @@ def _inside(image: Pixels, box: Box) -> Pixels:
     return np.ascontiguousarray(crop if crop.size else image)
 
 
-def _grey_of(crop: Pixels, *, most: int | None = None) -> Values:
-    """The face in grey, 0 to 255, its short side shrunk to `most` pixels."""
-    factor = 1.0 if most is None else most / min(crop.shape[:2])
-    if factor < 1:
-        crop = np.asarray(
-            cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
-        )
+def _grey_of(crop: Pixels) -> Values:
     return cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float64)
+
+
+def _share_of_own_pixels(crop: Pixels) -> float:
+    """The share of rows, or columns if lower, that do not repeat their neighbour; 1 where all are alike."""
+    shares = []
+    for axis in (0, 1):
+        own = np.diff(crop, axis=axis).any(axis=(1 - axis, 2))
+        shares.append((1 + int(own.sum())) / crop.shape[axis] if own.any() else 1.0)
+    return min(shares)
 
 
 def _share_of_tones(channel: NDArray[np.uint8]) -> float:

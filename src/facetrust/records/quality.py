@@ -15,7 +15,8 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 class Quality(Record):
     """What was measured of a face; `facetrust.imaging.quality.quality_of` says how.
 
-    size: short side of its box in pixels of the picture as it was read, 0 or more.
+    size: short side of its box in pixels of the picture as it was read, 0 or more; rows and columns that
+        repeat their neighbour, as in a face enlarged pixel by pixel, do not count.
     sharpness: fine detail over contrast, 0 or more; about 0.3 in a clear photo, below 0.04 in a blurred one.
     luminance: mean of its grey, in [0, 1].
     dark, bright: shares of its pixels that are all but black, or all but white, in [0, 1].
