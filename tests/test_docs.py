@@ -21,6 +21,7 @@ from facetrust.cli.verdicts import CSV
 from facetrust.fusion import RULES
 from facetrust.imaging import MAX_BYTES, MAX_PIXELS, MIN_SIDE, inputs, video
 from facetrust.model_file import bundled
+from facetrust.runtime.model import load_model
 from facetrust.runtime.schema import schema_text
 from facetrust.runtime.videos import SAMPLING
 from facetrust.tasks import judge_of, task_named
@@ -60,7 +61,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, photo: Path, film) -> Path:
     (root / "folder").mkdir()
     picture.save(root / "folder" / "photo.jpg")
     (root / "folder" / "notes.txt").write_text("no picture")
-    film(root / "clip.mp4", [np.asarray(picture.resize((256, 256)))] * 13)
+    film(root / "clip.mp4", [np.asarray(picture.resize((384, 384)))] * 13)
     return root
 
 
@@ -152,6 +153,15 @@ def test_the_limits_are_the_programs():
     assert [tuple(each.split()) for each in lists] == [inputs.PICTURES, inputs.HEIC, video.VIDEOS]
     assert (SAMPLING.per_second, SAMPLING.most) == (4.0, 120)
     assert "Four frames per second are looked at, at most 120 in all" in section("Videos")
+
+
+def test_the_quality_limits_are_the_cards():
+    rows = {
+        row[0].strip("`"): row[1] for row in rows_of(section("Quality")) if row[0][:6] in ("`least", "`most_")
+    }
+    for name in bundled():
+        limits = load_model(name).card.limits
+        assert rows == {limit: f"{value:g}" for limit, value in limits if value is not None}
 
 
 def test_the_python_runs(place, monkeypatch, capsys):

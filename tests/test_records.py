@@ -91,11 +91,12 @@ def test_a_report_is_one_json_line_with_the_published_fields():
     assert "\n" not in line
     assert list(said) == [
         "schema", "source", "kind", "size", "trusted", "reason", "verdicts", "embeddings", "parts", "faces",
-        "timings", "watched", "evidence_errors",
+        "timings", "watched", "evidence_errors", "quality_gate", "width", "height",
     ]  # fmt: skip
     assert said["schema"] == "facetrust.check/1"
     assert set(said["faces"][0]) == {
-        "box", "points", "confidence", "track", "verdicts", "embeddings", "parts", "timeline"
+        "box", "points", "confidence", "track", "verdicts", "embeddings", "parts", "timeline", "quality",
+        "not_judged",
     }  # fmt: skip
     assert set(said["faces"][0]["verdicts"][0]) == {
         "task", "score", "threshold", "threshold_rule", "decision", "model", "advisory"

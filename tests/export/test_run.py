@@ -15,11 +15,12 @@ from facetrust.errors import ExportError, ManifestError, ModelError, UsageError
 from facetrust.export.run import export_run
 from facetrust.imaging import box_of, crop_face, read_image
 from facetrust.models import create_model, load_checkpoint, mean_logits, save_checkpoint
-from facetrust.records import ModelCard, Preprocessing, Sample, Threshold
+from facetrust.records import ModelCard, Preprocessing, QualityLimits, Sample, Threshold
 from facetrust.runtime.model import load_model
 
 HOW = Preprocessing(size=(64, 64), margins=(1.0, 1.4))
 THRESHOLD = Threshold(value=0.5, rule="by hand", manifest="none", split="dev")
+LIMITS = QualityLimits(least_size=24)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         preprocessing=HOW,
         score_means="any",
         thresholds=(THRESHOLD,),
+        limits=LIMITS,
     )
     torch.manual_seed(0)
     save_checkpoint(create_model(name, **settings), card, root / "run", settings=settings)
@@ -58,6 +60,7 @@ def test_the_file_answers_as_the_network_and_says_how_it_was_proven(run, tmp_pat
     assert made.parity.scores <= 1e-4
     assert made.bytes == (tmp_path / "out.onnx").stat().st_size
     assert made.choice is None
+    assert load_model(tmp_path / "out.onnx").card.limits == LIMITS
     assert json.loads((tmp_path / "out.export.json").read_text()) == json.loads(made.model_dump_json())
     served = load_model(tmp_path / "out.onnx")
     assert served.name == "tiny@1"

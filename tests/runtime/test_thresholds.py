@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from facetrust.errors import UsageError
+from facetrust.records import QualityLimits
 from facetrust.runtime.bundled import open_models
 from facetrust.runtime.check import check
 from facetrust.runtime.model import USER, load_model
@@ -15,8 +16,9 @@ BOX = (16.0, 16.0, 32.0, 32.0)
 
 
 def test_a_model_decides_at_it_and_stays_as_it_was(write_model):
-    model = load_model(write_model())
+    model = load_model(write_model(limits=QualityLimits(least_size=8)))
     own = model.with_threshold(0.75)
+    assert own.card.limits == model.card.limits == QualityLimits(least_size=8)
     assert (own.threshold, model.threshold) == (0.75, 0.5)
     for one, rule, decision in ((own, USER, "bona fide"), (model, "by hand", "attack")):
         verdict = one.judge(0.6)

@@ -31,6 +31,9 @@ def check(
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
+    no_quality_gate: Annotated[
+        bool, typer.Option("--no-quality-gate", help="Judge faces beyond the limits of a model's card too.")
+    ] = False,
     rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per input and line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per verdict, as CSV.")] = False,
@@ -67,6 +70,7 @@ def check(
         evidence=evidence,
         threads=threads,
         sampling=Sampling(rule=rule),
+        quality_gate=not no_quality_gate,
         progress=output.frames_of(bar),
     )
     statuses = verdicts.print_reports(results, writer, bar, quiet=quiet)

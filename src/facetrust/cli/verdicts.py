@@ -16,9 +16,10 @@ from facetrust.cli.output import complain, paused, print_table, shown
 from facetrust.cli.status import Status
 from facetrust.errors import UsageError
 from facetrust.imaging.inputs import Inputs, skipped_message
-from facetrust.records import CheckReport, Face, Verdict
+from facetrust.records import CheckReport, Face, NotJudged, Verdict
 from facetrust.runtime.checker import Failure
 from facetrust.runtime.model import USER
+from facetrust.runtime.quality_gate import reason_of
 
 _TABLE = ("picture", "face", "task", "answer", "score", "threshold", "model")
 CSV = (
@@ -60,7 +61,7 @@ class JsonLines(Silence):
 
 
 class Csv(Silence):
-    """Prints one row per verdict, below a header; a row without one where nothing was judged."""
+    """Prints one row per verdict, below a header; a row without one for what was not judged."""
 
     def __init__(self) -> None:
         self._rows = csv.writer(sys.stdout, lineterminator="\n")
@@ -72,7 +73,7 @@ class Csv(Silence):
             cells: dict[str, Any] = {} if verdict is None else verdict.model_dump()
             cells |= {} if face is None else dict(zip("xywh", face.box, strict=True))
             cells |= {"source": shown(report.source), "kind": report.kind, "trusted": report.trusted}
-            cells |= {"reason": report.reason, "face": number}
+            cells = {"reason": report.reason, "face": number} | cells
             self._rows.writerow([_in_csv(cells.get(column)) for column in CSV])
         sys.stdout.flush()
 
@@ -86,7 +87,7 @@ class Table(Silence):
 
     def add(self, report: CheckReport) -> None:
         """Takes the report's rows, and prints a page when it is full."""
-        unexplained = report.reason is not None
+        unexplained = report.reason not in (None, reason_of(report.faces))
         for number, _, verdict in _judged(report):
             unexplained &= verdict is not None
             cells = ("", answer(report), "", "", "") if verdict is None else _cells(verdict)
@@ -159,12 +160,13 @@ def answer(report: CheckReport) -> Text:
     return Text(_ANSWERS[report.trusted] + reason, style=_COLOURS[report.trusted])
 
 
-def _judged(report: CheckReport) -> Iterator[tuple[int | str, Face | None, Verdict | None]]:
+def _judged(report: CheckReport) -> Iterator[tuple[int | str, Face | None, Verdict | NotJudged | None]]:
     """Every verdict with the number of its face, none for the picture's own; and what has no verdict."""
     for verdict in report.verdicts:
         yield "", None, verdict
     for number, face in enumerate(report.faces, 1):
-        for each in face.verdicts or (None,):
+        said: tuple[Verdict | NotJudged, ...] = (*face.verdicts, *face.not_judged)
+        for each in said or (None,):
             yield number, face, each
     if not report.faces and not report.verdicts:
         yield "", None, None
@@ -174,7 +176,15 @@ def _in_csv(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _cells(verdict: Verdict) -> tuple[str | Text, ...]:
+def _cells(verdict: Verdict | NotJudged) -> tuple[str | Text, ...]:
+    if isinstance(verdict, NotJudged):
+        return (
+            verdict.task,
+            Text(f"not judged: {verdict.reason}", style=_COLOURS[None]),
+            "",
+            "",
+            verdict.model,
+        )
     decision = verdict.decision + (" (advisory)" if verdict.advisory else "")
     style = "" if verdict.advisory else _COLOURS[verdict.score < verdict.threshold]
     threshold = f"{verdict.threshold:.3f}" + (" (yours)" if verdict.threshold_rule == USER else "")

@@ -6,7 +6,17 @@ recognition, the same person. A decision is `score >= threshold`.
 
 from facetrust.records.cards import Fill, ModelCard, Preprocessing, Result, Threshold
 from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
-from facetrust.records.reports import CheckReport, Embedding, Face, Parts, Timeline, Verdict, VideoSummary
+from facetrust.records.quality import Quality, QualityLimits
+from facetrust.records.reports import (
+    CheckReport,
+    Embedding,
+    Face,
+    NotJudged,
+    Parts,
+    Timeline,
+    Verdict,
+    VideoSummary,
+)
 from facetrust.records.samples import Box, Disturbance, Point, Provenance, Record, Sample, Split
 from facetrust.records.scores import Confusions, Scores, Table, read_table
 
@@ -19,10 +29,13 @@ __all__ = [
     "Face",
     "Fill",
     "ModelCard",
+    "NotJudged",
     "Parts",
     "Point",
     "Preprocessing",
     "Provenance",
+    "Quality",
+    "QualityLimits",
     "Record",
     "Result",
     "Sample",

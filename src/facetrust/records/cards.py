@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from facetrust.errors import ModelError
 from facetrust.records.files import sha256_of
+from facetrust.records.quality import QualityLimits
 from facetrust.records.samples import Record, Split
 
 Fill = Literal["shift", "reflect", "edge", "zero"]
@@ -67,6 +68,8 @@ class ModelCard(Record):
     classes: names of the classes of a dense output, in the order of their indices.
     advisory: no result on real positives of its kind stands above its trivial baselines, so that its
     verdicts are shown and decide nothing.
+    limits: the qualities of a face between which the model is proven; others it does not judge. None: it
+    judges all.
     """
 
     schema_name: Literal["facetrust.card/1"] = Field("facetrust.card/1", alias="schema")
@@ -87,6 +90,7 @@ class ModelCard(Record):
     parameters: int | None = None
     results: tuple[Result, ...] = ()
     advisory: bool = False
+    limits: QualityLimits | None = None
     weights: str = ""
     sha256: str = ""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, computed_field, model_validator
 
+from facetrust.records.quality import Quality
 from facetrust.records.samples import Box, Point, Record
 
 
@@ -45,6 +46,14 @@ class Parts(Record):
     classes: Any = Field(default=None, exclude=True, repr=False)
 
 
+class NotJudged(Record):
+    """One task's model that does not judge a face, and why: the face lies beyond the limits of its card."""
+
+    task: str
+    model: str
+    reason: str
+
+
 class Timeline(Record):
     """When one face was seen in a video, in seconds from its beginning, and its scores at these times.
 
@@ -61,7 +70,11 @@ class Timeline(Record):
 
 
 class Face(Record):
-    """A face found in a picture: box x, y, w, h and five points (eyes, nose, mouth corners) in pixels."""
+    """A face found in a picture: box x, y, w, h and five points (eyes, nose, mouth corners) in pixels.
+
+    `quality` is what was measured of it, in a video the median over its track, and `not_judged` which models
+    do not judge it for that.
+    """
 
     box: Box
     points: tuple[Point, ...]
@@ -71,6 +84,8 @@ class Face(Record):
     embeddings: tuple[Embedding, ...] = ()
     parts: tuple[Parts, ...] = ()
     timeline: Timeline | None = None
+    quality: Quality | None = None
+    not_judged: tuple[NotJudged, ...] = ()
 
 
 class VideoSummary(Record):
@@ -87,7 +102,9 @@ class CheckReport(Record):
     """What `check` says of one picture or video; printed as one JSON line (schema `facetrust.check/1`).
 
     It is true where `trusted` is, so that `if report:` lets nothing pass that could not be judged.
+    `size` is (height, width), as of arrays; `width` and `height` say the same by name.
     `evidence_errors` says which evidence pictures could not be written, and why.
+    `quality_gate` says whether faces beyond the limits of a model's card were left unjudged.
     """
 
     schema_name: Literal["facetrust.check/1"] = Field("facetrust.check/1", alias="schema")
@@ -103,8 +120,28 @@ class CheckReport(Record):
     timings: dict[str, float] = Field(default_factory=dict)
     watched: VideoSummary | None = None
     evidence_errors: tuple[str, ...] = ()
+    quality_gate: bool = True
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_size_says(cls, fields: Any) -> Any:
+        if isinstance(fields, dict):
+            return {name: value for name, value in fields.items() if name not in ("width", "height")}
+        return fields
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def width(self) -> int:
+        """Width of the picture in pixels."""
+        return self.size[1]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def height(self) -> int:
+        """Height of the picture in pixels."""
+        return self.size[0]
 
     def __bool__(self) -> bool:
         return self.trusted is True

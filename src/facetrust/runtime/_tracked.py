@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from facetrust.faces.detector import Detector, face_to_original, find_faces
 from facetrust.faces.tracks import Detection, join
 from facetrust.imaging import Pixels
-from facetrust.records import Face
+from facetrust.records import Face, Quality
 from facetrust.runtime.model import Model
+from facetrust.runtime.quality_gate import measured
 
 
 class Sighting(NamedTuple):
@@ -29,7 +30,7 @@ class Sighting(NamedTuple):
 
 @dataclass
 class Track:
-    """One face: when it was seen, each task's scores then, and the moment of the highest score.
+    """One face: when it was seen, each task's scores and its quality then, the moment of the highest score.
 
     `others` are the answers at that moment to the tasks whose answer is no score.
     """
@@ -40,6 +41,7 @@ class Track:
     times: list[float]
     scores: dict[str, list[float]]
     others: dict[str, NDArray[np.float64]]
+    qualities: list[Quality] = field(default_factory=list)
 
 
 class TrackedFaces:
@@ -71,7 +73,8 @@ class TrackedFaces:
             start = time.perf_counter()
             image, turns, found = find_faces(image, self._detector)
             # A picture's only find counts even if it is weak; a video shows a face more than once.
-            faces = tuple(face for face in found if face.confidence >= self._detector.likely)
+            likely = (face for face in found if face.confidence >= self._detector.likely)
+            faces = tuple(measured(face, image) for face in likely)
             self.spent("detect", start)
         seen = [Sighting(index, at, turns, face_to_original(face, self.size, turns), face) for face in faces]
         self._add(seen, self._answers(image, faces))
@@ -113,5 +116,7 @@ class TrackedFaces:
             if above > track.above:
                 track.telling, track.above, track.others = sighting, above, others
             track.times.append(sighting.time)
+            if sighting.face.quality is not None:
+                track.qualities.append(sighting.face.quality)
             for task, score in scores.items():
                 track.scores[task].append(score)

@@ -25,6 +25,7 @@ def check(
     threads: int = 1,
     sampling: Sampling = SAMPLING,
     color: Color = "RGB",
+    quality_gate: bool = True,
 ) -> CheckReport:
     """Returns what is to be said of one picture or video: `Checker(...).check(source)`.
 
@@ -44,6 +45,7 @@ def check(
         threads=threads,
         sampling=sampling,
         color=color,
+        quality_gate=quality_gate,
     )
     return checker.check(source, evidence=evidence)
 
@@ -59,6 +61,7 @@ def check_many(
     threads: int = 1,
     sampling: Sampling = SAMPLING,
     color: Color = "RGB",
+    quality_gate: bool = True,
     batch: int = 8,
     readers: int = 2,
     progress: Progress | None = None,
@@ -77,6 +80,7 @@ def check_many(
         threads=threads,
         sampling=sampling,
         color=color,
+        quality_gate=quality_gate,
     )
     return checker.check_many(sources, evidence=evidence, batch=batch, readers=readers, progress=progress)
 
@@ -91,6 +95,7 @@ def check_video(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    quality_gate: bool = True,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Returns what is to be said of one video, whatever its name: `Checker(...).check_video(source)`.
@@ -101,6 +106,12 @@ def check_video(
         ModelError: a model's file cannot be used.
     """
     checker = Checker(
-        tasks, models=models, thresholds=thresholds, detector=detector, threads=threads, sampling=sampling
+        tasks,
+        models=models,
+        thresholds=thresholds,
+        detector=detector,
+        threads=threads,
+        sampling=sampling,
+        quality_gate=quality_gate,
     )
     return checker.check_video(source, evidence=evidence, progress=progress)

@@ -28,6 +28,7 @@ from facetrust.runtime.bundled import (
 )
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, write_overlay
 from facetrust.runtime.model import Judgement, Model, by_kind
+from facetrust.runtime.quality_gate import measured, not_judged, reason_of
 from facetrust.runtime.trust import NO_FACE, trust
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
@@ -63,6 +64,7 @@ class Checker:
         threads: threads of ONNX Runtime; 0 takes every core.
         sampling: which frames of a video are looked at, and how their scores become one.
         color: order of the channels of arrays that are handed in.
+        quality_gate: whether a face beyond the limits of a model's card is left unjudged.
 
     Raises:
         UsageError: a task is unknown or without a model; a setting is out of range.
@@ -79,11 +81,13 @@ class Checker:
         threads: int = 1,
         sampling: Sampling = SAMPLING,
         color: Color = "RGB",
+        quality_gate: bool = True,
     ) -> None:
         asked = default_tasks() if tasks is None else tasks
         self.models = open_models(asked, models, threads=threads, thresholds=thresholds)
         self.detector = open_detector_for(self.models, detector, threads=threads)
-        self._videos = VideoChecker(self.models, self.detector, sampling)
+        self.quality_gate = quality_gate
+        self._videos = VideoChecker(self.models, self.detector, sampling, quality_gate=quality_gate)
         self._color: Color = color
 
     def check(self, source: Any, *, evidence: str | Path | None = None) -> CheckReport:
@@ -197,9 +201,18 @@ class _Picture:
     judged: dict[str, list[Judgement]] = field(default_factory=dict)
     maps: list[EvidenceMap] = field(default_factory=list)
 
+    def rows(self, task: str) -> list[int]:
+        """Returns which of the faces a task's model judges."""
+        refused = [[each.task for each in face.not_judged] for face in self.faces]
+        return [row for row, tasks in enumerate(refused) if task not in tasks]
+
+    def asked(self, task: str) -> list[Face]:
+        """Returns the faces that a task's model judges."""
+        return [self.faces[row] for row in self.rows(task)]
+
     def points(self, model: Model) -> list[tuple[Any, ...]]:
         """Returns the five points of what a model judges: of each face, or none of the picture."""
-        return [face.points for face in self.faces] if model.task.unit == "face" else [()]
+        return [face.points for face in self.asked(model.task.name)] if model.task.unit == "face" else [()]
 
 
 class _Run:
@@ -214,6 +227,7 @@ class _Run:
     ) -> None:
         self._models = checker.models
         self._detector = checker.detector
+        self._gate = checker.quality_gate
         self._videos = videos
         self._draw = None if draw is None else partial(self._drawn, draw)
         self._progress = progress
@@ -257,11 +271,12 @@ class _Run:
             return picture
         start = time.perf_counter()
         if self._detector is not None:
-            image, picture.turns, picture.faces = find_faces(image, self._detector)
+            image, picture.turns, found = find_faces(image, self._detector)
+            picture.faces = tuple(self._measured(face, image) for face in found)
             picture.timings["detect"] = time.perf_counter() - start
         for task, model in self._models.items():
             start = time.perf_counter()
-            boxes, points = _whole(image) if model.task.unit == "picture" else _of_faces(picture.faces)
+            boxes, points = _whole(image) if model.task.unit == "picture" else _of_faces(picture.asked(task))
             try:
                 picture.boxes[task], picture.crops[task] = boxes, model.crops(image, boxes, points)
             except ImageError as error:
@@ -308,14 +323,17 @@ class _Run:
             if self._asks_of(task, "picture")
             for each in judged
         ]
-        of_faces = [judged for task, judged in picture.judged.items() if self._asks_of(task, "face")]
+        of_faces: list[list[Judgement]] = [[] for _ in picture.faces]
+        for task, judged in picture.judged.items():
+            if self._asks_of(task, "face"):
+                for row, each in zip(picture.rows(task), judged, strict=True):
+                    of_faces[row].append(each)
         faces = tuple(
-            face.model_copy(update=by_kind([judged[row] for judged in of_faces]))
-            for row, face in enumerate(picture.faces)
+            face.model_copy(update=by_kind(each)) for face, each in zip(picture.faces, of_faces, strict=True)
         )
         said = by_kind(of_picture)
         verdicts = [*said["verdicts"], *(verdict for face in faces for verdict in face.verdicts)]
-        lacking = NO_FACE if self._detector is not None and not faces else None
+        lacking = NO_FACE if self._detector is not None and not faces else reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
@@ -330,7 +348,15 @@ class _Run:
             faces=tuple(face_to_original(face, picture.size, picture.turns) for face in faces),
             timings=picture.timings,
             evidence_errors=self._evidence_errors(),
+            quality_gate=self._gate,
         )
+
+    def _measured(self, face: Face, image: Pixels) -> Face:
+        """The face with its quality and, where the gate is on, with the models that do not judge it."""
+        face = measured(face, image)
+        if not self._gate or face.quality is None:
+            return face
+        return face.model_copy(update={"not_judged": not_judged(face.quality, self._models)})
 
     def _drawn(self, draw: Callable[[str, Pixels], None], name: str, pixels: Pixels) -> None:
         """Hands an overlay on; a verdict is never lost because its picture cannot be written."""

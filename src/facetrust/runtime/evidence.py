@@ -160,7 +160,9 @@ def _frame(canvas: Pixels, face: Face, factor: float, *, task: str | None) -> No
     colours = [_colour(verdict) for verdict in own]
     edge = _BAD if _BAD in colours else colours[0] if colours else _PLAIN
     cv2.rectangle(canvas, (x, y), (x + w, y + h), edge, 2)
-    lines = [(_line(verdict), _colour(verdict)) for verdict in face.verdicts] or [("face", _PLAIN)]
+    lines = [(_line(verdict), _colour(verdict)) for verdict in face.verdicts] or [
+        ("not judged" if face.not_judged else "face", _PLAIN)
+    ]
     for row, (line, colour) in enumerate(reversed(lines)):
         (wide, tall), _ = cv2.getTextSize(line, _FONT, 0.6, 2)
         left = min(max(x, 0), max(0, canvas.shape[1] - wide - 8))

@@ -14,11 +14,13 @@ from facetrust.faces.tracks import GAP
 from facetrust.fusion import ROBUST, rule_named
 from facetrust.imaging import MIN_SIDE, Pixels, quarter_turn
 from facetrust.imaging.frame_rate import frames_a_second
+from facetrust.imaging.quality import median_quality
 from facetrust.imaging.video import frame_count, iter_frames
 from facetrust.records import CheckReport, Face, Timeline, Verdict, VideoSummary
 from facetrust.runtime._tracked import Track, TrackedFaces
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
 from facetrust.runtime.model import Model, by_kind
+from facetrust.runtime.quality_gate import not_judged, reason_of
 from facetrust.runtime.trust import NO_FACE, trust
 
 _DIGITS = 3  # Of a time in seconds, as it is reported.
@@ -44,12 +46,21 @@ SAMPLING = Sampling()
 class VideoChecker:
     """Checks videos with the models and the detector that were opened once.
 
+    Args:
+        quality_gate: whether a track whose median quality is beyond the limits of a model's card is left
+            unjudged.
+
     Raises:
         UsageError: `sampling` is out of range, or its rule is not known.
     """
 
     def __init__(
-        self, models: Mapping[str, Model], detector: Detector | None, sampling: Sampling = SAMPLING
+        self,
+        models: Mapping[str, Model],
+        detector: Detector | None,
+        sampling: Sampling = SAMPLING,
+        *,
+        quality_gate: bool = True,
     ) -> None:
         if not (0 < sampling.per_second < math.inf and sampling.most >= 1):
             raise UsageError(
@@ -60,6 +71,7 @@ class VideoChecker:
         self._models = models
         self._detector = detector
         self._sampling = sampling
+        self._gate = quality_gate
 
     def report(
         self,
@@ -107,7 +119,7 @@ class VideoChecker:
                 draw(name(f"{Path(source).stem}.track-{number}.frame"), pixels)
             tracked.spent("evidence", start)
         verdicts = tuple(self._verdicts(tracked, faces))
-        lacking = NO_FACE if self._detector is not None and not faces else None
+        lacking = NO_FACE if self._detector is not None and not faces else reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
         return CheckReport(
             source=source,
@@ -125,6 +137,7 @@ class VideoChecker:
                 sampled=len(indices),
                 rule=self._sampling.rule,
             ),
+            quality_gate=self._gate,
         )
 
     def _track(
@@ -149,21 +162,25 @@ class VideoChecker:
             start = time.perf_counter()
 
     def _face(self, number: int, track: Track) -> Face:
-        """A track as it is reported."""
+        """A track as it is reported; no model has a say that does not judge faces of its median quality."""
+        quality = median_quality(track.qualities)
+        refused = not_judged(quality, self._models) if self._gate else ()
+        silent = {each.task for each in refused}
+        of_tasks = {task: scores for task, scores in track.scores.items() if task not in silent}
+        others = {task: answer for task, answer in track.others.items() if task not in silent}
         timeline = Timeline(
             first=round(track.times[0], _DIGITS),
             last=round(track.times[-1], _DIGITS),
             telling=round(track.telling.time, _DIGITS),
             scored=len(track.times),
             times=tuple(round(each, _DIGITS) for each in track.times),
-            scores={task: tuple(scores) for task, scores in track.scores.items()},
+            scores={task: tuple(scores) for task, scores in of_tasks.items()},
         )
-        fused = {task: self._rule.of_track(scores) for task, scores in track.scores.items()}
-        values: dict[str, Any] = {**fused, **track.others}
+        fused = {task: self._rule.of_track(scores) for task, scores in of_tasks.items()}
+        values: dict[str, Any] = {**fused, **others}
         judged = [self._models[task].judge(value) for task, value in values.items()]
-        return track.telling.face.model_copy(
-            update={"track": number, "timeline": timeline, **by_kind(judged)}
-        )
+        said = {"track": number, "timeline": timeline, "quality": quality, "not_judged": refused}
+        return track.telling.face.model_copy(update={**said, **by_kind(judged)})
 
     def _verdicts(self, tracked: TrackedFaces, faces: Sequence[Face]) -> Iterator[Verdict]:
         """The video's own: of its tracks, or of the frames as one track where a task is about the picture."""
@@ -172,8 +189,7 @@ class VideoChecker:
                 continue
             if task in tracked.whole:
                 score = self._rule.of_track([float(each) for each in tracked.whole[task]])
-            elif faces:
-                of_tracks = [each.score for face in faces for each in face.verdicts if each.task == task]
+            elif of_tracks := [each.score for face in faces for each in face.verdicts if each.task == task]:
                 score = self._rule.of_video(of_tracks)
             else:
                 continue
@@ -189,12 +205,14 @@ class VideoChecker:
         for index, image in iter_frames(path, wanted):
             for face, track in wanted[index]:
                 upright = quarter_turn(image, track.telling.turns) if track.telling.turns else image
-                shown = track.telling.upright.model_copy(update={"verdicts": face.verdicts})
+                shown = track.telling.upright.model_copy(
+                    update={"verdicts": face.verdicts, "not_judged": face.not_judged}
+                )
                 yield face.track, overlay(upright, [shown], list(self._maps(upright, shown)))
 
     def _maps(self, image: Pixels, face: Face) -> Iterator[EvidenceMap]:
         for task, model in self._models.items():
-            if model.task.unit == "face":
+            if model.task.unit == "face" and all(each.task != task for each in face.not_judged):
                 maps = model.answer(model.crops(image, [face.box], [face.points]), evidence=True).evidence
                 if maps is not None:
                     yield EvidenceMap(task, face.box, model.card.preprocessing, maps[0, 0], face.points)

@@ -1,0 +1,35 @@
+"""Which faces a model does not judge, because they lie beyond the limits of its card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from facetrust.imaging import Pixels
+from facetrust.imaging.quality import quality_of
+from facetrust.records import Face, NotJudged, Quality
+from facetrust.runtime.model import Model
+
+
+def measured(face: Face, image: Pixels) -> Face:
+    """Returns the face with its quality; `image` is (H, W, 3) uint8 RGB, and its box in pixels of it."""
+    return face.model_copy(update={"quality": quality_of(image, face.box)})
+
+
+def not_judged(quality: Quality, models: Mapping[str, Model]) -> tuple[NotJudged, ...]:
+    """Returns which of the models about faces do not judge a face of this quality, and why."""
+    found = []
+    for task, model in models.items():
+        limits = model.card.limits if model.task.unit == "face" else None
+        if limits is not None and (reason := limits.reason(quality)) is not None:
+            found.append(NotJudged(task=task, model=model.name, reason=reason))
+    return tuple(found)
+
+
+def reason_of(faces: Iterable[Face]) -> str | None:
+    """Returns in one line why faces were not judged; None where all were."""
+    reasons: dict[str, int] = {}
+    for face in faces:
+        for reason in dict.fromkeys(each.reason for each in face.not_judged):
+            reasons[reason] = reasons.get(reason, 0) + 1
+    said = [reason if count == 1 else f"{reason} ({count} faces)" for reason, count in reasons.items()]
+    return f"not judged: {'; '.join(said)}" if said else None
