@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="override of every recipe")
+    parser.add_argument("--extra", action="append", type=Path, default=[], help="manifest of training rows")
     parser.add_argument("--peer", action="append", type=Path, default=[], help="a published model's file")
     parser.add_argument(
         "--until", type=float, default=float("inf"), help="start no job after so many seconds"
@@ -58,7 +59,7 @@ def main() -> None:
     folds = sorted(given.folds.glob("*.parquet"))
     if given.one:
         way, fold, seed = given.one
-        train_one(way, given.folds / f"{fold}.parquet", int(seed), given.out, given.set)
+        train_one(way, given.folds / f"{fold}.parquet", int(seed), given.out, given.extra, given.set)
     elif given.table:
         print_table(folds, given.out, given.seeds)
     else:
@@ -103,6 +104,7 @@ def start(given: argparse.Namespace, job: tuple[str, str, int]) -> subprocess.Po
     log = log_of(given.out, *job)
     log.parent.mkdir(parents=True, exist_ok=True)
     settings = [part for each in given.set for part in ("--set", each)]
+    settings += [part for each in given.extra for part in ("--extra", str(each))]
     command = [sys.executable, __file__, str(given.folds), "--out", str(given.out), *settings, "--one"]
     # One thread each, and memory that is kept: small tensors on many cores cost more than they save.
     kept = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(10**11)}
@@ -112,7 +114,7 @@ def start(given: argparse.Namespace, job: tuple[str, str, int]) -> subprocess.Po
         )
 
 
-def train_one(way: str, fold: Path, seed: int, out: Path, settings: list[str]) -> None:
+def train_one(way: str, fold: Path, seed: int, out: Path, extra: list[Path], settings: list[str]) -> None:
     """Trains one way without one fold's domains, and scores what it was kept from."""
     import cv2
     import torch
@@ -127,7 +129,8 @@ def train_one(way: str, fold: Path, seed: int, out: Path, settings: list[str]) -
     taught = [] if teacher is None else [f"teachers=[{{path: {run_of(out, teacher, fold.stem, seed)}}}]"]
     if teacher is not None and "logit" not in " ".join(overrides):
         taught = [f"teachers=[{{path: {run_of(out, teacher, fold.stem, seed)}, sees: student}}]"]
-    data = [f"data.manifests=[{fold}]", "data.extra=[]", f"seed={seed}", "cache=none"]
+    with_extra = f"data.extra=[{', '.join(map(str, extra))}]"
+    data = [f"data.manifests=[{fold}]", with_extra, f"seed={seed}", "cache=none"]
     quiet = ["trainer.flags.enable_progress_bar=false"]
     train(recipe, out=run, resume=True, overrides=[*overrides, *data, *taught, *quiet, *settings])
     evaluate(run, fold, split="dev", out=run / "scores", baselines=False)

@@ -48,7 +48,10 @@ def test_scale_does_not_matter_and_places_do() -> None:
 
 
 def test_the_teacher_is_not_moved() -> None:
-    student, teacher = torch.randn(2, 3, 4, 4, requires_grad=True), torch.randn(2, 3, 4, 4, requires_grad=True)
+    student, teacher = (
+        torch.randn(2, 3, 4, 4, requires_grad=True),
+        torch.randn(2, 3, 4, 4, requires_grad=True),
+    )
     spatial_attention(student, teacher).backward()
     assert student.grad is not None
     assert student.grad.abs().sum() > 0

@@ -152,12 +152,34 @@ def contact(
 
 
 def audit(
-    manifest: Annotated[Path, typer.Argument(help="A .parquet or .csv manifest.")],
+    manifest: Annotated[
+        Path, typer.Argument(help="A .parquet or .csv manifest; with --data, a model.", metavar="WHAT")
+    ],
     strict: Annotated[bool, typer.Option("--strict", help="Status 1 if an error is found.")] = False,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="Genuine faces that a model is tried on; a manifest, repeatable."),
+    ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option("--vs", help="Another model beside it; repeatable, with --data.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="Faces of each manifest, with --data.")] = 300,
     json: AsJson = False,
 ) -> int:
-    """Looks for leaks between splits and for shortcuts to the label; writes MANIFEST.audit.json."""
+    """Looks for leaks and shortcuts in a manifest, or for what changes a model's answer on genuine faces.
+
+    A manifest: leaks between splits, trivial measures that tell the label; writes MANIFEST.audit.json. A
+    model and --data: false alarms under light, tint, blur, size, compression, mirror and turns.
+    """
     from facetrust.cli import output
+
+    if data:
+        from facetrust.evaluation.invariance import battery
+
+        with output.progress("trying harmless changes") as advance:
+            held = battery([str(manifest), *(against or ())], data, most=most, progress=advance)
+        output.print_held(held, as_json=json)
+        return 0
     from facetrust.data.audit.audit import audit as run
     from facetrust.data.manifest import Manifest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from facetrust.records import ModelCard
 if TYPE_CHECKING:
     from facetrust.cli.demo import Judged
     from facetrust.data.audit.audit import AuditReport
+    from facetrust.evaluation.invariance import Held
     from facetrust.explain.compare import Comparison
     from facetrust.export.run import Exported
     from facetrust.profile import ProfileReport
@@ -130,6 +132,23 @@ def print_audit(found: AuditReport, written: Path) -> None:
     typer.echo(f"AUC of trivial measures: {', '.join(aucs) or 'none'}")
     state = "clean" if found.clean else "not clean"
     typer.echo(f"{found.samples} samples, manifest {found.manifest}: {state}; {written}")
+
+
+def print_held(held: Sequence[Held], *, as_json: bool) -> None:
+    """Prints how models hold under harmless changes: a row a change, three columns a model."""
+    if as_json:
+        typer.echo(json.dumps([each.model_dump(mode="json") for each in held], indent=2))
+        return
+    models = list(dict.fromkeys(each.model for each in held))
+    cells: dict[str, list[str]] = {}
+    for each in held:
+        rate = f"{100 * each.false_alarms:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}]"
+        cells.setdefault(each.change, []).extend((rate, f"{100 * each.not_judged:.1f}", f"{each.median:.3f}"))
+    header = ["change"]
+    for model in models:
+        header += [f"{shown(model)}: false alarms, %", "not judged, %", "median score"]
+    print_table(tuple(header), [(change, *row) for change, row in cells.items()])
+    typer.echo(f"{held[0].faces} genuine faces; intervals of 95 % over subjects")
 
 
 def print_profile(found: ProfileReport) -> None:

@@ -42,6 +42,13 @@ def evaluate(
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also score disturbed pictures; in OUT/robustness.")
     ] = False,
+    invariance: Annotated[
+        bool, typer.Option("--invariance", help="Also score harmless changes; in OUT/invariance.")
+    ] = False,
+    controls: Annotated[
+        bool,
+        typer.Option("--controls", help="Also score without tint, light, sharpness; in OUT/controls."),
+    ] = False,
 ) -> None:
     """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
     from facetrust.evaluation.evaluate import evaluate as run
@@ -57,6 +64,8 @@ def evaluate(
         workers=workers,
         every_epoch=every_epoch,
         robustness=robustness,
+        invariance=invariance,
+        controls=controls,
         progress=sys.stderr.isatty(),
     )
     typer.echo(written)
@@ -83,6 +92,10 @@ def report(
     robustness: Annotated[
         list[Path] | None, typer.Option(help="Test scores of disturbed pictures; a folder is its test files.")
     ] = None,
+    invariance: Annotated[
+        list[Path] | None,
+        typer.Option(help="Test scores of harmless changes and of controls; a folder is its test files."),
+    ] = None,
 ) -> None:
     """Writes one HTML page and one JSON file: metrics with intervals, curves, baselines."""
     from facetrust.evaluation.report import report as run
@@ -99,6 +112,7 @@ def report(
             title=title,
             epochs=_scores(epochs or [], "test"),
             robustness=_scores(robustness or [], "test"),
+            invariance=_scores(invariance or [], "test"),
         )
     )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facetrust import __version__
 from facetrust.errors import MissingExtra
 from facetrust.evaluation.entries import Entry, read_entries
+from facetrust.evaluation.invariance import held_in
 from facetrust.evaluation.page import page
 from facetrust.evaluation.robustness import draw_sweeps, sweeps
 from facetrust.metrics import interval
@@ -34,6 +35,7 @@ def report(
     title: str = "",
     epochs: Sequence[str | Path] = (),
     robustness: Sequence[str | Path] = (),
+    invariance: Sequence[str | Path] = (),
 ) -> Path:
     """Returns the path of the HTML page written from scores files; a JSON file lies beside it.
 
@@ -53,7 +55,9 @@ def report(
     `protocol` is the one that the task of the scores names if none is given.
 
     `robustness` are scores files of the same rows with disturbed pictures (`evaluate --robustness`);
-    the page then shows how each model's AUC falls with the strength.
+    the page then shows how each model's AUC falls with the strength. `invariance` are those with pictures
+    changed harmlessly or controlled (`evaluate --invariance`, `--controls`): false alarms at the models'
+    thresholds, and AUC.
 
     Raises:
         ScoresError: a file cannot be read, the test files do not hold the same rows, or a file of
@@ -69,6 +73,12 @@ def report(
     entries = read_entries(test, dev, protocol=protocol, settings=settings, epochs=epochs)
     scored = {each.name: each.test for each in entries if isinstance(each.test, Scores)}
     swept = sweeps(scored, robustness, seed=seed, rounds=rounds)
+    thresholds = {
+        each.name: level.threshold.value
+        for each in entries
+        if (level := each.judgement.levels[0]).threshold is not None
+    }
+    held = held_in(scored, thresholds, invariance)
     judgements, published = [each.judgement for each in entries], [each.published for each in entries]
     facts = {
         "schema": "facetrust.report/1",
@@ -78,6 +88,7 @@ def report(
         "differences": _differences(entries, seed=seed, rounds=rounds),
         "over_seeds": [each.model_dump(mode="json") for each in over_seeds(judgements, published=published)],
         "robustness": [each.model_dump(mode="json") for each in swept],
+        "invariance": [each.model_dump(mode="json") for each in held],
         "published": [each.model_dump() for each in published_for(entries[0].test.column("domain"))],
         "warnings": _warnings(entries),
     }

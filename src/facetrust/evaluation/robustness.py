@@ -55,7 +55,7 @@ def sweeps(
     for path in map(Path, disturbed):
         scores = Scores.read(path)
         step = _step_of(path, scores)
-        files = swept.setdefault((_model_of(path, scores, tests), step.kind), {})
+        files = swept.setdefault((model_of(path, scores, tests), step.kind), {})
         if step.strength in files:
             raise ScoresError(
                 f"{path}: the same model and disturbance as {files[step.strength][0]}; give one"
@@ -121,7 +121,7 @@ def _step_of(path: Path, scores: Scores) -> Disturbance:
     return step
 
 
-def _model_of(path: Path, scores: Scores, tests: Mapping[str, Scores]) -> str:
+def model_of(path: Path, scores: Scores, tests: Mapping[str, Scores]) -> str:
     """Returns the name of the reported model that the scores are of."""
     plain = scores.made_by.model_copy(update={"disturbance": None})
     mine = [name for name, test in tests.items() if test.made_by == plain]

@@ -37,7 +37,9 @@ def test_what_is_kept_for_the_end_stays_unseen(rows):
 
 def test_the_seed_deals(rows, part):
     def dealt(seed):
-        return [frozenset(domains(part(fold, "test"))) for fold in leave_domains_out(rows, folds=3, seed=seed)]
+        return [
+            frozenset(domains(part(fold, "test"))) for fold in leave_domains_out(rows, folds=3, seed=seed)
+        ]
 
     assert dealt(0) == dealt(0)
     assert len({tuple(dealt(seed)) for seed in range(5)}) > 1

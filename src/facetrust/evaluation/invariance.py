@@ -1,0 +1,195 @@
+"""What must not change the answer: false alarms on genuine faces under harmless changes, and AUC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.data.augment.harmless import CONTROLS, HARMLESS, Changed
+from facetrust.data.manifest import Manifest, absolute
+from facetrust.errors import ImageError, ManifestError, ScoresError
+from facetrust.evaluation.robustness import model_of
+from facetrust.evaluation.scorers import Reader, open_scorer
+from facetrust.imaging import box_of, read_sample
+from facetrust.imaging.quality import quality_of
+from facetrust.metrics.auc import auc
+from facetrust.records import Disturbance, ModelCard, Quality, Record, Sample, Scores
+
+AS_IS = "as is"
+_ROUNDS = 1000
+_TITLES = {Disturbance(kind=each.kind, strength=each.strength): each.title for each in HARMLESS} | {
+    Disturbance(kind=name, strength=1): name for name in CONTROLS
+}
+
+
+class Held(Record):
+    """How a model holds under one change; rates are shares in [0, 1].
+
+    false_alarms: genuine faces called positive at the model's threshold, of all genuine faces, with the 95 %
+    interval of a bootstrap over subjects. not_judged: genuine faces beyond the limits of its card. median: of
+    the genuine faces' scores. auc: with the same change on both labels; none where there is one label.
+    """
+
+    model: str
+    change: str
+    faces: int
+    false_alarms: float
+    low: float
+    high: float
+    median: float
+    not_judged: float = 0.0
+    auc: float | None = None
+
+
+def held_in(
+    tests: Mapping[str, Scores], thresholds: Mapping[str, float], changed: Iterable[str | Path]
+) -> list[Held]:
+    """Returns how each reported model holds under each change that there are scores of, `as is` first.
+
+    Args:
+        tests: the reported scores of the pictures as they are, by the models' names.
+        thresholds: the models' thresholds, fitted on dev.
+        changed: scores files of the same rows, written by `evaluate --invariance` and `--controls`.
+
+    Raises:
+        ScoresError: a file cannot be read, holds no such change, belongs to no model, or comes twice.
+    """
+    found: dict[tuple[str, str], Scores] = {(name, AS_IS): scores for name, scores in tests.items()}
+    for path in map(Path, changed):
+        scores = Scores.read(path)
+        step = scores.made_by.disturbance
+        if step is None or step not in _TITLES:
+            raise ScoresError(f"{path}: is of no harmless change; write it with: evaluate --invariance")
+        key = model_of(path, scores, tests), _TITLES[step]
+        if key in found:
+            raise ScoresError(f"{path}: the scores of {key[0]} under {key[1]} come twice; give one")
+        found[key] = scores
+    if len(found) == len(tests):
+        return []
+    order = [AS_IS, *_TITLES.values()]
+    return [
+        _held(name, change, found[name, change], thresholds[name])
+        for name in tests
+        for change in order
+        if (name, change) in found and name in thresholds
+    ]
+
+
+def _held(name: str, change: str, scores: Scores, threshold: float) -> Held:
+    genuine = scores.labels == 0
+    alarms = (scores.scores >= threshold)[genuine]
+    names = zip(scores.column("subject"), scores.column("sample"), strict=True)
+    people = [subject or sample for subject, sample in names]
+    low, high = _interval(alarms, np.array(people, dtype=object)[genuine])
+    both = len(set(scores.labels.tolist())) == 2
+    return Held(
+        model=name,
+        change=change,
+        faces=int(genuine.sum()),
+        false_alarms=float(alarms.mean()),
+        low=low,
+        high=high,
+        median=float(np.median(scores.scores[genuine])),
+        auc=auc(scores.labels, scores.scores) if both else None,
+    )
+
+
+def battery(
+    models: Sequence[str | Path],
+    manifests: Sequence[str | Path],
+    *,
+    most: int = 300,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Held]:
+    """Returns how models hold on the genuine faces of manifests under every harmless change, model by model.
+
+    Faces that a model was not trained on: rows that are not in the train split, at most `most` a manifest,
+    drawn by the seed. A face beyond the limits of a model's card is not judged and no false alarm.
+
+    Args:
+        models: bundled names, `.onnx` files or run folders; their cards' thresholds decide.
+        progress: called with (readings done, readings in all).
+
+    Raises:
+        ManifestError: a manifest cannot be used, or none has genuine faces outside train.
+        ModelError: a model cannot be used, or its card has no threshold.
+    """
+    rows = [row for manifest in manifests for row in _genuine(Path(manifest), most, seed)]
+    if not rows:
+        raise ManifestError(f"{manifests[0]}: no genuine faces outside the train split")
+    opened = [open_scorer(model) for model in models]
+    thresholds = [card.threshold for card, _ in opened]
+    readers: dict[str, Reader] = {AS_IS: read_sample}
+    readers |= {each.title: Changed(each.kind, each.strength) for each in HARMLESS}
+    found: list[list[Held]] = [[] for _ in models]
+    done, total = 0, len(readers) * len(models)
+    for change, read in readers.items():
+        qualities: list[Quality | None] = list(_qualities(rows, read))
+        for place, (card, scorer) in enumerate(opened):
+            answers = list(scorer(rows, read))
+            scores = np.array([np.nan if isinstance(each, ImageError) else float(each) for each in answers])
+            found[place].append(_judged(card, change, rows, scores, thresholds[place], qualities))
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return [each for group in found for each in group]
+
+
+def _genuine(manifest: Path, most: int, seed: int) -> list[Sample]:
+    whole = Manifest.read(manifest)
+    rows = [row for row in whole.samples() if row.split != "train" and not row.label]
+    if len(rows) > most:
+        kept = np.random.default_rng(seed).choice(len(rows), most, replace=False)
+        rows = [rows[place] for place in sorted(kept.tolist())]
+    return absolute(rows, whole.root)
+
+
+def _qualities(rows: Iterable[Sample], read: Reader) -> Iterator[Quality | None]:
+    for row in rows:
+        try:
+            image, shown = read(row)
+        except ImageError:
+            yield None
+        else:
+            yield quality_of(image, box_of(shown, image))
+
+
+def _judged(
+    card: ModelCard,
+    change: str,
+    rows: Sequence[Sample],
+    scores: NDArray[np.float64],
+    threshold: float,
+    qualities: Sequence[Quality | None],
+) -> Held:
+    limits = card.limits
+    judged = np.array(
+        [quality is not None and (limits is None or limits.reason(quality) is None) for quality in qualities]
+    )
+    alarms = judged & (scores >= threshold)
+    low, high = _interval(alarms, np.array([row.subject or row.path for row in rows], dtype=object))
+    return Held(
+        model=card.name,
+        change=change,
+        faces=len(rows),
+        false_alarms=float(alarms.mean()),
+        low=low,
+        high=high,
+        median=float(np.nanmedian(scores)),
+        not_judged=float(1 - judged.mean()),
+    )
+
+
+def _interval(hits: NDArray[np.bool_], people: NDArray[np.object_]) -> tuple[float, float]:
+    """The 95 % interval of a rate when people, not faces, are drawn with replacement."""
+    names, place = np.unique(people.astype(str), return_inverse=True)
+    count = np.bincount(place).astype(float)
+    found = np.bincount(place, weights=hits.astype(float))
+    drawn = np.random.default_rng(0).integers(len(names), size=(_ROUNDS, len(names)))
+    rates = found[drawn].sum(axis=1) / count[drawn].sum(axis=1)
+    low, high = np.quantile(rates, (0.025, 0.975))
+    return float(low), float(high)
