@@ -2,9 +2,9 @@
 
     python benchmarks/face_sizes.py --faces DIR --scenes DIR [--detector yunet.onnx] [--smallest 40]
 
-`--faces` is a folder in CelebAMask-HQ's layout (images/*.jpg, masks/*.png, classes.csv): the side of a face is
-the longer one of the box of its skin, brows, eyes, nose and mouth in the mask. Whole portraits are shrunk until
-their face has the side asked for, and pasted where they do not touch, on a mosaic of pictures without faces.
+`--faces` is a folder in CelebAMask-HQ's layout (images/*.jpg, masks/*.png, classes.csv): the side of a face
+is the longer one of the box of its skin, brows, eyes, nose and mouth in the mask. Whole portraits are shrunk
+until their face has the side asked for, and pasted where they do not touch, on a mosaic of `--scenes`.
 Sizes, places and faces are drawn with a fixed seed. A face is found if a box overlaps its box by 0.4 of their
 union. `other` are boxes that are none of the pasted faces. Printed for the picture as a whole (shrunk to 640
 pixels, without tiles) and for the search with tiles; seconds are of one thread.
@@ -165,7 +165,9 @@ def main() -> None:
     backgrounds = [read_image(path) for path in paths]
     search = SEARCH._replace(smallest=given.smallest)
     print(f"{detector.name}, smallest face {given.smallest}, {len(people)} people, seed {given.seed}")
-    print("scene                  faces   whole: found other seconds   tiles: found other seconds  s/megapixel")
+    print(
+        "scene                  faces   whole: found other seconds   tiles: found other seconds  s/megapixel"
+    )
     for name, scene in scenes_of(people, backgrounds, seed=given.seed):
         before, after = (searched(scene, detector, each) for each in (WHOLE, search))
         mega = scene.image.shape[0] * scene.image.shape[1] / 1e6

@@ -126,34 +126,36 @@ def find_faces(
     checked_search(search)
     found = _search(image, detector, smallest=search.smallest, attempts=attempts)
     if attempts and not _any_likely(found, detector):
-        table = _brightening(fit_within(image, _MANY)[0])
+        table = brightening(fit_within(image, _MANY)[0])
         if table is not None:
             again = _search(image, _Brightened(detector, table), smallest=search.smallest, attempts=True)
             found = again if _any_likely(again, detector) or not found.faces else found
-    return found._replace(
-        faces=found.faces[: search.most], left_out=max(0, len(found.faces) - search.most)
-    )
+    return found._replace(faces=found.faces[: search.most], left_out=max(0, len(found.faces) - search.most))
 
 
 def _search(image: Pixels, detector: Detector, *, smallest: int | None, attempts: bool) -> Finding:
     """The faces of the best attempt, and those of the tiles of the picture turned as it is best."""
     small, factor = fit_within(image, _MANY)
     best, value = Finding(small, 0, ()), 0.0
-    in_tiles: dict[int, tuple[Face, ...]] = {0: _in_tiles(image, detector, smallest, factor)}
+    in_tiles: dict[int, tuple[Face, ...]] = {}
     for turns, pad in _ATTEMPTS if attempts else _ATTEMPTS[:1]:
         if value >= 1 or (turns and pad and value * detector.sure >= detector.likely):
             break
         upright = quarter_turn(small, turns) if turns else small
         faces = tuple(_detect(upright, detector, pad=pad))
-        sought = faces if (turns, pad) != _ATTEMPTS[0] else (*faces, *in_tiles[0])
+        sought = faces
+        if not in_tiles:
+            in_tiles[0] = _in_tiles(image, detector, smallest, factor)
+            sought = (*faces, *in_tiles[0])
         found = max((_value(face, upright, detector) for face in sought), default=0.0)
         if found * (_TURNED if turns else 1) > value:
             best, value = Finding(upright, turns, faces), found
     upright = quarter_turn(image, best.turns) if best.turns else image
     if best.turns:
         in_tiles[best.turns] = _in_tiles(upright, detector, smallest, factor)
-    faces = merged(best.faces, in_tiles[best.turns], sure=detector.sure)
-    faces = tuple(_grown(face, 1 / factor) for face in _kept(faces, detector))
+    likely = [face for face in best.faces if face.confidence >= detector.likely]
+    faces = merged(likely, in_tiles[best.turns], sure=detector.sure) or best.faces[:1]
+    faces = tuple(_grown(face, 1 / factor) for face in sorted(faces, key=_side, reverse=True))
     return Finding(upright, best.turns, faces)
 
 
@@ -164,6 +166,23 @@ def _in_tiles(image: Pixels, detector: Detector, smallest: int | None, factor: f
     finest = float(getattr(detector, "finest", _FINEST))
     found = faces_in_tiles(image, partial(_detect, detector=detector), smallest=smallest, finest=finest)
     return tuple(_grown(face, factor) for face in found if face.confidence >= detector.likely)
+
+
+def brightening(image: Pixels) -> Pixels | None:
+    """Returns a table of grey values (256,) uint8 that brightens a picture, or None where it is not dark.
+
+    Dark is a mean grey below 64. The table makes the brightest grey white, then the mean 0.4 of it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if grey.mean() >= _DARK:
+        return None
+    white = max(1.0, float(np.percentile(grey, _BRIGHTEST)))
+    mean = min(max(float(np.minimum(grey / white, 1).mean()), 1e-3), 1.0)
+    power = min(1.0, math.log(_BRIGHT) / math.log(mean)) if mean < 1 else 1.0
+    return np.asarray(np.rint(255 * np.minimum(np.arange(256) / white, 1) ** power), np.uint8)
 
 
 def upright_to_original(box: Box, size: tuple[int, int], turns: int) -> Box:
@@ -222,12 +241,6 @@ def _grown(face: Face, factor: float, *, shift: float = 0.0) -> Face:
     return face.model_copy(update={"box": (x + shift, y + shift, w, h), "points": points})
 
 
-def _kept(faces: tuple[Face, ...], detector: Detector) -> tuple[Face, ...]:
-    """The likely faces, the largest first; if there is none, the best of the others."""
-    likely = [face for face in faces if face.confidence >= detector.likely]
-    return tuple(sorted(likely, key=_side, reverse=True)) or faces[:1]
-
-
 def _side(face: Face) -> float:
     return max(face.box[2:])
 
@@ -266,14 +279,3 @@ class _Brightened:
 
     def detect(self, image: Pixels) -> list[Face]:
         return self._detector.detect(np.asarray(cv2.LUT(image, self._table), np.uint8))
-
-
-def _brightening(image: Pixels) -> Pixels | None:
-    """A table that brightens a dark picture: its brightest grey to white, then its mean to 0.4; or None."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if grey.mean() >= _DARK:
-        return None
-    white = max(1.0, float(np.percentile(grey, _BRIGHTEST)))
-    mean = min(max(float(np.minimum(grey / white, 1).mean()), 1e-3), 1.0)
-    power = min(1.0, math.log(_BRIGHT) / math.log(mean)) if mean < 1 else 1.0
-    return np.asarray(np.rint(255 * np.minimum(np.arange(256) / white, 1) ** power), np.uint8)

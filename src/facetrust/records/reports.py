@@ -87,6 +87,7 @@ class CheckReport(Record):
     """What `check` says of one picture or video; printed as one JSON line (schema `facetrust.check/1`).
 
     It is true where `trusted` is, so that `if report:` lets nothing pass that could not be judged.
+    `left_out` counts the faces found beyond the most that are judged, in a video those of its fullest frame.
     `evidence_errors` says which evidence pictures could not be written, and why.
     """
 
@@ -100,6 +101,7 @@ class CheckReport(Record):
     embeddings: tuple[Embedding, ...] = ()
     parts: tuple[Parts, ...] = ()
     faces: tuple[Face, ...] = ()
+    left_out: int = 0
     timings: dict[str, float] = Field(default_factory=dict)
     watched: VideoSummary | None = None
     evidence_errors: tuple[str, ...] = ()

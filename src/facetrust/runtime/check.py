@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from facetrust.faces.detector import Detector
+from facetrust.faces.detector import SEARCH, Detector, Search
 from facetrust.imaging.inputs import Color
 from facetrust.records import CheckReport
 from facetrust.runtime.bundled import ModelChoice, Thresholds
@@ -24,6 +24,7 @@ def check(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    search: Search = SEARCH,
     color: Color = "RGB",
 ) -> CheckReport:
     """Returns what is to be said of one picture or video: `Checker(...).check(source)`.
@@ -43,6 +44,7 @@ def check(
         detector=detector,
         threads=threads,
         sampling=sampling,
+        search=search,
         color=color,
     )
     return checker.check(source, evidence=evidence)
@@ -58,6 +60,7 @@ def check_many(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    search: Search = SEARCH,
     color: Color = "RGB",
     batch: int = 8,
     readers: int = 2,
@@ -76,6 +79,7 @@ def check_many(
         detector=detector,
         threads=threads,
         sampling=sampling,
+        search=search,
         color=color,
     )
     return checker.check_many(sources, evidence=evidence, batch=batch, readers=readers, progress=progress)
@@ -91,6 +95,7 @@ def check_video(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    search: Search = SEARCH,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Returns what is to be said of one video, whatever its name: `Checker(...).check_video(source)`.
@@ -101,6 +106,12 @@ def check_video(
         ModelError: a model's file cannot be used.
     """
     checker = Checker(
-        tasks, models=models, thresholds=thresholds, detector=detector, threads=threads, sampling=sampling
+        tasks,
+        models=models,
+        thresholds=thresholds,
+        detector=detector,
+        threads=threads,
+        sampling=sampling,
+        search=search,
     )
     return checker.check_video(source, evidence=evidence, progress=progress)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from facetrust.errors import ImageError, UsageError
-from facetrust.faces.detector import Detector
+from facetrust.faces.detector import SEARCH, Detector, Search, checked_search
 from facetrust.faces.tracks import GAP
 from facetrust.fusion import ROBUST, rule_named
 from facetrust.imaging import MIN_SIDE, Pixels, quarter_turn
@@ -19,7 +19,7 @@ from facetrust.records import CheckReport, Face, Timeline, Verdict, VideoSummary
 from facetrust.runtime._tracked import Track, TrackedFaces
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
 from facetrust.runtime.model import Model, by_kind
-from facetrust.runtime.trust import NO_FACE, trust
+from facetrust.runtime.trust import lacking_faces, trust
 
 _DIGITS = 3  # Of a time in seconds, as it is reported.
 
@@ -45,11 +45,15 @@ class VideoChecker:
     """Checks videos with the models and the detector that were opened once.
 
     Raises:
-        UsageError: `sampling` is out of range, or its rule is not known.
+        UsageError: `sampling` or `search` is out of range, or the rule is not known.
     """
 
     def __init__(
-        self, models: Mapping[str, Model], detector: Detector | None, sampling: Sampling = SAMPLING
+        self,
+        models: Mapping[str, Model],
+        detector: Detector | None,
+        sampling: Sampling = SAMPLING,
+        search: Search = SEARCH,
     ) -> None:
         if not (0 < sampling.per_second < math.inf and sampling.most >= 1):
             raise UsageError(
@@ -60,6 +64,7 @@ class VideoChecker:
         self._models = models
         self._detector = detector
         self._sampling = sampling
+        self._search = checked_search(search)
 
     def report(
         self,
@@ -95,7 +100,8 @@ class VideoChecker:
         rate = frames_a_second(path, count)
         indices = sampled(count, count / rate, self._sampling)
         # Where frames are looked at seldom, one miss must not end a track.
-        tracked = TrackedFaces(self._models, self._detector, gap=max(GAP, 2 * count / rate / len(indices)))
+        gap = max(GAP, 2 * count / rate / len(indices))
+        tracked = TrackedFaces(self._models, self._detector, gap=gap, search=self._search)
         tracked.spent("decode", start)
         self._track(path, indices, rate, tracked=tracked, progress=progress or _silent)
         faces = tuple(self._face(number, track) for number, track in tracked.tracks.items())
@@ -107,7 +113,7 @@ class VideoChecker:
                 draw(name(f"{Path(source).stem}.track-{number}.frame"), pixels)
             tracked.spent("evidence", start)
         verdicts = tuple(self._verdicts(tracked, faces))
-        lacking = NO_FACE if self._detector is not None and not faces else None
+        lacking = lacking_faces(len(faces), tracked.left_out) if self._detector is not None else None
         trusted, reason = trust(verdicts, lacking=lacking)
         return CheckReport(
             source=source,
@@ -117,6 +123,7 @@ class VideoChecker:
             reason=reason,
             verdicts=verdicts,
             faces=faces,
+            left_out=tracked.left_out,
             timings=tracked.timings,
             watched=VideoSummary(
                 seconds=round(count / rate, _DIGITS),
