@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
@@ -24,7 +23,7 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 
-from face_sizes import FACE, FOUND
+from face_sizes import FACE, FOUND, share
 from facetrust.faces.detector import Detector, find_faces, open_detector
 from facetrust.faces.tracks import intersection_over_union
 from facetrust.imaging import Pixels, read_image, read_indices
@@ -98,15 +97,6 @@ def _is_found(image: Pixels, box: Box, detector: Detector) -> bool:
     )
 
 
-def share(found: Sequence[bool]) -> str:
-    """Returns the share in per cent, with its interval."""
-    count, mean, z = len(found), sum(found) / len(found), 1.96
-    middle = mean + z * z / (2 * count)
-    half = z * math.sqrt(mean * (1 - mean) / count + z * z / (4 * count * count))
-    low, high = ((middle + sign * half) / (1 + z * z / count) for sign in (-1, 1))
-    return f"{100 * mean:5.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(
@@ -134,7 +124,7 @@ def main() -> None:
                 chosen = [hit for hit, each in zip(hits, pictures, strict=True) if each.tone == group]
                 rows.append((group, chosen))
             for group, chosen in rows:
-                before, after = (share(each) for each in zip(*chosen, strict=True))
+                before, after = (share(sum(each), len(each)) for each in zip(*chosen, strict=True))
                 print(f"  x{factor:<5} {group:13} {len(chosen):4}  {before} → {after}", flush=True)
 
 
