@@ -1,6 +1,6 @@
 """How many faces are found by brightness and by tone of skin, without and with the second, brightened search.
 
-    python benchmarks/face_brightness.py --faces DIR [--photos DIR] [--detector yunet.onnx] [--count 240]
+    python benchmarks/face_brightness.py [--faces DIR] [--photos DIR] [--detector yunet.onnx] [--count 240]
 
 `--faces` is a folder in CelebAMask-HQ's layout: a face is the box of its skin, brows, eyes, nose and mouth in
 the mask, and its tone the individual typology angle of its skin, atan((L - 50) / b) in degrees, L and b being
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--faces", type=Path, required=True, help="folder in CelebAMask-HQ's layout")
+    parser.add_argument("--faces", type=Path, help="folder in CelebAMask-HQ's layout")
     parser.add_argument("--photos", type=Path, help="folder in NUAA's layout")
     parser.add_argument("--detector", type=Path, help="YuNet's .onnx file; MTCNN without it")
     parser.add_argument("--count", type=int, default=240, help="pictures of either folder")
@@ -110,7 +110,9 @@ def main() -> None:
 
     cv2.setNumThreads(1)
     detector = open_detector(given.detector)
-    sets = {"portraits": portraits(given.faces, count=given.count)}
+    sets = {}
+    if given.faces is not None:
+        sets["portraits"] = portraits(given.faces, count=given.count)
     if given.photos is not None:
         sets["live photos"] = photos(given.photos, count=given.count)
     print(f"{detector.name}; recall in per cent without → with the brightened search")

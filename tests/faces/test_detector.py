@@ -99,6 +99,15 @@ def test_a_sure_but_tiny_face_does_not_end_the_search():
     assert find_faces(large, detector).faces[0].box[2] == 500
 
 
+def test_what_other_attempts_found_stays_unless_it_is_the_same_face():
+    large = np.full((600, 600, 3), 128, np.uint8)
+    small = face((5.0, 5.0, 30.0, 30.0), 0.91)
+    doubtful = face((30.0, 30.0, 480.0, 480.0), 0.75)
+    detector = Scripted([small, doubtful], [face((310.0, 310.0, 500.0, 500.0), 0.99)])
+    found = find_faces(large, detector)
+    assert [round(one.box[2]) for one in found.faces] == [500, 30]
+
+
 def test_the_best_turn_wins():
     turned = shown(160 / 140, face(confidence=0.8))
     detector = Scripted(turned, [], [], shown(160 / 140, face(confidence=0.99)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -125,36 +125,36 @@ def find_faces(
     """
     checked_search(search)
     found = _search(image, detector, smallest=search.smallest, attempts=attempts)
-    if attempts and not _any_likely(found, detector):
+    if attempts and not _likely(found.faces, detector):
         table = brightening(fit_within(image, _MANY)[0])
         if table is not None:
             again = _search(image, _Brightened(detector, table), smallest=search.smallest, attempts=True)
-            found = again if _any_likely(again, detector) or not found.faces else found
+            found = again if _likely(again.faces, detector) or not found.faces else found
     return found._replace(faces=found.faces[: search.most], left_out=max(0, len(found.faces) - search.most))
 
 
 def _search(image: Pixels, detector: Detector, *, smallest: int | None, attempts: bool) -> Finding:
-    """The faces of the best attempt, and those of the tiles of the picture turned as it is best."""
+    """The faces of the best attempt, and all others found with the picture turned as it is then."""
     small, factor = fit_within(image, _MANY)
     best, value = Finding(small, 0, ()), 0.0
-    in_tiles: dict[int, tuple[Face, ...]] = {}
+    likely: dict[int, tuple[Face, ...]] = {}
     for turns, pad in _ATTEMPTS if attempts else _ATTEMPTS[:1]:
         if value >= 1 or (turns and pad and value * detector.sure >= detector.likely):
             break
         upright = quarter_turn(small, turns) if turns else small
         faces = tuple(_detect(upright, detector, pad=pad))
         sought = faces
-        if not in_tiles:
-            in_tiles[0] = _in_tiles(image, detector, smallest, factor)
-            sought = (*faces, *in_tiles[0])
+        if not likely:
+            likely[0] = _in_tiles(image, detector, smallest, factor)
+            sought = (*faces, *likely[0])
+        likely[turns] = (*likely.get(turns, ()), *_likely(faces, detector))
         found = max((_value(face, upright, detector) for face in sought), default=0.0)
         if found * (_TURNED if turns else 1) > value:
             best, value = Finding(upright, turns, faces), found
     upright = quarter_turn(image, best.turns) if best.turns else image
     if best.turns:
-        in_tiles[best.turns] = _in_tiles(upright, detector, smallest, factor)
-    likely = [face for face in best.faces if face.confidence >= detector.likely]
-    faces = merged(likely, in_tiles[best.turns], sure=detector.sure) or best.faces[:1]
+        likely[best.turns] += _in_tiles(upright, detector, smallest, factor)
+    faces = merged(_likely(best.faces, detector), likely[best.turns], sure=detector.sure) or best.faces[:1]
     faces = tuple(_grown(face, 1 / factor) for face in sorted(faces, key=_side, reverse=True))
     return Finding(upright, best.turns, faces)
 
@@ -165,7 +165,7 @@ def _in_tiles(image: Pixels, detector: Detector, smallest: int | None, factor: f
         return ()
     finest = float(getattr(detector, "finest", _FINEST))
     found = faces_in_tiles(image, partial(_detect, detector=detector), smallest=smallest, finest=finest)
-    return tuple(_grown(face, factor) for face in found if face.confidence >= detector.likely)
+    return tuple(_grown(face, factor) for face in _likely(found, detector))
 
 
 def brightening(image: Pixels) -> Pixels | None:
@@ -264,8 +264,8 @@ def _is_upright(face: Face) -> bool:
     return abs(math.atan2(across, down)) <= _TILT
 
 
-def _any_likely(found: Finding, detector: Detector) -> bool:
-    return any(face.confidence >= detector.likely for face in found.faces)
+def _likely(faces: Iterable[Face], detector: Detector) -> tuple[Face, ...]:
+    return tuple(face for face in faces if face.confidence >= detector.likely)
 
 
 class _Brightened:
