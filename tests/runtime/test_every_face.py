@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
 from facetrust import cli
+from facetrust.cli.check import check as command
 from facetrust.errors import UsageError
-from facetrust.faces.detector import Search
+from facetrust.faces.detector import SEARCH, Search
 from facetrust.runtime.check import check, check_many, check_video
 from facetrust.runtime.checker import Checker
 from facetrust.runtime.model import load_model
@@ -129,6 +132,11 @@ def test_a_video_with_more_faces_in_a_frame_than_the_most_is_not_trusted(models,
 def test_a_search_out_of_range_is_refused_before_anything_is_read(models, search):
     with pytest.raises(UsageError, match="must be at least"):
         check_many(["missing.png"], tasks="antispoof", models=models, search=search)
+
+
+def test_the_options_are_those_of_the_search():
+    given = inspect.signature(command).parameters
+    assert (given["smallest_face"].default, given["most_faces"].default) == SEARCH
 
 
 def test_the_options(photo, bright_model, capsys):
