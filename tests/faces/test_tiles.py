@@ -169,6 +169,16 @@ def test_an_unlikely_find_in_the_whole_hides_no_likely_one_of_a_tile():
     assert found.confidence == 0.9
 
 
+def test_a_detector_may_ask_more_of_a_find_in_a_tile():
+    class Strict(Marks):
+        likely_in_tiles = 0.95
+
+    image = marked((1200, 2000), [(700, 700)])
+    assert [one.confidence for one in find_faces(image, Marks()).faces] == [0.9]
+    in_tile = [one for one in find_faces(image, Strict()).faces if one.box[2] == 40]
+    assert in_tile == []
+
+
 def test_a_part_of_a_sure_face_is_none_but_a_face_in_a_doubtful_one_stays():
     eye = face((40.0, 40.0, 20.0, 20.0), 0.95)
     assert merged([face((0.0, 0.0, 100.0, 100.0), 0.98)], [eye], sure=0.97)[0].box[2] == 100

@@ -37,7 +37,8 @@ class Detector(Protocol):
 
     A confidence of `sure` is reached by an upright face and hardly ever by a turned one; below
     `likely`, most finds are no faces. One that has an attribute `finest` says by it how small a face it
-    finds, over the longest side of what it is shown; 1/20 without.
+    finds, over the longest side of what it is shown; 1/20 without. One that errs more often where more is
+    searched says by `likely_in_tiles` what a find in a tile must reach; `likely` without.
     """
 
     name: str
@@ -165,7 +166,8 @@ def _in_tiles(image: Pixels, detector: Detector, smallest: int | None, factor: f
         return ()
     finest = float(getattr(detector, "finest", _FINEST))
     found = faces_in_tiles(image, partial(_detect, detector=detector), smallest=smallest, finest=finest)
-    return tuple(_grown(face, factor) for face in _likely(found, detector))
+    least = float(getattr(detector, "likely_in_tiles", detector.likely))
+    return tuple(_grown(face, factor) for face in found if face.confidence >= least)
 
 
 def brightening(image: Pixels) -> Pixels | None:
@@ -273,6 +275,7 @@ class _Brightened:
 
     def __init__(self, detector: Detector, table: Pixels) -> None:
         self.name, self.sure, self.likely = detector.name, detector.sure, detector.likely
+        self.likely_in_tiles = float(getattr(detector, "likely_in_tiles", detector.likely))
         self.finest = float(getattr(detector, "finest", _FINEST))
         self._detector = detector
         self._table = table

@@ -39,6 +39,7 @@ class Mtcnn:
     name = "mtcnn"
     sure = 0.97
     likely = 0.9
+    likely_in_tiles = 0.98
     finest = 1 / 20
 
     def __init__(
