@@ -283,6 +283,13 @@ def mtcnn():
 
 
 @pytest.fixture(scope="session")
+def yunet(peers):
+    from facetrust.faces.yunet import YuNet
+
+    return YuNet(peers / "yunet_2023mar.onnx")
+
+
+@pytest.fixture(scope="session")
 def brightness() -> type[Any]:
     """A network that can be reckoned by hand."""
     import torch

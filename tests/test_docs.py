@@ -18,6 +18,7 @@ from PIL import Image
 from facetrust import cli, registry
 from facetrust.cli.status import Status
 from facetrust.cli.verdicts import CSV
+from facetrust.faces.detector import SEARCH
 from facetrust.fusion import RULES
 from facetrust.imaging import MAX_BYTES, MAX_PIXELS, MIN_SIDE, inputs, video
 from facetrust.model_file import bundled
@@ -149,6 +150,9 @@ def test_the_limits_are_the_programs():
     assert limits["pixels"] == [f"{MAX_PIXELS:,}", f"{video.MAX_PIXELS:,} per frame (8K)"]
     assert limits["shortest side"] == [f"{MIN_SIDE} pixels"] * 2
     assert limits["frames"] == ["", f"{video.MAX_FRAMES:,}"]
+    assert limits["faces"][0] == (
+        f"from {SEARCH.smallest} pixels (`--smallest-face`), {SEARCH.most:,} (`--most-faces`)"
+    )
     lists = re.findall(r"`((?:\.\w+ ?)+)`", section("Limits").replace("\n  ", " "))
     assert [tuple(each.split()) for each in lists] == [inputs.PICTURES, inputs.HEIC, video.VIDEOS]
     assert (SAMPLING.per_second, SAMPLING.most) == (4.0, 120)

@@ -91,7 +91,7 @@ def test_a_report_is_one_json_line_with_the_published_fields():
     assert "\n" not in line
     assert list(said) == [
         "schema", "source", "kind", "size", "trusted", "reason", "verdicts", "embeddings", "parts", "faces",
-        "timings", "watched", "evidence_errors", "quality_gate", "width", "height",
+        "left_out", "timings", "watched", "evidence_errors", "quality_gate", "width", "height",
     ]  # fmt: skip
     assert said["schema"] == "facetrust.check/1"
     assert set(said["faces"][0]) == {

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
+from facetrust.errors import UsageError
 from facetrust.faces.detector import (
+    WHOLE,
+    Search,
+    brightening,
     find_faces,
     open_detector,
     point_to_original,
@@ -63,9 +67,9 @@ def test_no_face_is_an_answer_after_every_attempt():
     assert len(detector.sizes) == 8
 
 
-def test_without_search_there_is_one_attempt():
+def test_without_attempts_the_picture_is_looked_at_once():
     detector = Scripted()
-    assert find_faces(GREY, detector, search=False).faces == ()
+    assert find_faces(GREY, detector, attempts=False).faces == ()
     assert len(detector.sizes) == 1
 
 
@@ -95,6 +99,15 @@ def test_a_sure_but_tiny_face_does_not_end_the_search():
     assert find_faces(large, detector).faces[0].box[2] == 500
 
 
+def test_what_other_attempts_found_stays_unless_it_is_the_same_face():
+    large = np.full((600, 600, 3), 128, np.uint8)
+    small = face((5.0, 5.0, 30.0, 30.0), 0.91)
+    doubtful = face((30.0, 30.0, 480.0, 480.0), 0.75)
+    detector = Scripted([small, doubtful], [face((310.0, 310.0, 500.0, 500.0), 0.99)])
+    found = find_faces(large, detector)
+    assert [round(one.box[2]) for one in found.faces] == [500, 30]
+
+
 def test_the_best_turn_wins():
     turned = shown(160 / 140, face(confidence=0.8))
     detector = Scripted(turned, [], [], shown(160 / 140, face(confidence=0.99)))
@@ -117,7 +130,7 @@ def test_equal_finds_leave_the_picture_upright():
     assert find_faces(GREY, detector).turns == 0
 
 
-def test_large_faces_first_unlikely_ones_and_passers_by_left_out():
+def test_large_faces_first_unlikely_ones_left_out():
     faces = (
         face((0.0, 0.0, 30.0, 30.0), 0.95),
         face((40.0, 0.0, 50.0, 60.0), 0.93),
@@ -125,16 +138,136 @@ def test_large_faces_first_unlikely_ones_and_passers_by_left_out():
         face((100.0, 50.0, 10.0, 10.0), 0.92),
     )
     found = find_faces(GREY, Scripted(shown(160 / 140, *faces)))
-    assert [round(one.box[2]) for one in found.faces] == [50, 30]
+    assert [round(one.box[2]) for one in found.faces] == [50, 30, 10]
+    assert found.left_out == 0
+
+
+def test_of_more_faces_than_the_most_the_largest_are_kept_and_the_others_counted():
+    faces = [face((40.0 * place, 5.0, 20.0 + place, 20.0)) for place in range(3)]
+    found = find_faces(GREY, Scripted(shown(160 / 140, *faces)), search=Search(most=2))
+    assert [round(one.box[2]) for one in found.faces] == [22, 21]
+    assert found.left_out == 1
+
+
+@pytest.mark.parametrize("search", [Search(smallest=11), Search(smallest=0), Search(most=0)])
+def test_a_search_out_of_range_is_refused(search):
+    with pytest.raises(UsageError, match="at least"):
+        find_faces(GREY, Scripted(), search=search)
 
 
 def test_a_large_picture_is_shrunk_once_and_boxes_grow_back():
     large = np.full((1280, 2560, 3), 128, np.uint8)
     detector = Scripted([face((100.0, 100.0, 80.0, 80.0), 0.95)])
-    found = find_faces(large, detector)
+    found = find_faces(large, detector, search=WHOLE)
     assert detector.sizes == [(320, 640)]
     assert found.image is large
     assert found.faces[0].box == (400, 400, 320, 320)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (640, 640), (64, 100)])
+def test_no_picture_up_to_the_search_size_is_cut_into_tiles(size):
+    detector = Scripted([face((5.0, 5.0, 80.0, 80.0), 0.95)])
+    find_faces(np.full((*size, 3), 128, np.uint8), detector)
+    assert len(detector.sizes) == 1
+
+
+def test_a_face_of_a_tile_is_in_pixels_of_the_picture():
+    # The whole, then tiles of 800 pixels at x 0 and 200, of which the second shows the face.
+    large = np.full((600, 1000, 3), 128, np.uint8)
+    detector = Scripted([], [], [face((700.0, 500.0, 42.0, 42.0), 0.95)])
+    (found,) = find_faces(large, detector).faces
+    assert detector.sizes[:3] == [(384, 640), (600, 800), (600, 800)]
+    assert found.box == pytest.approx((900, 500, 42, 42))
+
+
+def test_a_turned_picture_is_cut_into_tiles_as_it_stands_upright():
+    tall = np.full((1000, 600, 3), 128, np.uint8)
+    turned = {
+        "whole": (384, 640),
+        "tile": (600, 800),
+    }
+    found_in = {turned["whole"]: face((10.0, 10.0, 300.0, 300.0), 0.99)}
+
+    class Turned(Scripted):
+        def detect(self, image):
+            self.sizes.append(image.shape[:2])
+            if image.shape[:2] in found_in:
+                return [found_in[image.shape[:2]]]
+            small = face((700.0, 500.0, 42.0, 42.0), 0.95)
+            return [small] if image.shape[:2] == turned["tile"] and self.sizes.count((600, 800)) == 1 else []
+
+    found = find_faces(tall, Turned())
+    assert found.turns == 1
+    assert [round(max(one.box[2:])) for one in found.faces] == [469, 42]
+    assert found.faces[1].box[0] == pytest.approx(700)
+
+
+def dim(level: int) -> np.ndarray:
+    """A picture of one dark grey, with a corner twice as bright."""
+    image = np.full((200, 300, 3), level, np.uint8)
+    image[:50, :60] = 2 * level
+    return image
+
+
+class SeesBright(Scripted):
+    """Finds one face where anything is white, and notes the mean of all that it was shown."""
+
+    def detect(self, image):
+        self.sizes.append(float(image.mean()))
+        return [face((40.0, 40.0, 100.0, 100.0), 0.95)] if image.max() == 255 else []
+
+
+def test_a_dark_picture_without_a_face_is_searched_again_brightened():
+    detector = SeesBright()
+    image = dim(10)
+    found = find_faces(image, detector)
+    assert found.faces[0].box == (40, 40, 100, 100)
+    assert found.image is image  # What is judged are the pixels as they came.
+    assert len(detector.sizes) == 9  # Eight attempts in the dark, and one.
+    # The corner, a twentieth, becomes white; the rest half of it.
+    assert detector.sizes[-1] == pytest.approx(0.05 * 255 + 0.95 * 128, abs=0.1)
+
+
+@pytest.mark.parametrize(("level", "searches"), [(60, 1), (70, 0)])
+def test_only_a_dark_picture_is_searched_again(level, searches):
+    assert (brightening(np.full((50, 50, 3), level, np.uint8)) is not None) == bool(searches)
+
+
+def test_a_dark_picture_with_a_face_is_not_searched_again():
+    detector = Scripted([face((40.0, 40.0, 100.0, 100.0), 0.95)])
+    find_faces(dim(10), detector)
+    assert len(detector.sizes) == 1
+
+
+def test_brightening_rises_from_black_to_white_and_lifts_the_mean():
+    rng = np.random.default_rng(0)
+    image = np.repeat(rng.integers(0, 26, (100, 100, 1), dtype=np.uint8), 3, axis=2)
+    table = brightening(image)
+    assert (table[0], table[25], table[255]) == (0, 255, 255)
+    assert (np.diff(table.astype(int)) >= 0).all()
+    # Half of white is above 0.4 already: a gain and no power, value for value.
+    assert table[:26].tolist() == np.rint(np.arange(26) / 25 * 255).astype(int).tolist()
+
+
+def test_a_lamp_in_the_dark_is_white_and_the_rest_is_lifted_by_a_power():
+    image = np.full((100, 100, 3), 10, np.uint8)
+    image[:10, :50] = 100
+    power = np.log(0.4) / np.log(0.95 * 0.1 + 0.05)
+    table = brightening(image)
+    assert table[100] == 255
+    assert table[10] == round(255 * 0.1**power)
+
+
+def test_a_black_picture_holds_no_face(mtcnn):
+    assert find_faces(np.zeros((200, 300, 3), np.uint8), mtcnn).faces == ()
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
+def test_a_face_in_the_dark(request, detector, portrait, near_face):
+    dark = np.asarray(np.rint(portrait * 0.05), np.uint8)
+    found = find_faces(dark, request.getfixturevalue(detector))
+    assert near_face(found.faces[0].box)
+    assert found.image is dark
 
 
 @pytest.mark.parametrize("turns", range(4))

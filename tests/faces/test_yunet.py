@@ -7,11 +7,6 @@ from facetrust.errors import ModelError
 from facetrust.faces.detector import find_faces, open_detector
 
 
-@pytest.fixture(scope="module")
-def yunet(peers):
-    return open_detector(peers / "yunet_2023mar.onnx")
-
-
 def test_the_face_and_its_points(yunet, portrait, near_face):
     face = yunet.detect(portrait)[0]
     assert near_face(face.box)

@@ -34,6 +34,15 @@ def check(
     no_quality_gate: Annotated[
         bool, typer.Option("--no-quality-gate", help="Judge faces beyond the limits of a model's card too.")
     ] = False,
+    smallest_face: Annotated[
+        int,
+        typer.Option(
+            "--smallest-face", help="Pixels of the smallest face looked for, from 12; less is slower."
+        ),
+    ] = 40,
+    most_faces: Annotated[
+        int, typer.Option("--most-faces", help="Most faces judged of a picture; more are counted.")
+    ] = 2000,
     rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per input and line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per verdict, as CSV.")] = False,
@@ -52,6 +61,7 @@ def check(
     could not be read or written. Of several, 2 counts before 1 before 3.
     """
     from facetrust.cli import arguments, output, verdicts
+    from facetrust.faces.detector import Search
     from facetrust.imaging.inputs import inputs_in
     from facetrust.runtime.bundled import default_tasks
     from facetrust.runtime.check import check_many
@@ -71,6 +81,7 @@ def check(
         threads=threads,
         sampling=Sampling(rule=rule),
         quality_gate=not no_quality_gate,
+        search=Search(smallest_face, most_faces),
         progress=output.frames_of(bar),
     )
     statuses = verdicts.print_reports(results, writer, bar, quiet=quiet)

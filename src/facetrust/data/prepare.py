@@ -15,7 +15,7 @@ from facetrust.data._resume import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.splits import check_split
 from facetrust.errors import ImageError, ManifestError, UsageError, first_line
-from facetrust.faces.detector import Detector, Finding, find_faces
+from facetrust.faces.detector import WHOLE, Detector, Finding, find_faces
 from facetrust.imaging import Pixels, quarter_turn, read_image, read_indices
 from facetrust.imaging.video import VIDEOS, iter_frames
 from facetrust.records import Box, Face, Point, Sample, Split, write_unreadable, write_whole
@@ -195,7 +195,7 @@ class _Cutter(NamedTuple):
         given = _given(sample)
         try:
             # Where the box is known, the picture is upright and there is nothing to search for.
-            finding = find_faces(image, self.detector, search=given is None, background=0.0)
+            finding = find_faces(image, self.detector, search=WHOLE, attempts=given is None)
         except (
             Exception
         ) as error:  # A detector's libraries raise what they like; one picture must not end the run.

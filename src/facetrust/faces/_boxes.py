@@ -8,18 +8,21 @@ from numpy.typing import NDArray
 Rows = NDArray[np.float32]
 
 
-def suppress(boxes: Rows, confidences: Rows, *, overlap: float, of: str = "union") -> NDArray[np.int64]:
+def suppress(
+    boxes: Rows, confidences: Rows, *, overlap: float, of: str = "union", most: int | None = None
+) -> NDArray[np.int64]:
     """Returns the indices of the boxes that no better box overlaps by more than `overlap`, best first.
 
     Args:
         boxes: (N, 4).
         confidences: (N,).
         of: the overlap's share of the `"union"` of both boxes or of the `"smaller"` one.
+        most: how many are enough.
     """
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     order = np.argsort(-confidences, kind="stable")
-    kept = []
-    while order.size:
+    kept: list[np.int64] = []
+    while order.size and (most is None or len(kept) < most):
         best, order = order[0], order[1:]
         kept.append(best)
         low = np.maximum(boxes[best, :2], boxes[order, :2])

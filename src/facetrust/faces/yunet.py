@@ -14,6 +14,7 @@ from facetrust.records import Face
 
 # Pixels: the net's coarsest stride is 32; OpenCV fails below it, and 4.13 finds faces in any strip of 32.
 _LEAST = 33
+_MOST = 5000  # Finds before those of one face are merged.
 
 
 class YuNet:
@@ -33,6 +34,7 @@ class YuNet:
     name = "yunet"
     sure = 0.92
     likely = 0.8
+    finest = 1 / 12
 
     def __init__(self, path: str | Path, *, longest: int = 320, threshold: float = 0.6) -> None:
         self._longest = longest
@@ -44,7 +46,7 @@ class YuNet:
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         try:
-            self._net = cv2.FaceDetectorYN.create(str(path), "", (longest, longest), threshold, 0.3, 200)
+            self._net = cv2.FaceDetectorYN.create(str(path), "", (longest, longest), threshold, 0.3, _MOST)
             self._net.detect(np.zeros((longest, longest, 3), np.uint8))
         except cv2.error as error:
             raise ModelError(

@@ -103,6 +103,7 @@ class CheckReport(Record):
 
     It is true where `trusted` is, so that `if report:` lets nothing pass that could not be judged.
     `size` is (height, width), as of arrays; `width` and `height` say the same by name.
+    `left_out` counts the faces found beyond the most that are judged, in a video those of its fullest frame.
     `evidence_errors` says which evidence pictures could not be written, and why.
     `quality_gate` says whether faces beyond the limits of a model's card were left unjudged.
     """
@@ -117,6 +118,7 @@ class CheckReport(Record):
     embeddings: tuple[Embedding, ...] = ()
     parts: tuple[Parts, ...] = ()
     faces: tuple[Face, ...] = ()
+    left_out: int = 0
     timings: dict[str, float] = Field(default_factory=dict)
     watched: VideoSummary | None = None
     evidence_errors: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.faces.detector import Detector, face_to_original, find_faces
+from facetrust.faces.detector import SEARCH, Detector, Search, face_to_original, find_faces
 from facetrust.faces.tracks import Detection, join
 from facetrust.imaging import Pixels
 from facetrust.records import Face, Quality
 from facetrust.runtime.model import Model
 from facetrust.runtime.quality_gate import measured
+
+# Of the time unseen after which a track ends: from one search for small faces to the next. Less than a half,
+# so that one miss and times rounded to frames end no track.
+_EVERY = 0.45
 
 
 class Sighting(NamedTuple):
@@ -45,9 +50,20 @@ class Track:
 
 
 class TrackedFaces:
-    """Gathers tracks (number → track) and, per task about whole pictures, its answers frame by frame."""
+    """Gathers tracks (number → track) and, per task about whole pictures, its answers frame by frame.
 
-    def __init__(self, models: Mapping[str, Model], detector: Detector | None, *, gap: float) -> None:
+    Faces too small for the frame as a whole are looked for twice a second. `left_out` counts the faces beyond
+    the most that are judged, in the fullest frame.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        detector: Detector | None,
+        *,
+        gap: float,
+        search: Search = SEARCH,
+    ) -> None:
         self.tracks: dict[int, Track] = {}
         self.whole: dict[str, list[NDArray[np.float64]]] = {
             task: [] for task, model in models.items() if model.task.unit == "picture"
@@ -55,9 +71,12 @@ class TrackedFaces:
         self.timings: dict[str, float] = {}
         self.size = (0, 0)
         self.frames = 0
+        self.left_out = 0
         self._models = models
         self._detector = detector
         self._gap = gap
+        self._search = search
+        self._searched = -math.inf
 
     def spent(self, what: str, start: float) -> None:
         """Adds the seconds since `start` to a timing."""
@@ -71,7 +90,13 @@ class TrackedFaces:
         faces: tuple[Face, ...] = ()
         if self._detector is not None:
             start = time.perf_counter()
-            image, turns, found = find_faces(image, self._detector)
+            search = self._search
+            if at - self._searched < _EVERY * self._gap:
+                search = search._replace(smallest=None)
+            else:
+                self._searched = at
+            image, turns, found, left_out = find_faces(image, self._detector, search=search)
+            self.left_out = max(self.left_out, left_out)
             # A picture's only find counts even if it is weak; a video shows a face more than once.
             likely = (face for face in found if face.confidence >= self._detector.likely)
             faces = tuple(measured(face, image) for face in likely)
@@ -85,8 +110,8 @@ class TrackedFaces:
         for task, model in self._models.items():
             start = time.perf_counter()
             if model.task.unit == "face":
-                crops = model.crops(image, [face.box for face in faces], [face.points for face in faces])
-                of_faces[task] = model.answer(crops).values
+                boxes, points = [face.box for face in faces], [face.points for face in faces]
+                of_faces[task] = model.answer_faces(image, boxes, points).values
             else:
                 whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
                 self.whole[task] += list(model.answer(model.crops(image, [whole])).values)

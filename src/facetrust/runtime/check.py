@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from facetrust.faces.detector import Detector
+from facetrust.faces.detector import SEARCH, Detector, Search
 from facetrust.imaging.inputs import Color
 from facetrust.records import CheckReport
 from facetrust.runtime.bundled import ModelChoice, Thresholds
@@ -24,6 +24,7 @@ def check(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    search: Search = SEARCH,
     color: Color = "RGB",
     quality_gate: bool = True,
 ) -> CheckReport:
@@ -44,6 +45,7 @@ def check(
         detector=detector,
         threads=threads,
         sampling=sampling,
+        search=search,
         color=color,
         quality_gate=quality_gate,
     )
@@ -60,6 +62,7 @@ def check_many(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    search: Search = SEARCH,
     color: Color = "RGB",
     quality_gate: bool = True,
     batch: int = 8,
@@ -79,6 +82,7 @@ def check_many(
         detector=detector,
         threads=threads,
         sampling=sampling,
+        search=search,
         color=color,
         quality_gate=quality_gate,
     )
@@ -95,6 +99,7 @@ def check_video(
     evidence: str | Path | None = None,
     threads: int = 1,
     sampling: Sampling = SAMPLING,
+    search: Search = SEARCH,
     quality_gate: bool = True,
     progress: Progress | None = None,
 ) -> CheckReport:
@@ -112,6 +117,7 @@ def check_video(
         detector=detector,
         threads=threads,
         sampling=sampling,
+        search=search,
         quality_gate=quality_gate,
     )
     return checker.check_video(source, evidence=evidence, progress=progress)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import ImageError, InputError, UsageError
-from facetrust.faces.detector import Detector, face_to_original, find_faces
+from facetrust.faces.detector import SEARCH, Detector, Search, checked_search, face_to_original, find_faces
 from facetrust.imaging import Pixels
 from facetrust.imaging.inputs import Color, Video, is_video, loaded, name_of, read_source, video_file
 from facetrust.records import Box, CheckReport, Face
@@ -27,12 +27,14 @@ from facetrust.runtime.bundled import (
     open_models,
 )
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, write_overlay
-from facetrust.runtime.model import Judgement, Model, by_kind
+from facetrust.runtime.model import Answers, Judgement, Model, by_kind
 from facetrust.runtime.quality_gate import measured, not_judged, reason_of
-from facetrust.runtime.trust import NO_FACE, trust
+from facetrust.runtime.trust import lacking_faces, trust
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
 Progress = Callable[[str, int, int], None]
+
+_CROWD = 64  # Faces; the crops of more do not wait for other pictures.
 
 
 class Failure(NamedTuple):
@@ -63,6 +65,7 @@ class Checker:
         detector: an open detector or the file of a YuNet; MTCNN without.
         threads: threads of ONNX Runtime; 0 takes every core.
         sampling: which frames of a video are looked at, and how their scores become one.
+        search: the smallest face that is looked for, and the most faces of a picture that are judged.
         color: order of the channels of arrays that are handed in.
         quality_gate: whether a face beyond the limits of a model's card is left unjudged.
 
@@ -80,14 +83,16 @@ class Checker:
         detector: Detector | str | Path | None = None,
         threads: int = 1,
         sampling: Sampling = SAMPLING,
+        search: Search = SEARCH,
         color: Color = "RGB",
         quality_gate: bool = True,
     ) -> None:
         asked = default_tasks() if tasks is None else tasks
         self.models = open_models(asked, models, threads=threads, thresholds=thresholds)
         self.detector = open_detector_for(self.models, detector, threads=threads)
+        self.search = checked_search(search)
         self.quality_gate = quality_gate
-        self._videos = VideoChecker(self.models, self.detector, sampling, quality_gate=quality_gate)
+        self._videos = VideoChecker(self.models, self.detector, sampling, search, quality_gate=quality_gate)
         self._color: Color = color
 
     def check(self, source: Any, *, evidence: str | Path | None = None) -> CheckReport:
@@ -196,6 +201,7 @@ class _Picture:
     timings: dict[str, float]
     turns: int = 0
     faces: tuple[Face, ...] = ()
+    left_out: int = 0
     boxes: dict[str, list[Box]] = field(default_factory=dict)
     crops: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     judged: dict[str, list[Judgement]] = field(default_factory=dict)
@@ -228,6 +234,7 @@ class _Run:
         self._models = checker.models
         self._detector = checker.detector
         self._gate = checker.quality_gate
+        self._search = checker.search
         self._videos = videos
         self._draw = None if draw is None else partial(self._drawn, draw)
         self._progress = progress
@@ -271,14 +278,20 @@ class _Run:
             return picture
         start = time.perf_counter()
         if self._detector is not None:
-            image, picture.turns, found = find_faces(image, self._detector)
-            picture.faces = tuple(self._measured(face, image) for face in found)
+            found = find_faces(image, self._detector, search=self._search)
+            image, picture.turns, faces, picture.left_out = found
+            picture.faces = tuple(self._measured(face, image) for face in faces)
             picture.timings["detect"] = time.perf_counter() - start
         for task, model in self._models.items():
             start = time.perf_counter()
             boxes, points = _whole(image) if model.task.unit == "picture" else _of_faces(picture.asked(task))
+            picture.boxes[task] = boxes
             try:
-                picture.boxes[task], picture.crops[task] = boxes, model.crops(image, boxes, points)
+                if len(boxes) > _CROWD:
+                    evidence = self._draw is not None
+                    self._note(picture, task, model.answer_faces(image, boxes, points, evidence=evidence))
+                else:
+                    picture.crops[task] = model.crops(image, boxes, points)
             except ImageError as error:
                 return Failure(picture.source, ImageError(f"{picture.source}: {error}"))
             if boxes:
@@ -295,7 +308,7 @@ class _Run:
 
     def _judge(self, pictures: Sequence[_Picture], task: str, model: Model) -> None:
         """Puts the crops of all pictures to one model at once."""
-        pictures = [each for each in pictures if each.boxes[task]]
+        pictures = [each for each in pictures if each.boxes[task] and task in each.crops]
         if not pictures:
             return
         start = time.perf_counter()
@@ -304,17 +317,23 @@ class _Run:
         share = (time.perf_counter() - start) / len(values)
         first = 0
         for picture in pictures:
-            boxes = picture.boxes[task]
-            rows = range(first, first + len(boxes))
-            first += len(boxes)
-            picture.judged[task] = [model.judge(values[row]) for row in rows]
-            picture.timings[task] += share * len(boxes)
-            if maps is not None:
-                preprocessing = model.card.preprocessing
-                picture.maps += [
-                    EvidenceMap(task, box, preprocessing, maps[row, 0], points)
-                    for box, points, row in zip(boxes, picture.points(model), rows, strict=True)
-                ]
+            rows = slice(first, first + len(picture.boxes[task]))
+            first = rows.stop
+            self._note(picture, task, Answers(values[rows], None if maps is None else maps[rows]))
+            picture.timings[task] += share * len(picture.boxes[task])
+
+    def _note(self, picture: _Picture, task: str, answers: Answers) -> None:
+        """Keeps a model's answers about a picture."""
+        model = self._models[task]
+        picture.judged[task] = [model.judge(value) for value in answers.values]
+        if answers.evidence is not None:
+            preprocessing = model.card.preprocessing
+            picture.maps += [
+                EvidenceMap(task, box, preprocessing, evidence[0], points)
+                for box, points, evidence in zip(
+                    picture.boxes[task], picture.points(model), answers.evidence, strict=True
+                )
+            ]
 
     def _report(self, picture: _Picture) -> CheckReport:
         of_picture = [
@@ -333,7 +352,9 @@ class _Run:
         )
         said = by_kind(of_picture)
         verdicts = [*said["verdicts"], *(verdict for face in faces for verdict in face.verdicts)]
-        lacking = NO_FACE if self._detector is not None and not faces else reason_of(faces)
+        lacking = None
+        if self._detector is not None:
+            lacking = lacking_faces(len(faces), picture.left_out) or reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
@@ -346,6 +367,7 @@ class _Run:
             reason=reason,
             **said,
             faces=tuple(face_to_original(face, picture.size, picture.turns) for face in faces),
+            left_out=picture.left_out,
             timings=picture.timings,
             evidence_errors=self._evidence_errors(),
             quality_gate=self._gate,

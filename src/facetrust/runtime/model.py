@@ -130,6 +130,27 @@ class Model:
         """Returns the scores of the faces in `boxes` and where in each crop they come from."""
         return self.answer(self.crops(image, boxes), evidence=True)
 
+    def answer_faces(
+        self,
+        image: Pixels,
+        boxes: Sequence[Box],
+        points: Sequence[Points] | None = None,
+        *,
+        evidence: bool = False,
+    ) -> Answers:
+        """Returns `answer(crops(image, boxes, points))`; few crops are in memory at a time."""
+        parts = []
+        for start in range(0, len(boxes), self._batch):
+            rows = slice(start, start + self._batch)
+            crops = self.crops(image, boxes[rows], points[rows] if points else None)
+            parts.append(self.answer(crops, evidence=evidence))
+        if not parts:
+            return Answers(np.empty(0), None)
+        maps = [part.evidence for part in parts if part.evidence is not None]
+        return Answers(
+            np.concatenate([part.values for part in parts]), np.concatenate(maps) if maps else None
+        )
+
     def answer(self, crops: NDArray[np.float32], *, evidence: bool = False) -> Answers:
         """Returns the answers to crops (N, M, 3, h, w) or (N, 3, h, w), one per face.
 

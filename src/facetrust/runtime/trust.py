@@ -12,6 +12,13 @@ ADVISORY = "advisory only: no model that was asked is proven on real attacks"
 NOTHING_ASKED = "no question about trust was asked"
 
 
+def lacking_faces(found: int, left_out: int) -> str | None:
+    """Returns what could not be judged of a picture's faces, or None; `left_out` were found beside them."""
+    if not found:
+        return NO_FACE
+    return f"too many faces: {left_out} not judged" if left_out else None
+
+
 def trust(verdicts: Iterable[Verdict], *, lacking: str | None = None) -> tuple[bool | None, str | None]:
     """Returns `trusted` and the reason if there is one to give.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from facetrust.errors import ImageError, UsageError
-from facetrust.faces.detector import Detector
+from facetrust.faces.detector import SEARCH, Detector, Search, checked_search
 from facetrust.faces.tracks import GAP
 from facetrust.fusion import ROBUST, rule_named
 from facetrust.imaging import MIN_SIDE, Pixels, quarter_turn
@@ -21,7 +21,7 @@ from facetrust.runtime._tracked import Track, TrackedFaces
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
 from facetrust.runtime.model import Model, by_kind
 from facetrust.runtime.quality_gate import not_judged, reason_of
-from facetrust.runtime.trust import NO_FACE, trust
+from facetrust.runtime.trust import lacking_faces, trust
 
 _DIGITS = 3  # Of a time in seconds, as it is reported.
 
@@ -51,7 +51,7 @@ class VideoChecker:
             unjudged.
 
     Raises:
-        UsageError: `sampling` is out of range, or its rule is not known.
+        UsageError: `sampling` or `search` is out of range, or the rule is not known.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class VideoChecker:
         models: Mapping[str, Model],
         detector: Detector | None,
         sampling: Sampling = SAMPLING,
+        search: Search = SEARCH,
         *,
         quality_gate: bool = True,
     ) -> None:
@@ -71,6 +72,7 @@ class VideoChecker:
         self._models = models
         self._detector = detector
         self._sampling = sampling
+        self._search = checked_search(search)
         self._gate = quality_gate
 
     def report(
@@ -107,7 +109,8 @@ class VideoChecker:
         rate = frames_a_second(path, count)
         indices = sampled(count, count / rate, self._sampling)
         # Where frames are looked at seldom, one miss must not end a track.
-        tracked = TrackedFaces(self._models, self._detector, gap=max(GAP, 2 * count / rate / len(indices)))
+        gap = max(GAP, 2 * count / rate / len(indices))
+        tracked = TrackedFaces(self._models, self._detector, gap=gap, search=self._search)
         tracked.spent("decode", start)
         self._track(path, indices, rate, tracked=tracked, progress=progress or _silent)
         faces = tuple(self._face(number, track) for number, track in tracked.tracks.items())
@@ -119,7 +122,9 @@ class VideoChecker:
                 draw(name(f"{Path(source).stem}.track-{number}.frame"), pixels)
             tracked.spent("evidence", start)
         verdicts = tuple(self._verdicts(tracked, faces))
-        lacking = NO_FACE if self._detector is not None and not faces else reason_of(faces)
+        lacking = None
+        if self._detector is not None:
+            lacking = lacking_faces(len(faces), tracked.left_out) or reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
         return CheckReport(
             source=source,
@@ -129,6 +134,7 @@ class VideoChecker:
             reason=reason,
             verdicts=verdicts,
             faces=faces,
+            left_out=tracked.left_out,
             timings=tracked.timings,
             watched=VideoSummary(
                 seconds=round(count / rate, _DIGITS),
