@@ -27,6 +27,7 @@ PUBLISHED_COLUMNS = (
     Column(metric="frr", title="FRR", higher_is_better=False),
 )
 _STEPS = 10_000
+_DECIMALS = 12
 
 
 class AsPublished(Record):
@@ -55,7 +56,8 @@ class AsPublished(Record):
 def as_published(test: Scores, *, epochs: Sequence[Scores] = ()) -> AsPublished:
     """Returns the figures that FLIP's evaluation would print for scores of the reported rows.
 
-    A medium scores the mean of its frames' P(live) = 1 - score. The threshold is searched on these very
+    A medium scores the mean of its frames' P(live) = 1 - score, to twelve decimals: more would let rounding
+    decide whether a coarse score reaches a threshold that it equals. The threshold is searched on these very
     rows, over 0, 0.0001, ... 1 and 1.1: the last one with the smallest |FRR - FAR|. Live is positive:
     FAR is the share of attacks at or over it (APCER, pooled), FRR that of bona fide below it (BPCER),
     HTER their mean. The TPR counts every point of the ROC curve; scikit-learn's list, which FLIP's code
@@ -87,7 +89,7 @@ def _measured(scores: Scores) -> AsPublished:
         raise MetricError(f"{scores.made_by.split} scores of {scores.made_by.model}: {error}") from None
     if values.min() < 0 or values.max() > 1:
         raise MetricError(f"scores of {scores.made_by.model} are no probabilities; they must lie in [0, 1]")
-    live = 1 - values
+    live = np.round(1 - values, _DECIMALS)
     threshold, far, frr = _searched(live[labels == 0], live[labels == 1])
     named = {
         "hter": (far + frr) / 2,
