@@ -226,7 +226,7 @@ def shares(values: list[float]) -> list[float]:
 
 
 def by_loops(name: str, student: Sentenced, teacher: Sentenced, images: Tensor, attacks: list[bool]) -> float:
-    """A text loss of a batch in plain numbers: an attack's text is the attack's vector, any other's the live."""
+    """A text loss of a batch in plain numbers; an attack's text is the attack's vector."""
     scale = {
         "affinity-mimicking": 50.0,
         "contrastive-relational": 100.0,
