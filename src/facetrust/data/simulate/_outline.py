@@ -18,8 +18,8 @@ Top = Literal["brows", "raised", "forehead"]
 _USUAL = np.array([(0.29, 0.42), (0.71, 0.42), (0.5, 0.62), (0.32, 0.8), (0.68, 0.8)])
 _REACH = 0.08  # no outline leaves the box by more, in sides of the box
 _CORNERS = 64
-# How far above the eyes an outline ends, in distances from eyes to mouth: just above the brows, or half of the
-# brows' distance to the eyes higher.
+# How far above the eyes an outline ends, in distances from eyes to mouth: just above the brows, or by half of
+# the distance from eyes to brows higher.
 _TOPS: dict[Top, float] = {"brows": 0.35, "raised": 0.5, "forehead": np.inf}
 
 
