@@ -279,6 +279,12 @@ CASES: dict[str, Case] = {
         edited("bright.json", lambda card: card.update(schema="facetrust.card/9")),
     ),
     "card is no JSON": ([*CHECK, "face.png"], "bright.json: the card: Invalid JSON", file("bright.json", "{")),
+    "card nested 50,000 deep": (
+        [*CHECK, "face.png"], "bright.json: the card: Invalid JSON", file("bright.json", '{"task":' * 50_000),
+    ),
+    "setting nested 50,000 deep": (
+        ["profile", "minifasnet-v2:depth=" + "[" * 50_000, "--rounds", "3"], "depth",
+    ),
     "card of another size": (
         [*CHECK, "face.png"], "takes images of",
         edited("bright.json", lambda card: card["preprocessing"].update(size=[32, 32])),

@@ -86,6 +86,9 @@ def test_coarse_decimal_scores_reach_the_thresholds_that_they_equal(make_scores,
             smallest, best = abs(frr - far), (threshold, far, frr)
     said = as_published(scores)
     assert said.threshold == pytest.approx(float(best[0]), abs=1e-12)
+    pairs = [(a, b) for x, a in chances.items() if live[x] for y, b in chances.items() if not live[y]]
+    area = sum((a > b) + Fraction(a == b, 2) for a, b in pairs) / len(pairs)
+    assert said.figure("auc").value == pytest.approx(float(area), abs=1e-12)
     assert (said.figure("far").value, said.figure("frr").value) == pytest.approx([float(x) for x in best[1:]])
 
 

@@ -57,7 +57,7 @@ def as_published(test: Scores, *, epochs: Sequence[Scores] = ()) -> AsPublished:
     """Returns the figures that FLIP's evaluation would print for scores of the reported rows.
 
     A medium scores the mean of its frames' P(live) = 1 - score, to twelve decimals: more would let rounding
-    decide whether a coarse score reaches a threshold that it equals. The threshold is searched on these very
+    decide whether coarse scores are equal, and reach a threshold that they equal. The threshold is searched on these very
     rows, over 0, 0.0001, ... 1 and 1.1: the last one with the smallest |FRR - FAR|. Live is positive:
     FAR is the share of attacks at or over it (APCER, pooled), FRR that of bona fide below it (BPCER),
     HTER their mean. The TPR counts every point of the ROC curve; scikit-learn's list, which FLIP's code
@@ -93,8 +93,8 @@ def _measured(scores: Scores) -> AsPublished:
     threshold, far, frr = _searched(live[labels == 0], live[labels == 1])
     named = {
         "hter": (far + frr) / 2,
-        "auc": auc(labels, values),
-        "tpr@fpr=1% (live)": tpr_at_fpr(labels, values, fpr=0.01, positive="live"),
+        "auc": auc(labels, -live),
+        "tpr@fpr=1% (live)": tpr_at_fpr(labels, -live, fpr=0.01, positive="live"),
         "far": far,
         "frr": frr,
     }

@@ -4,11 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.data.simulate._blending import Blend, Change, changed
+from facetrust.data.simulate._blending import Blend, Change, changed, filled, moved, window
 from facetrust.data.simulate._outline import outline
 from facetrust.data.simulate.self_blend import (
     RATIOS,
     Draws,
+    _soft,
     as_surroundings,
     blend,
     draw,
@@ -225,6 +226,19 @@ class TestTheMask:
             seam = max(np.abs(np.diff(mask, axis=axis)).max() for axis in (0, 1))
             narrowest = draws.blur * 136 / draws.grid[1]
             assert seam < 2.5 * draws.ratio / max(narrowest, 2)
+
+    def test_it_is_softened_by_two_blurs_of_which_the_first_erodes(self, drawn):
+        """As the authors do it: blurred, all below the top set to 0; blurred again, the top brought to 1."""
+        box = (150, 120, 100, 130)
+        for draws in drawn[:20]:
+            at, edges = window((400, 400), box), [outline(box, top=draws.top)]
+            move = moved(at, draws.move, draws.scale)
+            hard = filled(edges, at, draws.grid, move, draws.bend).astype(np.float64)
+            first = cv2.GaussianBlur(hard, (draws.erosion, draws.erosion), 0)
+            kept = np.where(first > first.max() - 1e-9, 1.0, 0.0)
+            second = cv2.GaussianBlur(kept, (draws.blur, draws.blur), draws.sigma)
+            found = _soft(edges, at, move, draws)
+            assert found == pytest.approx(second / second.max() * draws.ratio, abs=1e-5)
 
     def test_it_ends_well_inside_its_window(self, face, drawn):
         """So its edge is always soft, whatever is drawn: the window is half a face wider on either side."""
