@@ -57,11 +57,11 @@ def as_published(test: Scores, *, epochs: Sequence[Scores] = ()) -> AsPublished:
     """Returns the figures that FLIP's evaluation would print for scores of the reported rows.
 
     A medium scores the mean of its frames' P(live) = 1 - score, to twelve decimals: more would let rounding
-    decide whether coarse scores are equal, and reach a threshold that they equal. The threshold is searched on these very
-    rows, over 0, 0.0001, ... 1 and 1.1: the last one with the smallest |FRR - FAR|. Live is positive:
-    FAR is the share of attacks at or over it (APCER, pooled), FRR that of bona fide below it (BPCER),
-    HTER their mean. The TPR counts every point of the ROC curve; scikit-learn's list, which FLIP's code
-    reads, leaves out those on a straight line, so that it may say less where scores are tied.
+    decide whether coarse scores are equal, and reach a threshold that they equal. The threshold is searched
+    on these very rows, over 0, 0.0001, ... 1 and 1.1: the last one with the smallest |FRR - FAR|. Live is
+    positive: FAR is the share of attacks at or over it (APCER, pooled), FRR that of bona fide below it
+    (BPCER), HTER their mean. The TPR counts every point of the ROC curve; scikit-learn's list, which FLIP's
+    code reads, leaves out those on a straight line, so that it may say less where scores are tied.
 
     Args:
         test: scores of the reported rows.
