@@ -93,6 +93,17 @@ def test_models_are_listed():
     assert "antispoof-tiny" in done.stdout
 
 
+@pytest.mark.parametrize("against", [(), ("--vs", "deepfake-tiny")])
+def test_exported_models_are_profiled_without_torch(against):
+    assert "torch" in hidden("profile")
+    asked = ("profile", "antispoof-tiny", *against, "--engine", "onnxruntime", "--rounds", 3, "--no-memory")
+    done = bare(*asked, "--batch", 1, "--json", extras=("profile",))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["profiles"]
+    assert [row["engine"] for row in found] == ["onnxruntime"] * (1 + bool(against))
+    assert found[0]["parameters"] == 335_824
+
+
 def test_the_demo_needs_its_own_extra_only(tmp_path):
     done = bare("demo", "--out", tmp_path, extras=("demo",))
     assert done.returncode == 0, done.stderr

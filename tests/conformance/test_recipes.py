@@ -64,8 +64,9 @@ def small(name: str, tiny: Path) -> Recipe:
     data = recipe.data.model_copy(
         update={"manifests": (tiny / "m.parquet",), "extra": (), "shares": {}, "length": LENGTH}
     )
+    batch = None if data.per_group else 4
     trainer = recipe.trainer.model_copy(
-        update={"epochs": 1, "batch_size": 4, "workers": 0, "flags": {"enable_progress_bar": False}}
+        update={"epochs": 1, "batch_size": batch, "workers": 0, "flags": {"enable_progress_bar": False}}
     )
     taught = tuple(
         teacher.model_copy(

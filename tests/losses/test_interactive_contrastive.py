@@ -47,6 +47,23 @@ def test_samples_of_one_text_are_all_positives() -> None:
     assert found.tolist() == pytest.approx(expected)
 
 
+def test_the_teachers_texts_alone_say_who_is_positive() -> None:
+    """The student may have one text for all, or one each, where the teacher has two."""
+    image, text, teacher_image, teacher_text = parts(4)
+    rows = torch.tensor([0, 1, 0, 0, 1])
+    alike = [[0, 2, 3], [1, 4], [0, 2, 3], [0, 2, 3], [1, 4]]
+    for texts, positives, taught in (
+        (text, alike, teacher_text[rows]),
+        (text[rows], [[0], [1], [2], [3], [4]], teacher_text),
+        (text[:1].expand(5, -1), alike, teacher_text[rows]),
+    ):
+        given = (image, texts, teacher_image, taught)
+        expected = slow([x.numpy() for x in given], positives, 5.0)
+        assert interactive_contrastive(*given, scale=5.0, reduction="none").tolist() == pytest.approx(
+            expected
+        )
+
+
 def test_one_text_for_all_costs_its_image_part_the_logarithm_of_the_batch() -> None:
     image, text, teacher_image, teacher_text = (x.requires_grad_() for x in parts(2))
     loss = interactive_contrastive(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from facetrust.errors import MetricError
@@ -34,6 +35,24 @@ def test_agrees_with_loops(crowd, bins):
             share = sum(label for label, _ in rows) / len(rows)
             total += len(rows) / len(labels) * abs(confidence - share)
     assert ece(labels, scores, bins=bins) == pytest.approx(total, abs=1e-12)
+
+
+def test_there_are_fifteen_bins_unless_told_otherwise():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 400), rng.random(400)
+    found = {bins: ece(labels, scores, bins=bins) for bins in range(10, 21)}
+    assert ece(labels, scores) == found.pop(15)
+    assert ece(labels, scores) not in found.values()
+
+
+@pytest.mark.parametrize("bins", [4, 15, 100])
+def test_an_edge_belongs_to_the_part_above_it(bins):
+    """A bona fide row on the edge beside an attack just above it share a part; one just below is alone."""
+    for edge in range(1, bins):
+        score, above = edge / bins, (edge + 0.5) / bins
+        assert ece([0, 1], [score, above], bins=bins) == pytest.approx(abs((score + above) / 2 - 0.5))
+        below = np.nextafter(score, 0)
+        assert ece([0, 1], [below, above], bins=bins) == pytest.approx((below + 1 - above) / 2)
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01])

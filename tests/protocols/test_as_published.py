@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,34 @@ def test_agrees_with_the_evaluation_done_by_loops(make_scores, seed, steps):
     assert said.threshold == threshold
     assert {figure.metric: figure.value for figure in said.figures} == pytest.approx(figures, abs=1e-12)
     assert (said.unit, said.bona_fide + said.attacks) == ("medium", 20)
+
+
+@pytest.mark.parametrize("steps", [10, 20, 40, 100])
+@pytest.mark.parametrize("seed", range(4))
+def test_coarse_decimal_scores_reach_the_thresholds_that_they_equal(make_scores, seed, steps):
+    """Against exact fractions: 1 - 0.9 is a hair below 0.1 as a float, the mean of 0.1 and 0.2 above 0.15."""
+    scores = make_scores(seed=seed, rows=60, shift=0.7)
+    tenths = (scores.rows["score"] * steps).round().cast(int)
+    scores = Scores(scores.rows.with_columns(tenths / steps), scores.made_by)
+    live, exact = {}, {}
+    for number, row in zip(tenths, scores.rows.iter_rows(named=True), strict=True):
+        name = (row["media"] or row["sample"], row["label"], row["attack"])
+        exact.setdefault(name, []).append(1 - Fraction(number, steps))
+        live[name] = not row["label"]
+    chances = {name: sum(values) / len(values) for name, values in exact.items()}
+    best, smallest = None, 1
+    for threshold in [*(Fraction(step, 10_000) for step in range(10_001)), Fraction(11, 10)]:
+        accepted = [name for name, chance in chances.items() if chance >= threshold]
+        far = Fraction(sum(not live[name] for name in accepted), sum(not each for each in live.values()))
+        frr = 1 - Fraction(sum(live[name] for name in accepted), sum(live.values()))
+        if abs(frr - far) <= smallest:
+            smallest, best = abs(frr - far), (threshold, far, frr)
+    said = as_published(scores)
+    assert said.threshold == pytest.approx(float(best[0]), abs=1e-12)
+    pairs = [(a, b) for x, a in chances.items() if live[x] for y, b in chances.items() if not live[y]]
+    area = sum((a > b) + Fraction(a == b, 2) for a, b in pairs) / len(pairs)
+    assert said.figure("auc").value == pytest.approx(float(area), abs=1e-12)
+    assert (said.figure("far").value, said.figure("frr").value) == pytest.approx([float(x) for x in best[1:]])
 
 
 def test_figures_of_hand_made_scores(make_scores):

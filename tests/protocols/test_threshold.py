@@ -33,6 +33,30 @@ def test_lies_halfway_between_the_neighbouring_scores(rule, expected):
     assert _value(rule) == pytest.approx(expected)
 
 
+# Attacks' and bona fide scores; the two thresholds that are equally near, and the one that is to be taken.
+@pytest.mark.parametrize(
+    ("attacks", "bona_fide", "expected"),
+    [
+        # (APCER, BPCER) is (1/4, 1/2) over 0.3 and (1/2, 1/4) over 0.5: equal sums, the lower threshold.
+        ([0.3, 0.5, 0.9, 0.9], [0.1, 0.1, 0.5, 0.9], 0.4),
+        # (1/4, 1/2) over 0.3 and (3/4, 1/2) over 0.5: the lower sum comes first.
+        ([0.3, 0.5, 0.5, 0.9], [0.1, 0.1, 0.9, 0.9], 0.4),
+        # (1/2, 3/4) over 0.1 and (1/2, 1/4) over 0.5: the lower sum comes last.
+        ([0.1, 0.1, 0.9, 0.9], [0.1, 0.5, 0.5, 0.9], 0.7),
+    ],
+)
+def test_of_equally_near_thresholds_the_lower_sum_then_the_lower_one(attacks, bona_fide, expected):
+    labels = [1] * len(attacks) + [0] * len(bona_fide)
+    assert _value("eer", labels, [*attacks, *bona_fide]) == pytest.approx(expected)
+
+
+def test_rounding_breaks_no_tie():
+    """(APCER, BPCER) is (1/10, 4/10) over 0.2 and (6/10, 3/10) over 0.4: as floats the second is nearer."""
+    attacks, bona_fide = [0.2] + [0.4] * 5 + [0.9] * 4, [0.1] * 6 + [0.4] + [0.9] * 3
+    assert abs(0.6 - 0.3) < abs(0.1 - 0.4)
+    assert _value("eer", [1] * 10 + [0] * 10, [*attacks, *bona_fide]) == pytest.approx(0.3)
+
+
 def test_the_worst_species_decides():
     species = [None] * 4 + ["print", "print", "replay", "replay"]
     assert _value("apcer@25%", species=species) == pytest.approx(0.3)

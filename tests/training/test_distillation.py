@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facetrust.errors import UnknownName, UsageError
 from facetrust.losses.attention_distillation import attention_distillation
 from facetrust.losses.feature_distillation import feature_distillation
 from facetrust.losses.logit_distillation import logit_distillation
-from facetrust.models import attention_of, create_model, look_inside
+from facetrust.models import Score, attention_of, create_model, look_inside
 from facetrust.tasks.antispoof.objective import objective as antispoof
 from facetrust.training.distillation import Distill, WeightedTeacher, distill, looks_inside
 
@@ -191,3 +192,104 @@ def test_what_does_not_fit_is_named(brightness: Net, batch: Batch) -> None:
         built(brightness, {"hidden-distillation": {}})(batch(student=1.0, **{"0": 1.0}))
     with pytest.raises(UsageError, match="Brightness has no class embeddings"):
         built(brightness, {"affinity-mimicking": {}})(batch(student=1.0, **{"0": 1.0}))
+
+
+class Sentenced(nn.Module):
+    """Embeds the mean colour; has one vector that stands for an attack and one for a live face."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        draw = torch.Generator().manual_seed(seed)
+        self.turn = nn.Parameter(torch.randn(3, 3, generator=draw))
+        self.attack = nn.Parameter(torch.randn(3, generator=draw))
+        self.live = nn.Parameter(torch.randn(3, generator=draw))
+
+    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
+        embedding = images.mean((2, 3)) @ self.turn
+        logit = embedding @ (self.attack - self.live)
+        return Score(logit, logit[:, None, None]), embedding
+
+    def forward(self, images: Tensor) -> Score:
+        return self.answer(images)[0]
+
+    def class_embeddings(self) -> Tensor:
+        return torch.stack([self.attack, self.live])
+
+
+def cosine(a: list[float], b: list[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
+
+
+def shares(values: list[float]) -> list[float]:
+    whole = sum(math.exp(value) for value in values)
+    return [math.exp(value) / whole for value in values]
+
+
+def by_loops(name: str, student: Sentenced, teacher: Sentenced, images: Tensor, attacks: list[bool]) -> float:
+    """A text loss of a batch in plain numbers; an attack's text is the attack's vector."""
+    scale = {
+        "affinity-mimicking": 50.0,
+        "contrastive-relational": 100.0,
+        "interactive-contrastive": 1 / 0.07,
+    }[name]
+    faces, texts = [], []
+    for net in (student, teacher):
+        faces.append([net.answer(image[None])[1][0].tolist() for image in images])
+        texts.append([(net.attack if attack else net.live).tolist() for attack in attacks])
+    count = range(len(attacks))
+    rows = []
+    for i in count:
+        if name == "interactive-contrastive":
+            alike = [j for j in count if attacks[j] == attacks[i]]
+            image = shares([scale * cosine(faces[0][i], texts[1][j]) for j in count])
+            text = shares([scale * cosine(texts[0][i], faces[1][j]) for j in count])
+            rows += [-sum(math.log(image[j]) + math.log(text[j]) for j in alike) / len(alike)]
+            continue
+        image = [shares([scale * cosine(faces[n][i], texts[n][j]) for j in count]) for n in (0, 1)]
+        text = [shares([scale * cosine(texts[n][i], faces[n][j]) for j in count]) for n in (0, 1)]
+        rows += [0.0]
+        for ours, theirs in (image, text):
+            own = 0.0 if name == "affinity-mimicking" else 1.0  # whether the teacher's entropy is taken off
+            rows[-1] += sum(p * (own * math.log(p) - math.log(q)) for p, q in zip(theirs, ours, strict=True))
+    return sum(rows) / len(rows) / 2
+
+
+TEXTS = ("affinity-mimicking", "contrastive-relational", "interactive-contrastive")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_loss_gives_every_face_its_own_classes_text(name: str) -> None:
+    student, teacher = Sentenced(0), Sentenced(1)
+    images = torch.randn(5, 1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+    attacks = [True, False, True, True, False]
+    faces = {
+        "views": {"student": images, "a": images},
+        "target": torch.tensor([float(attack) for attack in attacks]),
+    }
+    plain = antispoof(student, {"binary-cross-entropy": {"weight": 0.0}}, inside=looks_inside({name: {}}))
+    task = distill(plain, {"a": WeightedTeacher(teacher)}, {name: {"weight": 3.0}})
+    task.adapt(faces)
+    expected = by_loops(name, student, teacher, images[:, 0], attacks)
+    swapped = by_loops(name, student, teacher, images[:, 0], [not attack for attack in attacks])
+    assert abs(expected - swapped) > 0.1  # or the test could not tell the classes apart
+    for _ in range(2):  # the teacher's texts are kept after the first step
+        parts = task(faces)
+        assert parts[name].item() == pytest.approx(expected, rel=1e-4)
+    assert parts["loss"].item() == pytest.approx(3 * expected, rel=1e-4)
+    parts["loss"].backward()
+    assert min(student.attack.grad.abs().sum(), student.live.grad.abs().sum()) > 1e-3
+    assert all(value.grad is None for value in teacher.parameters())
+
+
+def test_text_losses_follow_a_student_whose_texts_move() -> None:
+    """The teacher's vectors are looked up once, the student's at every step."""
+    student, teacher = Sentenced(0), Sentenced(1)
+    images = torch.randn(4, 1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+    faces = {"views": {"student": images, "a": images}, "target": torch.tensor([0.0, 1.0, 1.0, 0.0])}
+    name = "contrastive-relational"
+    task = distill(antispoof(student, inside=True), {"a": WeightedTeacher(teacher)}, {name: {}})
+    task(faces)
+    with torch.no_grad():
+        student.live.add_(1)
+    expected = by_loops(name, student, teacher, images[:, 0], [False, True, True, False])
+    assert task(faces)[name].item() == pytest.approx(expected, rel=1e-4)

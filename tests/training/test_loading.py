@@ -8,8 +8,8 @@ from facetrust.data.manifest import Manifest
 from facetrust.data.sampler import EpochSampler, GroupSampler
 from facetrust.errors import ManifestError, UsageError
 from facetrust.records import Sample
-from facetrust.training.loading import _Share, order_of, read_sources
-from facetrust.training.recipe import Data, check_recipe
+from facetrust.training.loading import Sources, _Share, order_of, read_sources
+from facetrust.training.recipe import Data, check_recipe, load_recipe
 
 
 def rows(split: str, count: int, *, label: int | None = None, domain: str = "d") -> list[Sample]:
@@ -94,6 +94,40 @@ def test_the_order_is_the_recipes(manifests: tuple[Path, Path]) -> None:
     paired = order_of(check_recipe(content, "here"), sources)
     assert isinstance(paired, EpochSampler)
     assert (paired.pairs, len(paired)) == (True, 24)
+
+
+def four_sources(*domains: str) -> Sources:
+    found = [row for domain in domains for row in rows("train", 10, domain=domain)]
+    return Sources(found, [], "", "")
+
+
+@pytest.mark.parametrize("name", ["antispoof/flip-mcl", "antispoof/student-attention"])
+def test_mcio_recipes_see_three_pictures_of_eight_groups(name: str) -> None:
+    """FLIP's main tables: three sources and CelebA-Spoof, 24 pictures a step."""
+    order = order_of(load_recipe(name), four_sources("o", "c", "i", "celeba-spoof"))
+    assert isinstance(order, GroupSampler)
+    assert (order.batch_size, len(order) // order.batch_size) == (24, 100)
+
+
+def test_flip_mcl_takes_4000_steps() -> None:
+    recipe = load_recipe("antispoof/flip-mcl")
+    order = order_of(recipe, four_sources("o", "c", "i", "celeba-spoof"))
+    assert recipe.trainer.epochs * len(order) // order.batch_size == 4000
+    assert (recipe.optimizer.name, recipe.optimizer.decay_all) == ("adam", True)
+    assert (recipe.optimizer.lr, recipe.optimizer.weight_decay) == (1e-6, 1e-6)
+    assert (recipe.optimizer.final, recipe.trainer.clip, recipe.trainer.ema) == (1, 0, 0)
+
+
+def test_without_the_fourth_source_the_batch_is_another_and_that_is_said() -> None:
+    three = four_sources("o", "c", "i")
+    with pytest.raises(UsageError, match=r"is 24, but data.per_group=3 .*of c, i, o\) makes 18"):
+        order_of(load_recipe("antispoof/flip-mcl"), three)
+    told = load_recipe("antispoof/flip-mcl", ["trainer.batch_size=18", "data.length=1800"])
+    order = order_of(told, three)
+    assert isinstance(order, GroupSampler)
+    assert (order.batch_size, told.trainer.epochs * len(order) // order.batch_size) == (18, 4000)
+    silent = load_recipe("antispoof/flip-mcl", ["trainer.batch_size=null"])
+    assert order_of(silent, three).batch_size == 18  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("batch", "sizes"), [(1, 5), (4, 4)])

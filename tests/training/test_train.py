@@ -301,9 +301,12 @@ def test_every_epoch_is_kept_if_asked(manifest: Path, tmp_path: Path) -> None:
 
 
 def test_batches_hold_as_many_of_each_domain_and_label(manifest: Path, tmp_path: Path) -> None:
-    """Two groups of three in a batch of six, whatever batch_size says."""
+    """Two groups of three make a batch of six; a recipe that says otherwise is refused, not ignored."""
     data = {"manifests": [str(manifest)], "per_group": 3, "length": 12}
     recipe = recipe_of(manifest, data=data)
+    with pytest.raises(UsageError, match=r"batch_size is 8, but data.per_group=3 of 2 groups .*makes 6"):
+        train(recipe, out=tmp_path / "run")
+    recipe = recipe.model_copy(update={"trainer": recipe.trainer.model_copy(update={"batch_size": 6})})
     sizes = []
     step = Learner.training_step
 

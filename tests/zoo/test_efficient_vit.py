@@ -255,6 +255,7 @@ def test_the_card_says_how_it_was_fed(imported: tuple[str, Weights, Any, Any]) -
     assert (card.name, card.task, card.terms) == (kind, "deepfake", "MIT as published")
     assert (how.color, how.top, how.mean, how.std) == ("BGR", 255.0, (0, 0, 0), (1, 1, 1))
     assert (how.margins, how.square, how.fill, how.size) == ((1.0,), True, "zero", (32, 32))
+    assert how.resize == "cubic"  # where a small face grows; a large one is averaged
     assert card.evidence_means == model.evidence_means
 
 

@@ -13,6 +13,7 @@ from facetrust.errors import ModelError, UnknownName
 from facetrust.imaging import crop_face, read_image, to_tensor
 from facetrust.models import create_model, load_checkpoint, mean_logits
 from facetrust.models.onnx import onnx as open_onnx
+from facetrust.records import Preprocessing
 from facetrust.zoo import IMPORTERS, import_checkpoint
 
 FILES = {
@@ -76,8 +77,19 @@ def test_a_flip_is_told_by_its_keys_and_its_sizes_by_its_shapes(variant: str, tm
         assert torch.equal(model(images).logit, expected(images).logit)
     assert card.architecture == f"flip-{variant}"
     assert card.terms == "no licence file as published"
-    assert card.preprocessing.size == (32, 32)
-    assert card.preprocessing.std == (0.229, 0.224, 0.225)
+    # What its authors feed it: ImageNet's statistics, not CLIP's, and a linear resize.
+    assert card.preprocessing == Preprocessing(
+        margins=(1.2,),
+        size=(32, 32),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        top=1.0,
+        color="RGB",
+        fill="shift",
+        square=True,
+        align="box",
+        resize="linear",
+    )
     assert "where the network looks" in card.evidence_means
 
 

@@ -23,7 +23,7 @@ def require_same_settings(file: Path, settings: Mapping[str, object]) -> None:
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
         changed = [key for key in settings if known.get(key) != settings[key]]
-    except (ValueError, AttributeError):
+    except (ValueError, RecursionError, AttributeError):
         raise UsageError(f"{file}: is damaged; remove {folder} or give another --out") from None
     if changed:
         key = changed[0]

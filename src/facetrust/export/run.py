@@ -171,7 +171,7 @@ def proven(card: ModelCard, report: Path) -> ModelCard:
         rivals = [_auc(each) for each in facts["models"] if each["baseline"]]
         split, manifest = mine["made_by"]["split"], mine["made_by"]["manifest"]
         low, high = auc["low"], auc["high"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, IndexError, StopIteration):
         raise UsageError(
             f"{report}: is no report (JSON) that measured {card.title} once by its AUC"
         ) from None

@@ -27,11 +27,12 @@ TEMPLATE = (
 )
 _FILLS = {"zero": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
 _FLAT = 1e-2  # Deviation below which a crop holds nothing that could be brought to 1.
+# How a crop is shrunk, and how it is enlarged.
 _METHODS = {
-    "area": cv2.INTER_AREA,
-    "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
-    "nearest": cv2.INTER_NEAREST,
+    "area": (cv2.INTER_AREA, cv2.INTER_LINEAR),
+    "cubic": (cv2.INTER_AREA, cv2.INTER_CUBIC),
+    "linear": (cv2.INTER_LINEAR, cv2.INTER_LINEAR),
+    "nearest": (cv2.INTER_NEAREST, cv2.INTER_NEAREST),
 }
 
 
@@ -170,8 +171,8 @@ def crop_face(image: Pixels, box: Box, how: Preprocessing, *, margin: float | No
     side = max(w, h)
     width, height = (side, side) if how.square else (w, h)
     cut = cut_out(image, (x + w / 2, y + h / 2), (height * scale, width * scale), fill=how.fill)
-    shrinking = cut.shape[0] > how.size[0]
-    method = _METHODS[how.resize] if how.resize != "area" or shrinking else cv2.INTER_LINEAR
+    shrinks, enlarges = _METHODS[how.resize]
+    method = shrinks if cut.shape[0] > how.size[0] else enlarges
     return np.asarray(cv2.resize(cut, (how.size[1], how.size[0]), interpolation=method), dtype=np.uint8)
 
 

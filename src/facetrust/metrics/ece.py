@@ -30,6 +30,7 @@ def ece(labels: ArrayLike, scores: ArrayLike, *, bins: int = 15) -> float:
         raise MetricError("scores outside [0, 1] are no probabilities; calibration is not defined")
     order = np.lexsort((marks, values))  # Sums of floats depend on their order.
     marks, values = marks[order], values[order]
-    part = np.minimum((values * bins).astype(np.int64), bins - 1)
+    # Edges are compared, not products: 0.58 * 100 is a hair below 58.
+    part = np.searchsorted(np.arange(1, bins) / bins, values, side="right")
     gap = np.bincount(part, weights=values - marks, minlength=bins)
     return float(np.abs(gap).sum() / len(values))

@@ -60,7 +60,7 @@ def named(model: str) -> tuple[str, dict[str, Any]]:
             raise UsageError(f"{model}: {part!r} is no setting; write NAME:KEY=VALUE,KEY=VALUE")
         try:
             settings[key] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             settings[key] = text
     return name, settings
 

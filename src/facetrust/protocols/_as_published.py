@@ -27,6 +27,7 @@ PUBLISHED_COLUMNS = (
     Column(metric="frr", title="FRR", higher_is_better=False),
 )
 _STEPS = 10_000
+_DECIMALS = 12
 
 
 class AsPublished(Record):
@@ -55,11 +56,12 @@ class AsPublished(Record):
 def as_published(test: Scores, *, epochs: Sequence[Scores] = ()) -> AsPublished:
     """Returns the figures that FLIP's evaluation would print for scores of the reported rows.
 
-    A medium scores the mean of its frames' P(live) = 1 - score. The threshold is searched on these very
-    rows, over 0, 0.0001, ... 1 and 1.1: the last one with the smallest |FRR - FAR|. Live is positive:
-    FAR is the share of attacks at or over it (APCER, pooled), FRR that of bona fide below it (BPCER),
-    HTER their mean. The TPR counts every point of the ROC curve; scikit-learn's list, which FLIP's code
-    reads, leaves out those on a straight line, so that it may say less where scores are tied.
+    A medium scores the mean of its frames' P(live) = 1 - score, to twelve decimals: more would let rounding
+    decide whether coarse scores are equal, and reach a threshold that they equal. The threshold is searched
+    on these very rows, over 0, 0.0001, ... 1 and 1.1: the last one with the smallest |FRR - FAR|. Live is
+    positive: FAR is the share of attacks at or over it (APCER, pooled), FRR that of bona fide below it
+    (BPCER), HTER their mean. The TPR counts every point of the ROC curve; scikit-learn's list, which FLIP's
+    code reads, leaves out those on a straight line, so that it may say less where scores are tied.
 
     Args:
         test: scores of the reported rows.
@@ -87,12 +89,12 @@ def _measured(scores: Scores) -> AsPublished:
         raise MetricError(f"{scores.made_by.split} scores of {scores.made_by.model}: {error}") from None
     if values.min() < 0 or values.max() > 1:
         raise MetricError(f"scores of {scores.made_by.model} are no probabilities; they must lie in [0, 1]")
-    live = 1 - values
+    live = np.round(1 - values, _DECIMALS)
     threshold, far, frr = _searched(live[labels == 0], live[labels == 1])
     named = {
         "hter": (far + frr) / 2,
-        "auc": auc(labels, values),
-        "tpr@fpr=1% (live)": tpr_at_fpr(labels, values, fpr=0.01, positive="live"),
+        "auc": auc(labels, -live),
+        "tpr@fpr=1% (live)": tpr_at_fpr(labels, -live, fpr=0.01, positive="live"),
         "far": far,
         "frr": frr,
     }

@@ -38,7 +38,11 @@ def fit_threshold(
     kind, share = _parsed(rule)
     thresholds, apcer, bpcer = operating_points(labels, scores)
     if kind == "eer":
-        at = int(np.lexsort((apcer + bpcer, np.abs(apcer - bpcer)))[0])
+        # Whole numbers: 0.3 - 0.1 and 0.4 - 0.2 are not the same, and rounding must not break a tie.
+        attacks = int(np.count_nonzero(np.asarray(labels) == 1))
+        size = attacks * (len(np.asarray(labels)) - attacks)
+        missed, stopped = np.rint(apcer * size), np.rint(bpcer * size)
+        at = int(np.lexsort((missed + stopped, np.abs(missed - stopped)))[0])
     elif kind == "apcer":
         top = highest_threshold(labels, scores, apcer=share, species=species)
         at = int(np.searchsorted(thresholds, top))

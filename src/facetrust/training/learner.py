@@ -30,6 +30,7 @@ class Learner(LightningModule):
         best: file that the averaged weights of the best epoch are written to.
         steps: optimizer steps in the whole run; `warmup` of them rise linearly.
         final: learning rate at the end over `lr`.
+        decay_all: whether norms, biases and other vectors decay too.
         ema: decay of the average, 0 for the plain weights.
         choose: one of the task's development figures, which picks the best epoch (if none, the first), or
             `last`. Figures joined by `+` are added up.
@@ -49,6 +50,7 @@ class Learner(LightningModule):
         lr: float = 1e-3,
         final: float = 0.0,
         weight_decay: float = 0.05,
+        decay_all: bool = False,
         ema: float = 0.999,
         choose: str = "",
         controls: Sequence[str] = (),
@@ -67,6 +69,7 @@ class Learner(LightningModule):
         self.lr = lr
         self.final = final
         self.weight_decay = weight_decay
+        self.decay_all = decay_all
         self.ema = ema
         self.optimizer = optimizer
         self.every = every
@@ -168,12 +171,13 @@ class Learner(LightningModule):
         self.best = checkpoint["best"]
 
     def configure_optimizers(self) -> Any:
-        """Returns the optimizer, without decay of norms and biases, and a schedule per step."""
+        """Returns the optimizer, which decays matrices, the rest only if asked, and a schedule per step."""
         # Of the task, not the model: a loss may learn a projection.
         trained = [value for value in self.task.parameters() if value.requires_grad]
+        spared = self.weight_decay if self.decay_all else 0.0
         groups = [
             {"params": [value for value in trained if value.ndim > 1], "weight_decay": self.weight_decay},
-            {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
+            {"params": [value for value in trained if value.ndim <= 1], "weight_decay": spared},
         ]
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[self.optimizer]
         optimizer = kind(groups, lr=self.lr)

@@ -24,6 +24,7 @@ from facetrust.training.assembly import STUDENT, Assembly
 from facetrust.training.recipe import Data, Recipe
 from facetrust.training.teacher_cache import TeacherCache
 
+_BATCH = 64  # where neither the recipe nor its groups say how large a batch is
 _log = logging.getLogger("facetrust")
 
 
@@ -93,7 +94,7 @@ def _warn_of_audit(path: Path, found: str) -> None:
             return
     except FileNotFoundError:
         state = "was not audited"
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, RecursionError, KeyError, TypeError, OSError):
         state = f"has an audit that cannot be read ({report.name})"
     _log.warning("%s: %s; run: facetrust audit %s", path, state, path)
 
@@ -102,14 +103,21 @@ def order_of(recipe: Recipe, sources: Sources) -> EpochSampler | GroupSampler:
     """Returns in which order training draws its rows.
 
     Raises:
-        UsageError: batches shall be both of groups and of pairs.
+        UsageError: batches shall be both of groups and of pairs, or of another size than the groups make.
     """
     data = recipe.data
     if data.per_group is not None:
         if data.augment.pairs:
             raise UsageError("data.per_group and data.augment.pairs both order the batches; set one of them")
-        groups = len({(row.domain, row.label) for row in sources.train})
-        steps = max(1, (data.length or len(sources.train)) // (groups * data.per_group))
+        groups = {(row.domain, row.label) for row in sources.train}
+        size = len(groups) * data.per_group
+        if (said := recipe.trainer.batch_size or size) != size:
+            domains = ", ".join(sorted({str(domain) for domain, _ in groups}))
+            raise UsageError(
+                f"trainer.batch_size is {said}, but data.per_group={data.per_group} of {len(groups)} groups "
+                f"(the labels of {domains}) makes {size}; set that, or add the data that is missing"
+            )
+        steps = max(1, (data.length or len(sources.train)) // size)
         return GroupSampler(sources.train, each=data.per_group, steps=steps, seed=recipe.seed)
     chances = balance(sources.train, data.shares) if data.balance else None
     return EpochSampler(
@@ -150,7 +158,7 @@ def loaders(
     if isinstance(order, GroupSampler):
         batch = together = order.batch_size
     else:
-        batch, together = recipe.trainer.batch_size, 1 + data.augment.pairs
+        batch, together = recipe.trainer.batch_size or _BATCH, 1 + data.augment.pairs
     share = _Share(order, *shard, batch=together)
     shared = {
         "batch_size": batch, "num_workers": recipe.trainer.workers, "collate_fn": collate,

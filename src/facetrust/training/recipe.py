@@ -15,6 +15,9 @@ from facetrust.errors import MissingExtra, UnknownName, UsageError
 from facetrust.records import Preprocessing, Record
 from facetrust.tasks import task_named
 
+# Many times what the longest recipe needs.
+_MOST_BYTES, _MOST_VALUES, _DEEPEST = 2**20, 10_000, 50
+
 
 class ModelSettings(Record):
     """A network by the name that `create_model` takes, and its settings."""
@@ -51,7 +54,8 @@ class Data(Record):
     manifests: give training and development rows. extra: training rows only.
     balance: draw both labels of a domain equally often. shares: how often each domain is drawn
     (the others by size). length: draws per epoch. per_group: so many of each (domain, label) in
-    every batch, whose size follows; balance and shares are then not used. simulate_dev: chance
+    every batch, which decides its size (`trainer.batch_size` can only say the same); balance and shares are
+    then not used. simulate_dev: chance
     that a bona fide development sample is turned into an attack, for domains that have none.
     classes: names of the masks' classes, in the order of their indices, for a task that learns from masks.
     controls: development rows are measured twice more, with white balance and gain drawn anew (`neutral`) and
@@ -93,11 +97,13 @@ class Optimizer(Record):
     """Linear warm-up over `warmup` epochs, then a cosine down to `final` times the rate (1: constant).
 
     name: `adam` couples weight decay with the gradient (L2), as FLIP does; `adamw` does not.
+    decay_all: norms, biases and other vectors decay too, as FLIP's do, not only matrices.
     """
 
     name: Literal["adamw", "adam"] = "adamw"
     lr: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
+    decay_all: bool = False
     warmup: float = Field(default=0.5, ge=0)
     final: float = Field(default=0.01, ge=0, le=1)
 
@@ -105,6 +111,7 @@ class Optimizer(Record):
 class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
+    batch_size: 64, or what `data.per_group` makes, if none is given.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
     choose: which of the task's development figures picks the epoch that is kept (if none, its first; several
     are joined by `+`), or `last`. keep: `all` keeps the weights of
@@ -112,7 +119,7 @@ class Training(Record):
     """
 
     epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
     workers: int = Field(default=2, ge=0)
     clip: float = Field(default=1.0, ge=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
@@ -179,10 +186,11 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         UsageError: not YAML, an unknown key (the nearest is named), or a value of the wrong kind.
     """
     path = _find(str(name))
-    try:
-        content = _yaml().safe_load(path.read_text(encoding="utf-8"))
-    except (_yaml().YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+    with path.open("rb") as file:
+        text = file.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes, and so no recipe")
+    content = _read(text, str(path))
     if not isinstance(content, dict):
         raise UsageError(f"{path}: is not a recipe; a recipe is a YAML mapping with at least model and data")
     content.setdefault("name", path.stem)
@@ -236,11 +244,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override}: write section.key=value")
-    try:
-        value = _yaml().safe_load(text)
-    except _yaml().YAMLError:
-        raise UsageError(f"--set {override}: {text!r} is not a YAML value") from None
-    *parents, last = key.split(".")
+    value = _read(text.encode(errors="surrogateescape"), f"--set {key}")
+    *parents, last = key.split(".", _DEEPEST)
     place: Any = content
     try:
         for part in parents:
@@ -248,6 +253,39 @@ def _override(content: dict[str, Any], override: str) -> None:
         place[int(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError):
         raise UsageError(f"--set {override}: nothing lies at {key!r}") from None
+
+
+def _read(text: bytes, source: str) -> Any:
+    """Returns the value in a YAML text, which is measured before anything is built of it.
+
+    An alias counts as much as what it stands for, so that a few lines cannot unfold into gigabytes.
+
+    Raises:
+        UsageError: it is no YAML, is nested too deeply or holds too many values; `source` names it.
+    """
+    yaml = _yaml()
+    count, begun, sizes = 0, [], {}
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                begun.append((event.anchor, count))
+                sizes[event.anchor] = _MOST_VALUES  # until its end is known: it may not hold itself
+            elif isinstance(event, yaml.CollectionEndEvent):
+                anchor, before = begun.pop()
+                sizes[anchor] = count - before
+            elif isinstance(event, yaml.AliasEvent):
+                count += sizes.get(event.anchor, 0)
+            count += isinstance(event, yaml.NodeEvent)
+            if len(begun) > _DEEPEST or count > _MOST_VALUES:
+                raise UsageError(
+                    f"{source}: is nested more than {_DEEPEST} deep, or holds more than {_MOST_VALUES:,} "
+                    "values with its aliases written out"
+                )
+        return yaml.safe_load(text)
+    except UsageError:
+        raise
+    except Exception as error:  # A number or a date that is none makes PyYAML raise many kinds.
+        raise UsageError(f"{source}: is not YAML ({' '.join(str(error).split())[:200]})") from None
 
 
 def _fields(loc: Sequence[int | str]) -> list[str]:

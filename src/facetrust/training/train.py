@@ -194,6 +194,7 @@ def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, st
         lr=recipe.optimizer.lr,
         final=recipe.optimizer.final,
         weight_decay=recipe.optimizer.weight_decay,
+        decay_all=recipe.optimizer.decay_all,
         ema=recipe.trainer.ema,
         choose=recipe.trainer.choose,
         controls=CONTROLS if recipe.data.controls else (),

@@ -88,7 +88,7 @@ def _flip(variant: str, size: tuple[int, int]) -> ModelCard:
 
 def _efficient_vit(name: str, size: tuple[int, int]) -> ModelCard:
     # The authors cut a box at the frame's border and pad evenly; here a face stays in the middle.
-    how = Preprocessing(margins=(1.0,), size=size, top=255.0, color="BGR", fill="zero")
+    how = Preprocessing(margins=(1.0,), size=size, top=255.0, color="BGR", fill="zero", resize="cubic")
     return ModelCard(
         name=name,
         task="deepfake",

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.data.simulate.digital_spoof import as_surroundings, digital_spoof
+from facetrust.data.simulate.digital_spoof import _change, as_surroundings, digital_spoof
 
 BOX = (60.0, 50.0, 80.0, 104.0)
 
@@ -33,6 +33,17 @@ def test_major_traces_are_stronger_than_minor_ones(face: np.ndarray) -> None:
         for m in (0.0, 1.0)
     )
     assert 2 < minor < major < 40
+
+
+def test_what_is_changed_is_as_coarse_and_as_sharp_as_stated() -> None:
+    for strong, coarsest, alphas in ((False, 0.35, (0.1, 0.3)), (True, 0.25, (0.2, 0.5))):
+        drawn = [_change(np.random.default_rng(seed), strong=strong) for seed in range(600)]
+        scales = [1 / each.shrink for each in drawn if each.shrink != 1]
+        alpha = [each.sharpen[0] for each in drawn if each.sharpen]
+        assert coarsest < min(scales) < coarsest + 0.02
+        assert 0.63 < max(scales) < 0.65
+        assert alphas[0] < min(alpha) < max(alpha) < alphas[1] < max(alpha) + 0.02
+        assert all(each.blocky for each in drawn)
 
 
 def test_the_mask_is_as_strong_as_stated_and_covers_the_face(face: np.ndarray) -> None:

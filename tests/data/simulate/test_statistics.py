@@ -89,7 +89,7 @@ class TestBlendsOfAPortrait:
         area, strength, seam, inside, outside, around = self.found(
             portrait, lambda *given: self_blend(*given, joint=False)
         )
-        assert 0.42 < np.median(area) < 0.52  # .468 over all, as the mask's own test says
+        assert 0.33 < np.median(area) < 0.47  # .403 over all, as the mask's own test says
         assert 0.2 < area.min() < area.max() < 0.69
         assert sorted(set(np.round(strength, 2))) == [0.25, 0.5, 0.75, 1.0]
         assert np.median(strength) >= 0.75

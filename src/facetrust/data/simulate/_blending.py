@@ -35,9 +35,12 @@ class Blend(NamedTuple):
 class Change(NamedTuple):
     """A change of colours and sharpness, in the order of its fields; by default it changes nothing.
 
-    shift: added to R, G, B, in levels. hsv: added to hue (of 180), saturation and value, in levels; less
-    than half a level rounds to none. gain, lift: level * gain + lift. shuffle: the order of the channels.
-    shrink: the picture is shrunk by it to the nearest pixels, and enlarged again. sharpen: (alpha,
+    Levels are cut down to whole ones, as a table of 8 bits does, not rounded.
+
+    shift: added to R, G, B, in levels. hsv: added to hue (of 180), saturation and value, in levels; a step
+    below 0 takes a whole level, however small, and the way to 8 bits of hue and back changes colours by
+    itself. gain, lift: level * gain + lift. shuffle: the order of the channels. shrink: the picture is
+    shrunk by it to the nearest pixels, and enlarged again, linearly or `blocky`. sharpen: (alpha,
     lightness), the share of a 3 x 3 Laplacian whose middle is 8 + lightness. quality: of a JPEG file.
     """
 
@@ -47,6 +50,7 @@ class Change(NamedTuple):
     lift: float = 0.0
     shuffle: tuple[int, int, int] = (0, 1, 2)
     shrink: float = 1.0
+    blocky: bool = False
     sharpen: tuple[float, float] | None = None
     quality: int | None = None
 
@@ -55,14 +59,14 @@ def changed(image: Pixels, change: Change) -> Pixels:
     """Returns the picture after a change, (H, W, 3) uint8 RGB; the same array if there is none."""
     if any(change.shift):
         image = _looked_up(image, [(1.0, shift) for shift in change.shift])
-    if any(hsv := [round(step) for step in change.hsv]):
-        image = _hsv(image, *hsv)
+    if any(change.hsv):
+        image = _hsv(image, *change.hsv)
     if (change.gain, change.lift) != (1.0, 0.0):
         image = _looked_up(image, [(change.gain, change.lift)] * 3)
     if change.shuffle != (0, 1, 2):
         image = np.ascontiguousarray(image[:, :, change.shuffle])
     if change.shrink != 1:
-        image = _shrunk(image, change.shrink)
+        image = _shrunk(image, change.shrink, blocky=change.blocky)
     if change.sharpen is not None:
         image = _sharpened(image, *change.sharpen)
     return image if change.quality is None else _coded(image, change.quality)
@@ -124,13 +128,13 @@ def laid(mask: Plane, at: Window) -> Plane:
 
 
 def shifted(source: Pixels, at: Window, move: Affine) -> Pixels:
-    """Returns the picture's part of the window, moved; what is missing is mirrored."""
+    """Returns the picture's part of the window, moved; what is missing is black."""
     first = np.array([at.part[1].start, at.part[0].start])
     here = np.column_stack([move[:, :2], move[:, :2] @ first + move[:, 2] - first])
     if np.array_equal(here, np.eye(2, 3)):
         return source
     size = (source.shape[1], source.shape[0])
-    return np.asarray(cv2.warpAffine(source, here, size, borderMode=cv2.BORDER_REFLECT), dtype=np.uint8)
+    return np.asarray(cv2.warpAffine(source, here, size), dtype=np.uint8)
 
 
 def pasted(image: Pixels, at: Window, change: Change, *, mask: Plane, move: Affine, on_source: bool) -> Blend:
@@ -149,8 +153,10 @@ def pasted(image: Pixels, at: Window, change: Change, *, mask: Plane, move: Affi
 
 
 def _mixed(source: Pixels, target: Pixels, mask: Plane) -> Pixels:
-    """Returns mask * source + (1 - mask) * target, rounded; (H, W, 3) uint8 RGB, mask (H, W) in [0, 1]."""
-    return np.asarray(cv2.blendLinear(source, target, mask, 1 - mask), dtype=np.uint8)
+    """Returns mask * source + (1 - mask) * target, cut to whole levels; (H, W, 3) uint8 RGB, mask (H, W)."""
+    # In this form it is exact, so that equal pixels stay equal.
+    step = mask[:, :, None].astype(np.float64) * (source.astype(np.float64) - target)
+    return np.asarray(np.floor(target + step), dtype=np.uint8)
 
 
 def _pushed(corners: Polygon, bend: Plane, grid: tuple[int, int]) -> NDArray[np.float32]:
@@ -164,11 +170,11 @@ def _pushed(corners: Polygon, bend: Plane, grid: tuple[int, int]) -> NDArray[np.
 def _looked_up(image: Pixels, lines: Sequence[tuple[float, float]]) -> Pixels:
     levels = np.arange(256)[:, None]
     gains, lifts = np.array(lines).T
-    table = np.clip(levels * gains + lifts + 0.5, 0, 255).astype(np.uint8)
+    table = np.clip(levels * gains + lifts, 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(image, table[None]), dtype=np.uint8)
 
 
-def _hsv(image: Pixels, hue: int, saturation: int, value: int) -> Pixels:
+def _hsv(image: Pixels, hue: float, saturation: float, value: float) -> Pixels:
     levels = np.arange(256)
     table = np.stack(
         [(levels + hue) % 180, np.clip(levels + saturation, 0, 255), np.clip(levels + value, 0, 255)], axis=1
@@ -177,11 +183,12 @@ def _hsv(image: Pixels, hue: int, saturation: int, value: int) -> Pixels:
     return np.asarray(cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), dtype=np.uint8)
 
 
-def _shrunk(image: Pixels, by: float) -> Pixels:
+def _shrunk(image: Pixels, by: float, *, blocky: bool) -> Pixels:
     size = (image.shape[1], image.shape[0])
     small = (max(1, round(size[0] / by)), max(1, round(size[1] / by)))
     coarse = cv2.resize(image, small, interpolation=cv2.INTER_NEAREST)
-    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    how = cv2.INTER_NEAREST if blocky else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(coarse, size, interpolation=how), dtype=np.uint8)
 
 
 def _sharpened(image: Pixels, alpha: float, lightness: float) -> Pixels:

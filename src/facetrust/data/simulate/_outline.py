@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,14 +12,18 @@ from numpy.typing import NDArray
 from facetrust.records import Box, Point
 
 Polygon = NDArray[np.float64]
+Top = Literal["brows", "raised", "forehead"]
 
 # Where a detector finds eyes, nose and mouth corners of an upright face, in sides of its box.
 _USUAL = np.array([(0.29, 0.42), (0.71, 0.42), (0.5, 0.62), (0.32, 0.8), (0.68, 0.8)])
 _REACH = 0.08  # no outline leaves the box by more, in sides of the box
 _CORNERS = 64
+# How far above the eyes an outline ends, in distances from eyes to mouth: just above the brows, or by half of
+# the distance from eyes to brows higher.
+_TOPS: dict[Top, float] = {"brows": 0.35, "raised": 0.5, "forehead": np.inf}
 
 
-def outline(box: Box, points: Sequence[Point] | None = None, *, forehead: bool = True) -> Polygon:
+def outline(box: Box, points: Sequence[Point] | None = None, *, top: Top = "forehead") -> Polygon:
     """Returns a convex outline of the face, (64, 2) float64 x, y in pixels.
 
     Two half ellipses share their widest line: the jaw below it, the forehead above. Their axes are
@@ -28,7 +33,7 @@ def outline(box: Box, points: Sequence[Point] | None = None, *, forehead: bool =
     Args:
         box: x, y, w, h of the face; alone it gives the points of an upright, frontal face.
         points: eyes, nose and mouth corners, the one further left in the picture first.
-        forehead: if not, the outline ends just above the brows.
+        top: where the outline ends: just above the brows, a little higher, or with the forehead.
     """
     x, y, w, h = box
     at = np.array([x, y]) + _USUAL * (w, h) if points is None else np.asarray(points, np.float64)
@@ -42,17 +47,16 @@ def outline(box: Box, points: Sequence[Point] | None = None, *, forehead: bool =
     angle = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
     side, drop = wide * np.cos(angle) - turned, np.sin(angle)
     drop = np.where(drop > 0, 1.3, 1.2) * length * drop + 0.2 * length
-    if not forehead:
-        drop = np.maximum(drop, -0.35 * length)
+    drop = np.maximum(drop, -_TOPS[top] * length)
     return _inside(eyes + side[:, None] * across + drop[:, None] * down, box)
 
 
 def faces(
-    box: Box, points: Sequence[Point] | None, region: NDArray[np.bool_] | None, *, forehead: bool = True
+    box: Box, points: Sequence[Point] | None, region: NDArray[np.bool_] | None, *, top: Top = "forehead"
 ) -> list[Polygon]:
     """Returns the edges of what a mask must cover: of a region (H, W), or the outline if none is given."""
     if region is None:
-        return [outline(box, points, forehead=forehead)]
+        return [outline(box, points, top=top)]
     found, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return [_inside(np.asarray(edge, np.float64).reshape(-1, 2), box) for edge in found]
 

@@ -73,16 +73,18 @@ def as_surroundings(image: Pixels, rng: np.random.Generator, *, major: float = 0
 
 def _change(rng: np.random.Generator, *, strong: bool) -> Change:
     hue, saturation, value, light = (9, 9, 20, 0.2) if strong else (5, 5, 10, 0.1)
+    coarsest, alpha = (0.25, (0.2, 0.5)) if strong else (0.35, (0.1, 0.3))
     hsv = rng.uniform(-1, 1, 3) * (hue, saturation, value) * (rng.random() < 0.5)
     gain, lift = rng.uniform(-light, light, 2) * (rng.random() < 0.5)
     order = rng.permutation(3) if strong and rng.random() < 0.03 else np.arange(3)
-    shrink = 1 / rng.uniform(0.35, 0.65) if rng.random() < 0.4 else 1.0
-    sharpen = (rng.uniform(0.1, 0.3), rng.uniform(0.5, 1.0)) if rng.random() < 0.5 else None
+    shrink = 1 / rng.uniform(coarsest, 0.65) if rng.random() < 0.4 else 1.0
+    sharpen = (rng.uniform(*alpha), rng.uniform(0.5, 1.0)) if rng.random() < 0.5 else None
     return Change(
         hsv=(float(hsv[0]), float(hsv[1]), float(hsv[2])),
         gain=1 + float(gain),
         lift=255 * float(lift),
         shuffle=(int(order[0]), int(order[1]), int(order[2])),
         shrink=shrink,
+        blocky=True,
         sharpen=sharpen,
     )

@@ -21,7 +21,7 @@ from facetrust.data.simulate._blending import (
     pasted,
     window,
 )
-from facetrust.data.simulate._outline import Polygon, faces
+from facetrust.data.simulate._outline import Polygon, Top, faces
 from facetrust.imaging import Pixels
 from facetrust.records import Box, Point
 
@@ -33,18 +33,19 @@ class Draws(NamedTuple):
     """All that chance decides about a blend; by default the fake is the picture itself.
 
     on_source: `change` befalls what is pasted, otherwise the picture that it is pasted on. move: shares
-    of the window. bend: pixels of the mask's grid at coarse places. grid, kernels (width, height): pixels.
+    of the window. scale: of x and y. bend: pixels of the mask's grid at coarse places. grid: its height and
+    width. erosion, blur: sides of square kernels in its pixels.
     """
 
-    forehead: bool = True
+    top: Top = "forehead"
     on_source: bool = True
     change: Change = Change()
     move: tuple[float, float] = (0.0, 0.0)
-    scale: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
     bend: Plane = np.zeros((2, 1, 1), np.float32)
     grid: tuple[int, int] = (224, 224)
-    erosion: tuple[int, int] = (5, 5)
-    blur: tuple[int, int] = (15, 15)
+    erosion: int = 5
+    blur: int = 15
     sigma: float = 25.0
     ratio: float = 1.0
     joint: Change = Change()
@@ -65,10 +66,11 @@ def self_blend(
     in colours and sharpness, the source moved and scaled a little; real is the target. Where the mask is
     0, both are equal (but for JPEG's blocks, if a joint file was drawn). The mask is float32 in [0, 1].
 
-    The method takes the convex hull of 81 landmarks. Here an OUTLINE MODEL REPLACES THE LANDMARKS: half
-    ellipses fitted to five points, or to the box alone, so that the mask's edge follows a jaw only
-    roughly. A pixel of the mask counts on a grid of 192 to 256 a side over the face and its margins,
-    whatever the picture's size; there the elastic bending is made too.
+    The method takes one of Face X-ray's four hulls of 81 landmarks. Here an OUTLINE MODEL REPLACES THE
+    LANDMARKS: half ellipses fitted to five points, or to the box alone, so that the mask's edge follows a
+    jaw only roughly; of the four hulls two end above the brows, one higher and one with the forehead. A
+    pixel of the mask counts on a grid of 192 to 256 a side over the face and its margins, whatever the
+    picture's size; there the elastic bending is made too.
 
     Args:
         image: (H, W, 3) uint8 RGB with a genuine face, of any size.
@@ -79,10 +81,11 @@ def self_blend(
         joint: change fake and real alike in colours and by JPEG, in the end. Where the pictures of both
             classes are degraded afterwards anyway, it is of no use.
 
-    Source: Shiohara and Yamasaki, arXiv 2204.08376, section 3; the ranges are those of its released
-    code, where hue, saturation and value change by less than half a level, which is none. Two things are
-    other here: the pictures shrunk by 2 or 4 keep 32 pixels of a face, and the scale is drawn from .95 to
-    1 / .95 evenly in its logarithm.
+    Source: Shiohara and Yamasaki, arXiv 2204.08376, section 3, in the form of its released code with Face
+    X-ray's hulls (Li et al., arXiv 1912.13458): the draws, their ranges, levels cut to whole ones (a step
+    of hue, saturation or value of up to .3 is none or a whole one), black where the moved source ends.
+    Besides the outline two things are other here: the pictures shrunk by 2 or 4 keep 32 pixels of a face,
+    and a pixel that source and target share stays as it is, where theirs may lose a level to rounding.
     """
     draws = draw(rng)
     return blend(image, box, draws if joint else draws._replace(joint=Change()), points=points, region=region)
@@ -101,16 +104,16 @@ def draw(rng: np.random.Generator) -> Draws:
     """Returns the choices of one blend (see `self_blend` for their source)."""
     grid = (int(rng.integers(192, 257)), int(rng.integers(192, 257)))
     return Draws(
-        forehead=rng.random() >= 0.25,
+        top=_top(rng),
         on_source=rng.random() < 0.5,
         change=_change(rng),
         move=(rng.uniform(-0.03, 0.03), rng.uniform(-0.015, 0.015)),
-        scale=float(np.exp(rng.uniform(np.log(0.95), -np.log(0.95)))),
+        scale=(rng.uniform(0.95, 1 / 0.95), rng.uniform(0.95, 1 / 0.95)),
         bend=_bend(rng, grid),
         grid=grid,
-        erosion=_odd_pair(rng),
-        blur=_odd_pair(rng),
-        sigma=rng.uniform(5, 45),
+        erosion=_odd(rng),
+        blur=_odd(rng),
+        sigma=float(rng.integers(5, 46)),
         ratio=float(rng.choice(RATIOS)),
         joint=_joint(rng),
     )
@@ -126,8 +129,8 @@ def blend(
 ) -> Blend:
     """Returns the blend that the choices make; see `self_blend`."""
     at = window(image.shape[:2], box)
-    move = moved(at, draws.move, (draws.scale, draws.scale))
-    mask = _soft(faces(box, points, region, forehead=draws.forehead), at, move, draws)
+    move = moved(at, draws.move, draws.scale)
+    mask = _soft(faces(box, points, region, top=draws.top), at, move, draws)
     change = _bearable(draws.change, box)
     fake, real, laid = pasted(image, at, change, mask=mask, move=move, on_source=draws.on_source)
     return Blend(changed(fake, draws.joint), changed(real, draws.joint), laid)
@@ -136,10 +139,10 @@ def blend(
 def _soft(edges: Sequence[Polygon], at: Window, move: Affine, draws: Draws) -> Plane:
     """Returns the mask on its grid: filled, eroded by a kernel, blurred, brought to `ratio` at most."""
     hard = filled(edges, at, draws.grid, move, draws.bend)
-    eroded = cv2.erode(hard, np.ones(draws.erosion[::-1], np.uint8))
+    eroded = cv2.erode(hard, np.ones((draws.erosion, draws.erosion), np.uint8))
     if not eroded.any():  # the face is smaller than the kernel
         eroded = hard
-    soft = cv2.GaussianBlur(eroded.astype(np.float32), draws.blur, draws.sigma)
+    soft = cv2.GaussianBlur(eroded.astype(np.float32), (draws.blur, draws.blur), draws.sigma)
     top = max(float(soft.max()), 1e-6)
     return np.asarray(np.minimum(soft / top, 1) * draws.ratio, dtype=np.float32)
 
@@ -184,9 +187,16 @@ def _bend(rng: np.random.Generator, grid: tuple[int, int]) -> Plane:
     return np.ascontiguousarray(smooth.transpose(2, 0, 1))
 
 
-def _odd_pair(rng: np.random.Generator) -> tuple[int, int]:
-    width, height = 5 + 2 * rng.integers(0, 11, 2)
-    return int(width), int(height)
+def _top(rng: np.random.Generator) -> Top:
+    """Where the hull ends. Four are drawn evenly; one has the forehead, but in a quarter of the cases."""
+    hulls: tuple[Top, ...] = ("brows", "brows", "raised", "forehead")
+    without = rng.random() < 0.25
+    top = hulls[int(rng.integers(4))]
+    return "brows" if without and top == "forehead" else top
+
+
+def _odd(rng: np.random.Generator) -> int:
+    return 5 + 2 * int(rng.integers(0, 11))
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -8,14 +8,13 @@ of spoof. Whether a person's number is CelebA's was not verified.
 
 from __future__ import annotations
 
-import json
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from facetrust.data.sources._files import file_at, folder_at
+from facetrust.data.sources._files import file_at, folder_at, json_at
 from facetrust.data.splits import assign
 from facetrust.errors import ManifestError
 from facetrust.records import Box, Sample, Split
@@ -56,11 +55,8 @@ def celeba_spoof(root: Path, *, seed: int = 0, need_boxes: bool = False) -> list
 
 
 def _listed(root: Path, split: Split, *, need_boxes: bool) -> list[Sample]:
-    listed = file_at(root / "metas" / "intra_test" / f"{split}_label.json", f"the list of {split} pictures")
-    try:
-        rows = json.loads(listed.read_bytes())
-    except ValueError:
-        raise ManifestError(f"{listed}: is not a JSON file; unpack the data set again") from None
+    listed = root / "metas" / "intra_test" / f"{split}_label.json"
+    rows = json_at(listed, f"the list of {split} pictures")
     if not isinstance(rows, dict) or not rows:
         raise ManifestError(f"{listed}: names no pictures; unpack the data set again")
     return [
