@@ -58,7 +58,7 @@ def by_media(scores: Scores, rule: str = "mean") -> Scores:
     )
     first = [pl.col(name).first() for name in ("sample", "media", "subject", "domain")]
     table = rows.group_by("_medium", "label", "attack", maintain_order=True).agg(*first, pl.col("score"))
-    values = [fusion.of_video([fusion.of_track(track)]) for track in table["score"].to_list()]
+    values = [fusion.of_video([fusion.of_track(track, None)]) for track in table["score"].to_list()]
     return Scores(table.with_columns(pl.Series("score", values, pl.Float64)), scores.made_by)
 
 
