@@ -48,6 +48,7 @@ def test_every_kind_is_read_frame_by_frame(tmp_path, name):
     lasting = [1.0] * 4 if name == "a.tiff" else np.asarray(DURATIONS) / 1000
     assert timing.times == pytest.approx(np.cumsum([0, *lasting[:-1]]))
     assert timing.end == pytest.approx(sum(lasting))
+    assert timing.paged == (name == "a.tiff")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,7 +129,6 @@ def test_bytes_in_memory_may_be_a_view(tmp_path):
     data = animated(tmp_path / "a.webp").read_bytes()
     assert is_animation(memoryview(data))
     assert is_animation(bytearray(data))
-
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside the checkout")

@@ -126,8 +126,8 @@ def test_av1_where_pyav_is_not_is_told_how(av1, monkeypatch):
     with pytest.raises(ImageError) as caught:
         frame_count(av1)
     assert str(caught.value) == (
-        f"{av1}: is AV1, which this build of OpenCV cannot decode; convert it to H.264, or let PyAV decode it: "
-        "av is not installed; run: pip install 'facetrust[video]' (in a checkout: pip install '.[video]')"
+        f"{av1}: is AV1, which this build of OpenCV cannot decode; convert it to H.264, or let PyAV decode "
+        "it: av is not installed; run: pip install 'facetrust[video]' (in a checkout: pip install '.[video]')"
     )
 
 
@@ -140,16 +140,14 @@ def test_a_film_in_av1():
     assert middle.std() > 30
 
 
-def test_damage_is_one_line_with_either(av1, monkeypatch):
+def test_damage_is_one_line(av1):
     data = bytearray(av1.read_bytes())
     at = data.index(b"mdat") + 4
-    data[at:] = bytes(len(data) - at)
-    av1.write_bytes(data)
-    with pytest.raises(ImageError, match=r"av1\.mp4: no frame of it can be decoded$"):
-        timing_of(av1)
-    av1.write_bytes(data[: at // 2])
-    with pytest.raises(ImageError, match=r"av1\.mp4: is damaged, or a video that cannot be decoded here$"):
-        timing_of(av1)
+    zeros = bytes(data[:at]) + bytes(len(data) - at)
+    for damaged in (zeros, bytes(data[:at])):
+        av1.write_bytes(damaged)
+        with pytest.raises(ImageError, match=r"av1\.mp4: is damaged, or a video that cannot"):
+            timing_of(av1)
 
 
 def test_the_limit_is_on_the_frame_as_it_is_shown(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ _BINS = (8, 4, 4)  # Of hue, saturation and value.
 
 # Chosen by benchmarks/track_cuts.py; see docs/video.md.
 _COLOURS = 0.75  # Another scene shares less than this of its colours,
-_LEVELS = 25.0  # and differs by more than this many grey levels from pixel to pixel.
+_LEVELS = 15.0  # and differs by more than this many levels per pixel at equal brightness.
 _RESEMBLANCE = 0.3  # Correlation of grey levels below which a face is another.
 
 
@@ -50,12 +50,14 @@ def is_another(before: Appearance, now: Appearance) -> bool:
 
 
 def scene_changes(before: Appearance, now: Appearance) -> bool:
-    """Returns whether neither the colours nor the levels of two frames agree.
+    """Returns whether two frames share few colours and differ from pixel to pixel at equal brightness.
 
-    A pan changes the levels and a flash of light the colours, but a cut both.
+    A pan moves the pixels and other light the colours; a cut does both.
     """
     shared = float(np.minimum(before.colours, now.colours).sum())
-    apart = float(np.abs(before.scene.astype(np.float64) - now.scene).mean())
+    one, other = before.scene.astype(np.float64), now.scene.astype(np.float64)
+    brighter = (one.mean() + 1) / (other.mean() + 1)
+    apart = float(np.abs(one - np.clip(other * brighter, 0, 255)).mean())
     return shared < _COLOURS and apart > _LEVELS
 
 

@@ -84,7 +84,7 @@ class AnimationDecoder:
                 self._picture: Image.Image = open_picture(data)
         except Exception as error:
             raise ImageError(f"is damaged ({type(error).__name__}: {first_line(error)})") from None
-        self._paged = self._picture.format == "TIFF"
+        self.paged = self._picture.format == "TIFF"
         self._index = -1
         self._decoded = 0
         self.time, self.lasting = 0.0, 0.0
@@ -102,9 +102,7 @@ class AnimationDecoder:
                 check_size(self._picture.size, "")
                 self._decoded += math.prod(self._picture.size)
                 if self._decoded > MAX_DECODED:
-                    raise ImageError(
-                        f"more than {MAX_DECODED} pixels in all frames; cut it into shorter ones"
-                    )
+                    raise ImageError(f"more than {MAX_DECODED} pixels in all its frames; shorten it")
                 self._picture.load()
         except EOFError:
             return False
@@ -129,7 +127,7 @@ class AnimationDecoder:
         self._picture.close()
 
     def _seconds(self) -> float:
-        if self._paged:
+        if self.paged:
             return PAGE
         told = self._picture.info.get("duration") or 0
         seconds = float(told) / 1000

@@ -34,9 +34,11 @@ class Decoder(Protocol):
 
     `rate` is the frames per second and `promised` the number of frames that the header tells, 0 or not
     finite where it tells nothing. `time` is that of the frame last grabbed, in seconds from the first one,
-    and `lasting` how long it is shown as far as that is known.
+    and `lasting` how long it is shown as far as that is known. `paged` says that the frames are pages, which
+    have no order in time.
     """
 
+    paged: bool
     rate: float
     promised: float
     time: float
@@ -58,6 +60,8 @@ class Decoder(Protocol):
 
 class OpenCvDecoder:
     """Decodes with the FFmpeg inside OpenCV; `opened` is false where it cannot decode the first frame."""
+
+    paged = False
 
     def __init__(self, path: Path) -> None:
         # Read by OpenCV when it first opens a video: FFmpeg is to say nothing, errors are ours to tell.
@@ -91,7 +95,10 @@ class OpenCvDecoder:
         there = self._ahead or self._video.grab()
         self._ahead = False
         if there:
-            self.time = self._told(cv2.CAP_PROP_POS_MSEC) / 1000
+            at = self._told(cv2.CAP_PROP_POS_MSEC) / 1000
+            # A frame without a stamp, as the last one of MPEG's programme streams, reads 0.
+            stamped = at > 0 or self.time == 0 or not self.lasting > 0
+            self.time = at if stamped else self.time + self.lasting
         return bool(there)
 
     def retrieve(self) -> Pixels:
@@ -125,6 +132,8 @@ class PyAvDecoder:
     Raises:
         ImageError: it cannot open the file either; the message is to follow the file's name.
     """
+
+    paged = False
 
     def __init__(self, path: Path) -> None:
         import av

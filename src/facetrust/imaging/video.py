@@ -54,10 +54,14 @@ def looks_like_video(start: bytes) -> bool:
 
 
 class Timing(NamedTuple):
-    """When each frame of a video is shown: `times` (N,) in seconds from the first, rising, and the end."""
+    """When each frame of a video is shown: `times` (N,) in seconds from the first, rising, and the end.
+
+    `paged` says that they are the pages of a picture, which follow one another in no time.
+    """
 
     times: NDArray[np.float64]
     end: float
+    paged: bool = False
 
 
 def timing_of(path: str | Path) -> Timing:
@@ -78,7 +82,7 @@ def timing_of(path: str | Path) -> Timing:
                 raise _too_many(path)
         if not times:
             raise ImageError(f"{path}: no frame of it can be decoded")
-        lasting, promised, rate = video.lasting, video.promised, video.rate
+        lasting, promised, rate, paged = video.lasting, video.promised, video.rate, video.paged
     rising = np.maximum.accumulate(np.asarray(times, np.float64))
     if not lasting > 0:
         lasting = float(np.median(np.diff(rising))) if len(times) > 1 else 1 / _USUAL
@@ -90,7 +94,7 @@ def timing_of(path: str | Path) -> Timing:
             raise ImageError(
                 f"{path}: ends after {seconds:.1f} of {whole:.1f} seconds; it was cut off or is damaged"
             )
-    return Timing(rising, float(rising[-1] + lasting))
+    return Timing(rising, float(rising[-1] + lasting), paged)
 
 
 def frame_count(path: str | Path) -> int:

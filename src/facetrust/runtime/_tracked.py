@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,14 @@ class Track:
 
 
 class TrackedFaces:
-    """Gathers tracks (number → track), the frames' times, and each task's answers about whole frames."""
+    """Gathers tracks (number → track), the frames' times, and each task's answers about whole frames.
 
-    def __init__(self, models: Mapping[str, Model], detector: Detector | None) -> None:
+    Unless faces are `joined` from frame to frame, each is a track of its own.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Model], detector: Detector | None, *, joined: bool = True
+    ) -> None:
         self.tracks: dict[int, Track] = {}
         self.whole: dict[str, list[NDArray[np.float64]]] = {
             task: [] for task, model in models.items() if model.task.unit == "picture"
@@ -57,6 +63,7 @@ class TrackedFaces:
         self.times: list[float] = []
         self._models = models
         self._detector = detector
+        self._joined = joined
 
     def spent(self, what: str, start: float) -> None:
         """Adds the seconds since `start` to a timing."""
@@ -79,7 +86,7 @@ class TrackedFaces:
             for face, look in zip(faces, looks, strict=True)
         ]
         # Where frames lie far apart, one miss must not end a track.
-        gap = max([GAP, *(at - before for before in self.times[-2:])])
+        gap = max([GAP, *(at - before for before in self.times[-2:])]) if self._joined else -math.inf
         self._add(seen, self._answers(image, faces), gap=gap)
         self.times.append(at)
 

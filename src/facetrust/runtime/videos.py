@@ -94,11 +94,10 @@ class VideoChecker:
         """
         start = time.perf_counter()
         timing = timing_of(path)
-        times, seconds = timing
         indices = sampled(timing, self._sampling)
-        tracked = TrackedFaces(self._models, self._detector)
+        tracked = TrackedFaces(self._models, self._detector, joined=not timing.paged)
         tracked.spent("decode", start)
-        self._track(path, indices, times, tracked=tracked, progress=progress or _silent)
+        self._track(path, indices, timing.times, tracked=tracked, progress=progress or _silent)
         faces = tuple(self._face(number, track) for number, track in tracked.tracks.items())
         source = source or str(path)
         if draw is not None and faces:
@@ -120,9 +119,9 @@ class VideoChecker:
             faces=faces,
             timings=tracked.timings,
             watched=VideoSummary(
-                seconds=round(seconds, _DIGITS),
-                per_second=round(len(times) / seconds, _DIGITS),
-                frames=len(times),
+                seconds=round(timing.end, _DIGITS),
+                per_second=round(len(timing.times) / timing.end, _DIGITS),
+                frames=len(timing.times),
                 sampled=len(indices),
                 rule=self._sampling.rule,
             ),
