@@ -150,8 +150,8 @@ def test_the_limits_are_the_programs():
     assert limits["frames"] == ["", f"{video.MAX_FRAMES:,}"]
     lists = re.findall(r"`((?:\.\w+ ?)+)`", section("Limits").replace("\n  ", " "))
     assert [tuple(each.split()) for each in lists] == [inputs.PICTURES, inputs.HEIC, video.VIDEOS]
-    assert (SAMPLING.per_second, SAMPLING.most) == (4.0, 120)
-    assert "Four frames per second are looked at, at most 120 in all" in section("Videos")
+    assert (SAMPLING.per_second, SAMPLING.most) == (4.0, 720)
+    assert "Four frames per second are looked at, at most 720 in all" in section("Videos")
 
 
 def test_the_python_runs(place, monkeypatch, capsys):

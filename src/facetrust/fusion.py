@@ -141,3 +141,4 @@ _RULES = {
     WORST_STRETCH: Rule(worst_stretch, max),
 }
 RULES = tuple(_RULES)
+UNTIMED = tuple(name for name in RULES if name != WORST_STRETCH)  # Those that need no times.

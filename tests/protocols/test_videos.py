@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from facetrust.errors import UnknownName
-from facetrust.fusion import RULES
 from facetrust.protocols import as_published, by_media, choose_rule
 from facetrust.protocols.dev_threshold import dev_threshold
 
@@ -60,8 +59,7 @@ def make_videos(make_scores):
     return make
 
 
-# In two live videos a fifth of the frames flashes: their means pass those of the attacks. Two frames far
-# apart make no stretch, so that the worst one, lowered, is below the trimmed mean.
+# In two live videos a fifth of the frames flashes: their means pass those of the attacks.
 FLASHING = [(0, [0.2] * 10), (0, video(0.2, 0.36)), (1, [0.3] * 10)] * 2
 # A fifth of an attack's frames is manipulated, which is what the trimmed mean cuts out.
 SHORT = [(0, [0.3] * 10), (1, video(0.2, 0.36))] * 2
@@ -90,9 +88,9 @@ def test_the_rules_differ_over_media(make_videos):
 @pytest.mark.parametrize(
     ("dev", "chosen", "areas"),
     [
-        (FLASHING, "trimmed-mean", [1.0, 0.5, 0.5, 1.0]),
-        (SHORT, "mean", [0.0, 1.0, 1.0, 0.0]),
-        (SAME, "trimmed-mean", [1.0, 1.0, 1.0, 1.0]),
+        (FLASHING, "trimmed-mean", [1.0, 0.5, 0.5]),
+        (SHORT, "mean", [0.0, 1.0, 1.0]),
+        (SAME, "trimmed-mean", [1.0, 1.0, 1.0]),
     ],
 )
 @pytest.mark.parametrize("test", [FLASHING, SHORT, SAME])
@@ -102,13 +100,9 @@ def test_the_rule_with_the_best_area_on_dev_is_chosen_whatever_test_says(
     said = choose_rule(make_videos("test", test), make_videos("dev", dev))
     assert (said.name, said.chosen, said.split, said.manifest) == (chosen, "on dev", "dev", "feed")
     assert (said.bona_fide + said.attacks, said.attacks) == (len(dev), 2)
-    assert [each.rule for each in said.tried] == list(RULES)
+    assert [each.rule for each in said.tried] == ["trimmed-mean", "mean", "efficient-vit"]
     assert [each.dev_auc for each in said.tried] == areas
-    there = {
-        id(FLASHING): [1.0, 0.5, 0.5, 1.0],
-        id(SHORT): [0.0, 1.0, 1.0, 0.0],
-        id(SAME): [1.0, 1.0, 1.0, 1.0],
-    }[id(test)]
+    there = {id(FLASHING): [1.0, 0.5, 0.5], id(SHORT): [0.0, 1.0, 1.0], id(SAME): [1.0, 1.0, 1.0]}[id(test)]
     assert [each.test_auc for each in said.tried] == there
 
 
@@ -116,9 +110,7 @@ def test_of_equal_areas_the_lower_error_on_dev_decides(make_videos):
     # Either order has 12 of 16 pairs right; one live above all attacks costs a quarter, the other a half.
     a_half, a_quarter = (0, 0, 1, 1, 0, 0, 1, 1), (0, 0, 0, 1, 1, 1, 1, 0)
     said = choose_rule(make_videos("test", SAME), make_videos("dev", by_order(a_half, a_quarter)))
-    assert [(each.dev_auc, each.dev_eer) for each in said.tried] == [
-        (0.75, each) for each in (0.5, 0.25, 0.25, 0.5)
-    ]
+    assert [(each.dev_auc, each.dev_eer) for each in said.tried] == [(0.75, 0.5), (0.75, 0.25), (0.75, 0.25)]
     assert said.name == "mean"
     said = choose_rule(make_videos("test", SAME), make_videos("dev", by_order(a_quarter, a_half)))
     assert said.name == "trimmed-mean"
@@ -136,13 +128,13 @@ def test_too_few_dev_media_choose_nothing(make_videos, dev):
     assert choose_rule(test, dev, wanted="mean").chosen == "by name"
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", ["trimmed-mean", "mean", "efficient-vit"])
 def test_a_named_rule_is_taken_and_the_others_are_still_told(make_videos, name):
     test, dev = make_videos("test", FLASHING), make_videos("dev", SHORT)
     level = dev_threshold(test, dev, video_rule=name, rounds=5).levels[1]
     assert (level.video_rule.name, level.video_rule.chosen) == (name, "by name")
     assert level.video_rule.tried == choose_rule(test, dev).tried
-    assert level.figure("auc").value == (1.0 if name in ("trimmed-mean", "worst-stretch") else 0.5)
+    assert level.figure("auc").value == (1.0 if name == "trimmed-mean" else 0.5)
 
 
 def test_the_level_is_measured_by_the_chosen_rule(make_videos):

@@ -31,7 +31,7 @@ def check(
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
-    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
+    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "worst-stretch",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per input and line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per verdict, as CSV.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit status tells.")] = False,
