@@ -74,16 +74,17 @@ class AnimationDecoder:
     show; a page of a TIFF for one second.
 
     Raises:
-        ImageError: it cannot be opened; the message is to follow the file's name.
+        ImageError: it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         data = read_bytes(path)
         try:
             with _quiet():
                 self._picture: Image.Image = open_picture(data)
         except Exception as error:
-            raise ImageError(f"is damaged ({type(error).__name__}: {first_line(error)})") from None
+            raise ImageError(f"{path}: is damaged ({type(error).__name__}: {first_line(error)})") from None
         self.paged = self._picture.format == "TIFF"
         self._index = -1
         self._decoded = 0
@@ -94,24 +95,25 @@ class AnimationDecoder:
         """Goes to the next frame; False where none follows.
 
         Raises:
-            ImageError: it is damaged, or a limit is passed; the message is to follow the file's name.
+            ImageError: it is damaged, or a limit is passed.
         """
         try:
             with _quiet():
                 self._picture.seek(self._index + 1)
-                check_size(self._picture.size, "")
+                check_size(self._picture.size, str(self._path))
                 self._decoded += math.prod(self._picture.size)
                 if self._decoded > MAX_DECODED:
-                    raise ImageError(f"more than {MAX_DECODED} pixels in all its frames; shorten it")
+                    raise ImageError(
+                        f"{self._path}: more than {MAX_DECODED} pixels in all its frames; shorten it"
+                    )
                 self._picture.load()
         except EOFError:
             return False
-        except ImageError as error:
-            raise ImageError(str(error).removeprefix(": ")) from None
+        except ImageError:
+            raise
         except Exception as error:  # Pillow's plugins raise whatever their decoder meets.
-            raise ImageError(
-                f"frame {self._index + 1} is damaged ({type(error).__name__}: {first_line(error)})"
-            ) from None
+            why = f"{type(error).__name__}: {first_line(error)}"
+            raise ImageError(f"{self._path}: frame {self._index + 1} is damaged ({why})") from None
         self.time += self.lasting
         self.lasting = self._seconds()
         self._index += 1
@@ -120,7 +122,7 @@ class AnimationDecoder:
     def retrieve(self) -> Pixels:
         """Returns the frame last grabbed."""
         with _quiet():
-            return picture_pixels(self._picture, "")
+            return picture_pixels(self._picture, str(self._path))
 
     def close(self) -> None:
         """Lets the file go."""

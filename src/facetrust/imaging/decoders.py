@@ -51,7 +51,7 @@ class Decoder(Protocol):
         """Returns the frame last grabbed, (H, W, 3) uint8 RGB.
 
         Raises:
-            ImageError: it is damaged; the message is to follow the file's name and the frame's number.
+            ImageError: it is damaged.
         """
 
     def close(self) -> None:
@@ -64,6 +64,8 @@ class OpenCvDecoder:
     paged = False
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._index = -1
         # Read by OpenCV when it first opens a video: FFmpeg is to say nothing, errors are ours to tell.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -84,7 +86,7 @@ class OpenCvDecoder:
             self.opened = False
             return
         try:
-            check_size(wide, tall, self._aspect)
+            _check_size(path, wide, tall, self._aspect)
         except ImageError:
             self.close()
             raise
@@ -95,6 +97,7 @@ class OpenCvDecoder:
         there = self._ahead or self._video.grab()
         self._ahead = False
         if there:
+            self._index += 1
             at = self._told(cv2.CAP_PROP_POS_MSEC) / 1000
             # A frame without a stamp, as the last one of MPEG's programme streams, reads 0.
             stamped = at > 0 or self.time == 0 or not self.lasting > 0
@@ -106,9 +109,11 @@ class OpenCvDecoder:
         try:
             there, frame = self._video.retrieve()
         except cv2.error as error:
-            raise ImageError(f"is damaged (OpenCV error {error.code})") from None
+            raise ImageError(
+                f"{self._path}: frame {self._index} is damaged (OpenCV error {error.code})"
+            ) from None
         if not there:
-            raise ImageError("is damaged")
+            raise ImageError(f"{self._path}: frame {self._index} is damaged")
         image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         return in_shown_aspect(image, self._aspect)
 
@@ -130,7 +135,8 @@ class PyAvDecoder:
     """Decodes with PyAV, whose wheels carry decoders of AV1, HEVC and VVC.
 
     Raises:
-        ImageError: it cannot open the file either; the message is to follow the file's name.
+        ImageError: it cannot open the file either, or a limit is passed.
+        ImportError: PyAV is not installed.
     """
 
     paged = False
@@ -138,6 +144,8 @@ class PyAvDecoder:
     def __init__(self, path: Path) -> None:
         import av
 
+        self._path = path
+        self._index = -1
         self._error = av.FFmpegError
         self._file: Any = None
         try:
@@ -145,7 +153,7 @@ class PyAvDecoder:
             stream = self._file.streams.video[0]
         except (av.FFmpegError, IndexError):
             self.close()
-            raise ImageError(_UNREADABLE) from None
+            raise ImageError(f"{path}: {_UNREADABLE}") from None
         stream.thread_type = "AUTO"
         aspect = stream.sample_aspect_ratio
         self._aspect = _ratio(aspect.numerator, aspect.denominator) if aspect else 1.0
@@ -155,7 +163,7 @@ class PyAvDecoder:
         self.time, self.rate, self.promised = 0.0, float(stream.average_rate or 0), float(stream.frames)
         self.lasting = 1 / self.rate if self.rate > 0 else math.nan
         try:
-            check_size(stream.codec_context.width, stream.codec_context.height, self._aspect)
+            _check_size(path, stream.codec_context.width, stream.codec_context.height, self._aspect)
         except ImageError:
             self.close()
             raise
@@ -168,6 +176,7 @@ class PyAvDecoder:
             return False
         if self._frame is None:
             return False
+        self._index += 1
         at = self._frame.time
         if at is not None:
             self._first = at if math.isnan(self._first) else self._first
@@ -178,8 +187,8 @@ class PyAvDecoder:
         """Returns the frame last grabbed."""
         try:
             image = np.asarray(self._frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-        except self._error:
-            raise ImageError("is damaged") from None
+        except (self._error, ValueError):
+            raise ImageError(f"{self._path}: frame {self._index} is damaged") from None
         return quarter_turn(in_shown_aspect(image, self._aspect), round(self._frame.rotation / 90) % 4)
 
     def close(self) -> None:
@@ -199,10 +208,10 @@ def open_with_pyav(path: Path) -> PyAvDecoder:
     except ImportError:
         code = _code_of(path)
         if code is None:
-            raise ImageError(_UNREADABLE) from None
+            raise ImageError(f"{path}: {_UNREADABLE}") from None
         raise ImageError(
-            f"is {code}, which this build of OpenCV cannot decode; convert it to H.264, or let PyAV decode "
-            f"it: {MissingExtra('av', 'video')}"
+            f"{path}: is {code}, which this build of OpenCV cannot decode; convert it to H.264, or let PyAV "
+            f"decode it: {MissingExtra('av', 'video')}"
         ) from None
 
 
@@ -215,17 +224,13 @@ def _code_of(path: Path) -> str | None:
     return next((name for tag, name in _CODES.items() if tag in content), None)
 
 
-def check_size(width: float, height: float, aspect: float) -> None:
-    """Checks the pixels of a frame as it is stored and as it is shown.
-
-    Raises:
-        ImageError: more than `MAX_PIXELS`; the message is to follow the file's name.
-    """
+def _check_size(path: Path, width: float, height: float, aspect: float) -> None:
+    """Checks the pixels of a frame as it is shown."""
     shown = width * height * max(aspect, 1 / aspect)
     if shown > MAX_PIXELS:
         stretched = f", shown as {shown:.0f}" if aspect != 1 else ""
         raise ImageError(
-            f"{width:.0f}x{height:.0f} pixels a frame{stretched}; the limit is {MAX_PIXELS} in all"
+            f"{path}: {width:.0f}x{height:.0f} pixels a frame{stretched}; the limit is {MAX_PIXELS} in all"
         )
 
 

@@ -76,7 +76,7 @@ def timing_of(path: str | Path) -> Timing:
     """
     times: list[float] = []
     with _opened(path) as video:
-        while _grab(video, path):
+        while video.grab():
             times.append(video.time)
             if len(times) > MAX_FRAMES:
                 raise _too_many(path)
@@ -89,12 +89,16 @@ def timing_of(path: str | Path) -> Timing:
     if len(times) / max(rising[-1] + lasting, 1e-9) > _FASTEST:
         rising, lasting = np.arange(len(times)) / _USUAL, 1 / _USUAL
     elif rate > 0 and 0 < promised <= MAX_FRAMES and _counts_frames(path):
-        seconds, whole = rising[-1] + lasting, promised / rate
-        if seconds < _WHOLE * whole:
-            raise ImageError(
-                f"{path}: ends after {seconds:.1f} of {whole:.1f} seconds; it was cut off or is damaged"
-            )
+        _check_end(path, rising[-1] + lasting, promised / rate)
     return Timing(rising, float(rising[-1] + lasting), paged)
+
+
+def _check_end(path: str | Path, end: float, promised: float) -> None:
+    """Refuses a video that ends too early; both in seconds."""
+    if end < _WHOLE * promised:
+        raise ImageError(
+            f"{path}: ends after {end:.1f} of {promised:.1f} seconds; it was cut off or is damaged"
+        )
 
 
 def frame_count(path: str | Path) -> int:
@@ -116,7 +120,7 @@ def frame_count(path: str | Path) -> int:
             return int(promised)
     with _opened(path) as video:
         count = 0
-        while _grab(video, path):
+        while video.grab():
             count += 1
             if count > MAX_FRAMES:
                 raise _too_many(path)
@@ -162,22 +166,10 @@ def iter_frames(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int,
         passed = 0
         for index in wanted:
             while passed <= index:
-                if not _grab(video, path):
+                if not video.grab():
                     raise ImageError(f"{path}: ends after {passed} frames; no frame {index}, counted from 0")
                 passed += 1
-            try:
-                image = video.retrieve()
-            except ImageError as error:
-                raise ImageError(f"{path}: frame {index} {error}") from None
-            yield index, image
-            del image  # Before the next one is decoded.
-
-
-def _grab(video: Decoder, path: str | Path) -> bool:
-    try:
-        return video.grab()
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
+            yield index, video.retrieve()
 
 
 def _too_many(path: str | Path) -> ImageError:
@@ -187,10 +179,7 @@ def _too_many(path: str | Path) -> ImageError:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Decoder]:
     """Opens a video within the limits; closed afterwards."""
-    try:
-        video = _decoder_of(Path(path))
-    except ImageError as error:
-        raise error if str(error).startswith(str(path)) else ImageError(f"{path}: {error}") from None
+    video = _decoder_of(Path(path))
     try:
         yield video
     finally:

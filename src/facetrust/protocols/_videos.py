@@ -42,8 +42,8 @@ def by_media(scores: Scores, rule: str = "mean") -> Scores:
     """Returns one row per medium, its score made of the medium's rows by a rule, in the order of first sight.
 
     Scores do not say which of several faces a row shows, and `prepare` cuts one face per frame: a medium
-    is one track. `efficient-vit` therefore gives what `mean` gives here; it differs over several faces. Nor do
-    they say when a frame was shown, so that `worst-stretch` takes them for a quarter of a second apart.
+    is one track. `efficient-vit` therefore gives what `mean` gives here; it differs over several faces. Nor
+    do they say when a frame was shown: `worst-stretch` takes them for a quarter of a second apart.
 
     An attack made from a photo may carry the photo's name as its medium, so rows are put together
     by medium, label and attack. A row without a medium stays alone. `sample` is the first row's.
