@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facetrust.faces.appearance import Appearance, appearances, is_another, scene_changes
+from facetrust.faces.appearance import Appearance, appearances, face_changes, is_another, scene_changes
 from facetrust.faces.detector import Detector, find_faces, open_detector
 from facetrust.imaging import Pixels, read_image
 from facetrust.imaging.video import iter_frames, timing_of
@@ -110,8 +110,8 @@ def print_line(name: str, pairs: Pairs) -> None:
     """Prints the shares that are cut."""
     cut = 100 * np.mean([is_another(*pair) for pair in pairs])
     scene = 100 * np.mean([scene_changes(*pair) for pair in pairs])
-    face = 100 * np.mean([is_another(*pair) and not scene_changes(*pair) for pair in pairs])
-    print(f"| {name} | {len(pairs)} | {cut:.1f} | {scene:.1f} | {face:.1f} more |", flush=True)
+    face = 100 * np.mean([face_changes(*pair) for pair in pairs])
+    print(f"| {name} | {len(pairs)} | {cut:.1f} | {scene:.1f} | {face:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

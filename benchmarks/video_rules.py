@@ -75,8 +75,10 @@ def main() -> None:
     model = load_model(given.model)
     if given.scores is not None and given.scores.is_file():
         scored = json.loads(given.scores.read_text())
+        if scored["model"] != model.name:
+            parser.error(f"{given.scores}: are scores of {scored['model']}, not {model.name}")
     else:
-        scored = scores_of(given.data, model, open_detector(given.detector))
+        scored = {"model": model.name} | scores_of(given.data, model, open_detector(given.detector))
         if given.scores is not None:
             write_text(given.scores, json.dumps(scored))
     dev, test = groups_of(scored["nuaa"], scored["padmix"], scored["ffpp"])
@@ -90,9 +92,8 @@ def main() -> None:
         return refused(clips[part], rule, threshold)
 
     rules: dict[str, Rule] = {"trimmed-mean": trimmed_mean, "mean": mean, "highest look": highest}
-    allowed = max(given.alarms, over(rates("dev", trimmed_mean)[0.0]) + given.alarms)
-    if over(rates("dev", trimmed_mean)[0.0]) <= given.alarms:
-        allowed = given.alarms
+    before = over(rates("dev", trimmed_mean)[0.0])
+    allowed = given.alarms if before <= given.alarms else before + given.alarms
     for stretch in STRETCHES:
         for margin in MARGINS:
             rule = partial(worst_stretch, stretch=stretch, margin=float(margin))

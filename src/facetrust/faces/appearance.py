@@ -46,7 +46,7 @@ def appearances(image: Pixels, boxes: Sequence[Box]) -> list[Appearance]:
 
 def is_another(before: Appearance, now: Appearance) -> bool:
     """Returns whether two appearances are of other scenes or other faces."""
-    return scene_changes(before, now) or resemblance(before, now) < _RESEMBLANCE
+    return scene_changes(before, now) or face_changes(before, now)
 
 
 def scene_changes(before: Appearance, now: Appearance) -> bool:
@@ -59,6 +59,11 @@ def scene_changes(before: Appearance, now: Appearance) -> bool:
     brighter = (one.mean() + 1) / (other.mean() + 1)
     apart = float(np.abs(one - np.clip(other * brighter, 0, 255)).mean())
     return shared < _COLOURS and apart > _LEVELS
+
+
+def face_changes(before: Appearance, now: Appearance) -> bool:
+    """Returns whether the face no longer resembles itself."""
+    return resemblance(before, now) < _RESEMBLANCE
 
 
 def resemblance(before: Appearance, now: Appearance) -> float:
