@@ -28,9 +28,9 @@ from facetrust.errors import ImageError
 from facetrust.faces.detector import open_detector
 from facetrust.imaging.video import VIDEOS, frame_count, iter_frames
 from facetrust.records import CheckReport, write_text
-from facetrust.runtime.bundled import BUNDLED
+from facetrust.runtime.check import check_video
 from facetrust.runtime.model import load_model
-from facetrust.runtime.videos import check_video
+from facetrust.tasks import task_named
 
 MINUTE = 60
 
@@ -53,8 +53,9 @@ def main() -> None:
     videos = sorted(path for path in given.videos.rglob("*") if path.suffix.lower() in VIDEOS)
     if not videos:
         parser.error(f"{given.videos}: no video in it")
-    names = dict(BUNDLED) | dict(each.split("=", 1) for each in given.model)
-    asked = {task: names[task] for task in given.tasks if task in names}
+    names = {task: task_named(task).bundled for task in given.tasks}
+    names |= dict(each.split("=", 1) for each in given.model)
+    asked = {task: names[task] for task in given.tasks if names[task]}
     if missing := set(given.tasks) - set(asked):
         parser.error(f"no model for {', '.join(sorted(missing))}; give --model TASK=FILE")
     print(f"{len(videos)} videos, {', '.join(given.tasks)}, {given.threads} thread(s)")
@@ -75,18 +76,23 @@ def checked(
     finder = open_detector(detector, threads=threads)
     rows: list[dict[str, Any]] = []
     for path in videos:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         try:
-            report = check_video(path, list(models), models=models, detector=finder)
+            report = check_video(path, tasks=list(models), models=models, detector=finder)
         except ImageError as error:
             rows.append({"file": path.name, "error": str(error)})
             print(f"{path.name:24} {error}")
             continue
         length = report.watched.seconds if report.watched else math.nan
         ratio = (time.perf_counter() - start) / length
+        cpu = (time.process_time() - used) / length
         said = [each.model_dump(mode="json") for each in report.verdicts]
-        rows.append({"file": path.name, "verdicts": said, "seconds": length, "per_second": ratio})
-        print(f"{path.name:24} {told(report):40} {length:7.1f} s  {ratio:.3f} s per second of video")
+        rows.append({"file": path.name, "verdicts": said, "seconds": length, "per_second": ratio, "cpu": cpu})
+        decoding = report.timings["decode"] / length
+        print(
+            f"{path.name:24} {told(report):40} {length:7.1f} s  {ratio:.3f} s per second of video, "
+            f"{decoding:.3f} of it decoding; {cpu:.3f} s of processors"
+        )
     return rows
 
 
@@ -140,14 +146,14 @@ def peaks_of(clip: Path, asked: dict[str, str], detector: Path | None, threads: 
     reader.release()
     peaks: dict[str, float] = {}
 
-    def note(done: int, total: int) -> None:
+    def note(video: str, done: int, total: int) -> None:
         # Frames are the middles of equal parts: with `done` of them, that share of the video is over.
         minute = math.ceil(done * seconds / total / MINUTE - 1e-6)
         peaks[f"minute {minute}"] = peak_mib()
 
     models: Any = dict(asked)
     tasks: Any = list(asked)
-    check_video(clip, tasks, models=models, detector=detector, threads=threads, progress=note)
+    check_video(clip, tasks=tasks, models=models, detector=detector, threads=threads, progress=note)
     peaks["end"] = peak_mib()
     return peaks
 

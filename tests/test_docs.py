@@ -20,7 +20,7 @@ from facetrust.cli.status import Status
 from facetrust.cli.verdicts import CSV
 from facetrust.faces.detector import SEARCH
 from facetrust.fusion import RULES
-from facetrust.imaging import MAX_BYTES, MAX_PIXELS, MIN_SIDE, inputs, video
+from facetrust.imaging import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decoders, inputs, video
 from facetrust.model_file import bundled
 from facetrust.runtime.model import load_model
 from facetrust.runtime.schema import schema_text
@@ -147,7 +147,7 @@ def test_every_field_of_the_schema_is_explained():
 def test_the_limits_are_the_programs():
     limits = {row[0]: row[1:] for row in rows_of(section("Limits"))}
     assert limits["bytes"] == [f"{MAX_BYTES >> 20} MiB", f"{video.MAX_BYTES >> 30} GiB"]
-    assert limits["pixels"] == [f"{MAX_PIXELS:,}", f"{video.MAX_PIXELS:,} per frame (8K)"]
+    assert limits["pixels"] == [f"{MAX_PIXELS:,}", f"{decoders.MAX_PIXELS:,} per frame (8K)"]
     assert limits["shortest side"] == [f"{MIN_SIDE} pixels"] * 2
     assert limits["frames"] == ["", f"{video.MAX_FRAMES:,}"]
     assert limits["faces"][0] == (
@@ -155,8 +155,8 @@ def test_the_limits_are_the_programs():
     )
     lists = re.findall(r"`((?:\.\w+ ?)+)`", section("Limits").replace("\n  ", " "))
     assert [tuple(each.split()) for each in lists] == [inputs.PICTURES, inputs.HEIC, video.VIDEOS]
-    assert (SAMPLING.per_second, SAMPLING.most) == (4.0, 120)
-    assert "Four frames per second are looked at, at most 120 in all" in section("Videos")
+    assert (SAMPLING.per_second, SAMPLING.most) == (4.0, 720)
+    assert "Four frames per second are looked at, at most 720 in all" in section("Videos")
 
 
 def test_the_quality_limits_are_the_cards():
@@ -182,7 +182,7 @@ def test_the_python_runs(place, monkeypatch, capsys):
     assert (
         names["model"].judge(names["model"].score(names["pixels"], [names["box"]])[0]).decision == "bona fide"
     )
-    assert names["report"].watched.sampled == 5
+    assert names["report"].watched.sampled == 4
     assert "missing.jpg: no such file" in capsys.readouterr().out
 
 

@@ -22,8 +22,9 @@ def follow(frames, *, step=0.25, **settings) -> list[list[int]]:
     last: dict[int, Detection] = {}
     found = []
     for number, faces in enumerate(frames):
-        numbers = join(last, faces, time=number * step, **settings)
-        last |= {track: Detection(number * step, each) for track, each in zip(numbers, faces, strict=True)}
+        now = [Detection(number * step, each) for each in faces]
+        numbers = join(last, now, **settings)
+        last |= dict(zip(numbers, now, strict=True))
         found.append(numbers)
     return found
 
@@ -103,7 +104,8 @@ def test_a_large_pair_set_is_greedy_best_first():
         row, column = np.unravel_index(table.argmax(), table.shape)
         expected[int(column)] = int(row) + 1
         table[row, :] = table[:, column] = 0
-    numbers = join({n: Detection(0.0, each) for n, each in enumerate(before, 1)}, now, time=0.2)
+    last = {n: Detection(0.0, each) for n, each in enumerate(before, 1)}
+    numbers = join(last, [Detection(0.2, each) for each in now])
     assert {column: number for column, number in enumerate(numbers) if number <= 8} == expected
     assert len(set(numbers)) == 9
     assert 2 <= len(expected) <= 8

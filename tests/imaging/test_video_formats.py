@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from facetrust.errors import ImageError
-from facetrust.imaging.frame_rate import frames_a_second
-from facetrust.imaging.video import HEAD, VIDEOS, frame_count, looks_like_video, read_frames
+from facetrust.imaging.video import HEAD, VIDEOS, frame_count, looks_like_video, read_frames, timing_of
 
 FRAMES = [np.full((48, 64, 3), 12 * number, np.uint8) for number in range(20)]
 FORMATS = [
@@ -28,17 +27,11 @@ def test_every_format_is_known_by_its_content_and_decoded(tmp_path: Path, film, 
     first, last = read_frames(path, [0, 19])
     assert first.mean() < 12
     assert last.mean() == pytest.approx(12 * 19, abs=6)
-    assert frames_a_second(path, 20) == pytest.approx(25.0)
+    assert timing_of(path).times == pytest.approx(np.arange(20) / 25, abs=2e-3)
 
 
 def test_all_suffixes_are_tried() -> None:
     assert {Path(name).suffix for name, _ in FORMATS} == set(VIDEOS)
-
-
-@pytest.mark.parametrize("name", ["a.ts", "a.flv", "a.wmv"])
-def test_a_number_of_frames_that_is_a_guess_is_no_promise(tmp_path: Path, film, name: str) -> None:
-    code = {"a.ts": "MPG2", "a.flv": "FLV1", "a.wmv": "WMV2"}[name]
-    assert frames_a_second(film(tmp_path / name, FRAMES, code), 5) == pytest.approx(25.0)
 
 
 @pytest.mark.parametrize(

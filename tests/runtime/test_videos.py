@@ -1,5 +1,6 @@
 import weakref
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from facetrust.errors import ImageError, UnknownName, UsageError
+from facetrust.imaging.video import Timing
 from facetrust.records import CheckReport, Face
 from facetrust.runtime import check as checking
 from facetrust.runtime import videos as module
@@ -20,6 +22,7 @@ check, check_many, check_video = (
 )
 SHARES = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
 HIGH, WIDE = 96, 160
+CASES = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases"
 
 
 class Squares:
@@ -99,7 +102,7 @@ def test_one_face_is_one_track(ask, film, tmp_path):
         "per_second": 25.0,
         "frames": 50,
         "sampled": 8,
-        "rule": "trimmed-mean",
+        "rule": "worst-stretch",
     }
     assert set(report.timings) == {"decode", "detect", "antispoof"}
     assert CheckReport.model_validate_json(report.to_json()) == report
@@ -131,6 +134,46 @@ def test_a_live_face_is_trusted_though_one_frame_flashes(ask, film, tmp_path):
     plain = ask(path, sampling=Sampling(**every, rule="mean")).verdicts[0].score
     assert plain == pytest.approx((24 * score(10) + score(250)) / 25, abs=0.01)
     assert plain > report.verdicts[0].score + 0.02
+
+
+def test_one_second_of_attack_in_half_a_minute_is_found(ask, film, tmp_path):
+    """At the half, in place of the live face; the mean alone would not be moved."""
+    frames = [frame((40, 30, 255 if 375 <= n < 400 else 10)) for n in range(750)]
+    path = film(tmp_path / "a.avi", frames)
+    report = ask(path)
+    assert (report.trusted, report.watched.sampled, len(report.faces)) == (False, 120, 1)
+    odds = score(255) / (1 - score(255)) / np.e
+    assert report.verdicts[0].score == pytest.approx(odds / (1 + odds), abs=0.03)
+    assert 15.0 <= report.faces[0].timeline.telling < 16.0
+    assert ask(path, sampling=Sampling(rule="trimmed-mean")).trusted is True
+    one = film(tmp_path / "b.avi", frames[:375] + [frame((40, 30, 10))] * 25 + frames[400:])
+    assert ask(one).trusted is True
+
+
+def stripes(across: bool, *, scene=128, place=(40, 30)) -> np.ndarray:
+    """A scene of one grey with a bright square whose stripes run across or down."""
+    image = np.full((HIGH, WIDE, 3), scene, np.uint8)
+    levels = np.where(np.arange(32) // 8 % 2, 250, 190).astype(np.uint8)
+    x, y = place
+    image[y : y + 32, x : x + 32] = (levels[:, None] if across else levels[None, :])[..., None]
+    return image
+
+
+def test_a_hard_cut_ends_a_track_though_the_faces_lie_in_one_place(ask, film, tmp_path):
+    """Another scene, with the very same square; then the same scene, with another face."""
+    here, there = frame((40, 30, 240)), frame((40, 30, 240))
+    there[50:, 80:], there[:20, 80:], there[70:, :80] = (50, 170, 60), (210, 130, 60), (60, 90, 210)
+    report = ask(film(tmp_path / "a.avi", [here] * 50 + [there] * 50))
+    assert [face.timeline.scored for face in report.faces] == [8, 8]
+    assert report.faces[1].timeline.first >= 2.0
+    report = ask(film(tmp_path / "b.avi", [stripes(True)] * 50 + [stripes(False)] * 50))
+    assert [face.timeline.scored for face in report.faces] == [8, 8]
+
+
+def test_what_moves_or_fades_is_one_track(ask, film, tmp_path):
+    frames = [stripes(True, scene=100 + n // 4, place=(10 + n, 20 + n // 4)) for n in range(100)]
+    (face,) = ask(film(tmp_path / "a.avi", frames)).faces
+    assert face.timeline.scored == 16
 
 
 def test_the_published_rule_takes_the_first_confident_face(ask, film, tmp_path):
@@ -221,25 +264,37 @@ def test_one_frame_is_in_memory_at_a_time(ask, monkeypatch):
             del image
 
     monkeypatch.setattr(module, "iter_frames", frames)
-    monkeypatch.setattr(module, "frame_count", lambda path: 300)
-    monkeypatch.setattr(module, "frames_a_second", lambda path, count: 25.0)
+    monkeypatch.setattr(module, "timing_of", lambda path: Timing(np.arange(300) / 25, 12.0))
     report = ask("a.mp4", sampling=Sampling(per_second=25, most=300))
     assert len(alive) == report.faces[0].timeline.scored == 300
     assert most == 0
 
 
 @pytest.mark.parametrize(
-    ("count", "seconds", "expected"),
+    ("times", "end", "expected"),
     [
-        (1, 0.04, [0]),
-        (4, 0.16, [2]),
-        (100, 4.0, [12, 37, 62, 87]),
-        (3, 30.0, [0, 1, 2]),
-        (10_000, 400.0, [1250, 3750, 6250, 8750]),
+        ([0], 0.04, [0]),
+        ([0, 0.04, 0.08, 0.12], 0.16, [2]),
+        (np.arange(100) / 25, 4.0, [12, 37, 62, 87]),
+        ([0, 10, 20], 30.0, [0, 1, 2]),  # Each is shown for ten steps and looked at once.
+        (np.arange(10_000) / 25, 400.0, [1250, 3750, 6250, 8750]),
+        ([0, 0.2, 0.45, 0.6, 2.1], 2.2, [2, 3]),  # Shown at 0.5 and 1.5 seconds.
+        ([0, 0.9, 1.0, 5000], 5000.04, [0, 2]),  # A false stamp at the end costs none of the others.
+        ([0, 0, 0, 0.3], 1.0, [3]),
     ],
 )
-def test_frames_are_evenly_spaced(count, seconds, expected):
-    assert sampled(count, seconds, Sampling(per_second=1.0, most=4)) == expected
+def test_the_frames_shown_at_even_times(times, end, expected):
+    timing = Timing(np.asarray(times, float), end)
+    assert sampled(timing, Sampling(per_second=1.0, most=4)) == expected
+
+
+@pytest.mark.parametrize("most", [1, 7, 100, 719])
+@pytest.mark.parametrize("seed", range(3))
+def test_never_more_than_the_most_and_hardly_fewer(seed, most):
+    times = np.cumsum(np.random.default_rng(seed).choice([0.02, 0.04, 0.3], 5000))
+    found = sampled(Timing(times, float(times[-1])), Sampling(most=most))
+    assert 0.9 * most <= len(found) <= most
+    assert found == sorted(set(found))
 
 
 def test_seldom_seen_frames_are_still_joined(ask, film, tmp_path):
@@ -257,7 +312,7 @@ def test_progress_is_told(ask, film, tmp_path):
 @pytest.mark.parametrize(
     ("viewing", "error", "message"),
     [
-        (Sampling(per_second=0), UsageError, "got 0 and 120"),
+        (Sampling(per_second=0), UsageError, "got 0 and 720"),
         (Sampling(per_second=float("nan")), UsageError, "got nan"),
         (Sampling(most=0), UsageError, "at least 1 in all; got 4.0 and 0"),
         (Sampling(rule="avarage"), UnknownName, "no rule of a video's score named 'avarage'"),
@@ -272,6 +327,70 @@ def test_a_video_of_few_pixels(ask, film, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MIN_SIDE", 100)
     with pytest.raises(ImageError, match=r"a\.avi: 160x96 pixels; at least 100 a side"):
         ask(film(tmp_path / "a.avi", [frame()] * 5))
+
+
+class TestAnimations:
+    """Pictures of several frames are checked as videos, whatever hands them in."""
+
+    @staticmethod
+    def saved(path, *images, **more):
+        first, *others = map(Image.fromarray, images)
+        first.save(path, save_all=True, append_images=others, **more)
+        return path
+
+    @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp"])
+    def test_a_blank_first_frame_hides_nothing(self, models, tmp_path, name):
+        path = self.saved(tmp_path / name, frame(), frame((40, 30, 250)), duration=[200, 800])
+        for source in (path, path.read_bytes()):
+            report = check(source, models=models, detector=Squares())
+            assert (report.kind, report.trusted) == ("video", False)
+            assert (report.watched.seconds, report.watched.frames, report.watched.sampled) == (1.0, 2, 2)
+            (face,) = report.faces
+            assert (face.timeline.times, face.box) == ((0.2,), (40, 30, 32, 32))
+
+    def test_every_page_of_a_tiff_is_judged(self, models, tmp_path):
+        """The fourth of five shows the attack, in the place of the live faces: pages are never joined."""
+        pages = [frame((40, 30, 250 if n == 3 else 10)) for n in range(5)]
+        report = check(self.saved(tmp_path / "a.tiff", *pages), models=models, detector=Squares())
+        assert (report.trusted, report.watched.frames, report.watched.sampled) == (False, 5, 5)
+        assert report.verdicts[0].score == pytest.approx(score(250), abs=0.03)
+        assert [face.timeline.times for face in report.faces] == [(float(n),) for n in range(5)]
+
+    def test_evidence_and_names(self, models, tmp_path):
+        path = self.saved(tmp_path / "a.gif", frame(), frame((40, 30, 250)), duration=[200, 800])
+        (report,) = check_many([path], models=models, detector=Squares(), evidence=tmp_path / "maps")
+        assert report.source == str(path)
+        assert [each.name for each in (tmp_path / "maps").iterdir()] == ["a.track-1.evidence.png"]
+
+    def test_a_damaged_one_is_a_failure_that_names_it(self, models, tmp_path):
+        path = self.saved(tmp_path / "a.gif", frame(), frame((40, 30, 250)), duration=200)
+        path.write_bytes(path.read_bytes()[:-20])
+        (result,) = check_many([path], models=models, detector=Squares())
+        assert isinstance(result, Failure)
+        assert str(result.error).startswith(f"{path}: frame 1 is damaged")
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside the checkout")
+class TestFilms:
+    """The bundled model and detector on films of one portrait, some of it made an attack."""
+
+    def test_a_cut_to_another_person_and_half_an_attack(self):
+        for name, at in (("cut.mp4", 2.0), ("splice50.mp4", 4.0)):
+            report = check(CASES / name)
+            assert report.trusted is False
+            before, after = report.faces
+            assert before.timeline.last < at < after.timeline.first
+            assert [face.verdicts[0].decision for face in report.faces] == ["bona fide", "attack"]
+
+    def test_a_variable_rate(self):
+        report = check(CASES / "vfr.mkv")
+        assert report.watched.seconds == pytest.approx(24.5, abs=0.1)
+        assert report.faces[0].timeline.last > 20
+        assert len(report.faces) == 1
+
+    def test_a_blank_first_frame(self):
+        report = check(CASES / "anim_blankfirst.webp")
+        assert (report.kind, report.faces[0].timeline.first) == ("video", 0.2)
 
 
 class TestAmongPictures:
@@ -319,7 +438,7 @@ class TestAmongPictures:
         good_one = results[names.index("good.avi")]
         assert (good_one.kind, good_one.trusted) == ("video", False)
         assert results[0].trusted is results[-1].trusted is True
-        assert told == [(str(good), n, 4) for n in (1, 2, 3, 4)]
+        assert told == [(str(good), n, 3) for n in (1, 2, 3)]
 
     def test_overlays_of_namesakes_do_not_meet(self, models, film, tmp_path):
         paths = [film(tmp_path / name / "a.avi", [frame((40, 30, 250))] * 5) for name in "xy"]

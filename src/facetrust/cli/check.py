@@ -43,7 +43,7 @@ def check(
     most_faces: Annotated[
         int, typer.Option("--most-faces", help="Most faces judged of a picture; more are counted.")
     ] = 2000,
-    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "trimmed-mean",
+    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "worst-stretch",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per input and line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per verdict, as CSV.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit status tells.")] = False,

@@ -1,4 +1,7 @@
-"""Which faces of successive frames are one: joined by their boxes, and by their points where these jump."""
+"""Which faces of successive frames are one: joined by their boxes, and by their points where these jump.
+
+Faces that look different are never one; see `facetrust.faces.appearance`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.faces.appearance import Appearance, is_another
 from facetrust.records import Box, Face, Point
 
 GAP = 1.0  # Seconds unseen after which a face that comes back is a new track.
@@ -20,28 +24,28 @@ _SHAPE = 0.25  # Root mean square distance of two sets of points, each of unit s
 
 
 class Detection(NamedTuple):
-    """A face, and when it was seen in seconds."""
+    """A face, when it was seen in seconds, and its appearance where that is known."""
 
     time: float
     face: Face
+    appearance: Appearance | None = None
 
 
-def join(last: Mapping[int, Detection], faces: Sequence[Face], *, time: float, gap: float = GAP) -> list[int]:
+def join(last: Mapping[int, Detection], now: Sequence[Detection], *, gap: float = GAP) -> list[int]:
     """Returns the track number of each face in a frame; a face that continues no track gets a new number.
 
     Pairs are made greedily, the likest first, so that no track is continued twice.
 
     Args:
         last: each track's last sighting, ended tracks included, so that no number is given twice.
-        faces: of one frame, in pixels of the frame.
-        time: of the frame, in seconds.
+        now: the faces of one frame, in pixels of the frame.
         gap: a track that was not seen for longer has ended.
     """
     pairs = [
-        (likeness(sighting.face, face), -number, -row)
+        (likeness(sighting.face, each.face), -number, -row)
         for number, sighting in last.items()
-        if time - sighting.time <= gap + 1e-9
-        for row, face in enumerate(faces)
+        for row, each in enumerate(now)
+        if each.time - sighting.time <= gap + 1e-9 and not _differ(sighting, each)
     ]
     joined: dict[int, int] = {}
     for value, number, row in sorted(pairs, reverse=True):
@@ -49,10 +53,16 @@ def join(last: Mapping[int, Detection], faces: Sequence[Face], *, time: float, g
             joined[-row] = -number
     new = max(last, default=0)
     numbers = []
-    for row in range(len(faces)):
+    for row in range(len(now)):
         new += row not in joined
         numbers.append(joined.get(row, new))
     return numbers
+
+
+def _differ(before: Detection, now: Detection) -> bool:
+    if before.appearance is None or now.appearance is None:
+        return False
+    return is_another(before.appearance, now.appearance)
 
 
 def likeness(before: Face, now: Face) -> float:

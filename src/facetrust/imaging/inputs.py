@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import features
 
 from facetrust.errors import ImageError, InputError, MissingExtra, UsageError, first_line
+from facetrust.imaging.animation import is_animation
 from facetrust.imaging.heic import HEIC, can_open_heic
 from facetrust.imaging.pixels import MAX_BYTES, MIN_SIDE, Pixels, decode_image, picture_pixels, read_image
 from facetrust.imaging.regular_file import is_address, size_of
@@ -43,7 +44,7 @@ class Picture(NamedTuple):
 
 
 class Video(NamedTuple):
-    """A video, as a path or encoded, and the name that reports call it by."""
+    """A video or a picture of several frames, as a path or encoded, and the name that reports call it by."""
 
     name: str
     source: Any
@@ -133,12 +134,17 @@ def name_of(source: Any) -> str:
 
 
 def is_video(source: Any) -> bool:
-    """Whether a source is a video: a path by its suffix, bytes or an unknown suffix by how they begin."""
+    """Whether a source is a video: a path by its suffix, bytes or an unknown suffix by how they begin.
+
+    So is a picture of several frames or pages.
+    """
     if not isinstance(source, str | Path):
         data = _data_of(source)
-        return data is not None and looks_like_video(bytes(data[:HEAD]))
+        return data is not None and (looks_like_video(bytes(data[:HEAD])) or is_animation(data))
     suffix = Path(source).suffix.lower()
-    return suffix in VIDEOS or (suffix not in (*PICTURES, *HEIC) and _begins_as_video(source))
+    if suffix in VIDEOS or (suffix not in (*PICTURES, *HEIC) and _begins_as_video(source)):
+        return True
+    return is_animation(source)
 
 
 def loaded(source: Any) -> Any:

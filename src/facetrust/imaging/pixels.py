@@ -84,7 +84,7 @@ def picture_pixels(picture: Image.Image, source: str) -> Pixels:
     Raises:
         ImageError: past a limit.
     """
-    _check_size(picture.size, source)
+    check_size(picture.size, source)
     return _to_rgb(ImageOps.exif_transpose(_in_srgb(picture)), source)
 
 
@@ -104,7 +104,12 @@ def read_indices(path: str | Path) -> Pixels:
         return np.array(picture, dtype=np.uint8)
 
 
-def _check_size(size: tuple[int, int], source: str) -> None:
+def check_size(size: tuple[int, int], source: str) -> None:
+    """Checks a picture's (width, height).
+
+    Raises:
+        ImageError: past `MAX_PIXELS`, or below `MIN_SIDE`.
+    """
     width, height = size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{source}: {width}x{height} pixels; the limit is {MAX_PIXELS} in all")
@@ -112,14 +117,18 @@ def _check_size(size: tuple[int, int], source: str) -> None:
         raise ImageError(f"{source}: {width}x{height} pixels; at least {MIN_SIDE} a side are needed")
 
 
-def _opened(data: bytes, source: str) -> Image.Image:
+def open_picture(data: bytes) -> Image.Image:
+    """Returns encoded bytes as a Pillow image of one of `FORMATS`, not decoded yet; Pillow's own errors."""
     Image.init()
-    known = [name for name in FORMATS if name in Image.ID]
-    picture = Image.open(io.BytesIO(data), formats=known)
+    return Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in Image.ID])
+
+
+def _opened(data: bytes, source: str) -> Image.Image:
+    picture = open_picture(data)
     if not data.startswith(_JPEG) or _END in data[-64:]:
         return picture
-    _check_size(picture.size, source)
-    whole = Image.open(io.BytesIO(data + _END), formats=known)
+    check_size(picture.size, source)
+    whole = open_picture(data + _END)
     whole.load()
     corner = np.asarray(whole.convert("L"))[-8:, -8:]
     if np.ptp(corner) == 0:  # What is lacking is filled with one grey.

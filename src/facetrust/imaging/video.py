@@ -1,21 +1,23 @@
-"""Videos: frames of a file become RGB arrays, decoded from its beginning.
+"""Videos: frames of a file become RGB arrays with their times, decoded from its beginning.
 
-Seeking is not exact in AVI and MOV, so a frame is reached by decoding all that come before it.
+Seeking is not exact in AVI and MOV, so a frame is reached by decoding all that come before it. Pictures
+that move are videos too.
 """
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facetrust.errors import ImageError, UsageError
-from facetrust.imaging import Pixels
+from facetrust.imaging.animation import AnimationDecoder, is_animation
+from facetrust.imaging.decoders import Decoder, OpenCvDecoder, open_with_pyav
+from facetrust.imaging.pixels import Pixels
 from facetrust.imaging.regular_file import size_of
 
 VIDEOS = (
@@ -23,19 +25,11 @@ VIDEOS = (
     ".ts", ".webm", ".wmv",
 )  # fmt: skip
 MAX_BYTES = 2 * 1024**3  # Minutes of 4K from a telephone. A longer film is no clip of a face.
-MAX_PIXELS = 7680 * 4320  # 8K, the largest that cameras record: 100 MB a frame.
 MAX_FRAMES = 108_000  # An hour at 30 a second. A damaged file may decode without end.
 
-# How the containers name codes that some builds of FFmpeg lack.
-_CODES = {
-    b"av01": "AV1",
-    b"V_AV1": "AV1",
-    b"hvc1": "HEVC",
-    b"hev1": "HEVC",
-    b"V_MPEGH": "HEVC",
-    b"vvc1": "VVC",
-}
-_SNIFFED = 256 * 1024  # Bytes at either end of a file, where they stand.
+_USUAL = 25.0  # Frames per second where the time stamps are of no use.
+_FASTEST = 1000.0  # No camera is faster than this.
+_WHOLE = 0.9  # Some headers are a few frames off; a file that lacks more than a tenth was cut off.
 HEAD = 400  # Bytes at the beginning of a file, which tell its format.
 # How Matroska and WebM, MPEG's programme streams, WMV, FLV and Ogg begin.
 _STARTS = (
@@ -59,6 +53,54 @@ def looks_like_video(start: bytes) -> bool:
     return (packets and not start.startswith(b"GIF8")) or start[4:8] in ATOMS or start.startswith(_STARTS)
 
 
+class Timing(NamedTuple):
+    """When each frame of a video is shown: `times` (N,) in seconds from the first, rising, and the end.
+
+    `paged` says that they are the pages of a picture, which follow one another in no time.
+    """
+
+    times: NDArray[np.float64]
+    end: float
+    paged: bool = False
+
+
+def timing_of(path: str | Path) -> Timing:
+    """Returns when the frames of a video are shown, by the container's presentation time stamps.
+
+    The last frame is taken to be shown for one over the header's frames per second. Where the stamps are of
+    no use, as those of recorders that write ticks of their clock, 25 frames per second are assumed.
+
+    Raises:
+        ImageError: as `iter_frames`, or no frame can be decoded, or more than `MAX_FRAMES` can, or the video
+            ends before nine tenths of the time that its header promises: it was cut off.
+    """
+    times: list[float] = []
+    with _opened(path) as video:
+        while video.grab():
+            times.append(video.time)
+            if len(times) > MAX_FRAMES:
+                raise _too_many(path)
+        if not times:
+            raise ImageError(f"{path}: no frame of it can be decoded")
+        lasting, promised, rate, paged = video.lasting, video.promised, video.rate, video.paged
+    rising = np.maximum.accumulate(np.asarray(times, np.float64))
+    if not lasting > 0:
+        lasting = float(np.median(np.diff(rising))) if len(times) > 1 else 1 / _USUAL
+    if len(times) / max(rising[-1] + lasting, 1e-9) > _FASTEST:
+        rising, lasting = np.arange(len(times)) / _USUAL, 1 / _USUAL
+    elif rate > 0 and 0 < promised <= MAX_FRAMES and _counts_frames(path):
+        _check_end(path, rising[-1] + lasting, promised / rate)
+    return Timing(rising, float(rising[-1] + lasting), paged)
+
+
+def _check_end(path: str | Path, end: float, promised: float) -> None:
+    """Refuses a video that ends too early; both in seconds."""
+    if end < _WHOLE * promised:
+        raise ImageError(
+            f"{path}: ends after {end:.1f} of {promised:.1f} seconds; it was cut off or is damaged"
+        )
+
+
 def frame_count(path: str | Path) -> int:
     """Returns how many frames a video holds.
 
@@ -69,28 +111,22 @@ def frame_count(path: str | Path) -> int:
         ImageError: as `iter_frames`, or no frame can be decoded, or more than `MAX_FRAMES` can.
     """
     with _opened(path) as video:
-        told = video.get(cv2.CAP_PROP_FRAME_COUNT)
-        if math.isfinite(told) and 0 < told <= MAX_FRAMES and _ends_at(video, int(told) - 1):
-            return int(told)
+        promised = video.promised
+        if (
+            isinstance(video, OpenCvDecoder)
+            and 0 < promised <= MAX_FRAMES
+            and video.ends_at(int(promised) - 1)
+        ):
+            return int(promised)
     with _opened(path) as video:
         count = 0
         while video.grab():
             count += 1
             if count > MAX_FRAMES:
-                raise ImageError(f"{path}: more than {MAX_FRAMES} frames; cut it into shorter videos")
+                raise _too_many(path)
     if not count:
-        raise ImageError(f"{path}: no frame of it can be decoded{_undecoded(Path(path))}")
+        raise ImageError(f"{path}: no frame of it can be decoded")
     return count
-
-
-def _undecoded(path: Path) -> str:
-    """What to say of a video whose code FFmpeg may have been built without; nothing if it is another."""
-    with path.open("rb") as file:
-        start = file.read(_SNIFFED)
-        file.seek(max(0, path.stat().st_size - _SNIFFED))
-        content = start + file.read()
-    code = next((name for tag, name in _CODES.items() if tag in content), None)
-    return f"; it is {code}, which this build of OpenCV cannot decode: convert it to H.264" if code else ""
 
 
 def read_frames(path: str | Path, indices: Iterable[int]) -> list[Pixels]:
@@ -111,16 +147,16 @@ def read_frames(path: str | Path, indices: Iterable[int]) -> list[Pixels]:
 def iter_frames(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int, Pixels]]:
     """Yields each wanted frame's index and (H, W, 3) uint8 RGB once, the indices rising.
 
-    Frames are upright by the file's rotation tag. One pass, one frame in memory. What comes before
-    the damaged part of a file is still yielded.
+    Frames are upright by the file's rotation tag and as wide as shown by its sample aspect ratio. One pass,
+    one frame in memory. What comes before the damaged part of a file is still yielded.
 
     Args:
-        path: the video; its content says its format, not its name.
+        path: the video, or a picture of several frames; its content says its format, not its name.
         indices: numbers of frames from 0.
 
     Raises:
         ImageError: missing, a directory, empty, not a video, past a limit (`MAX_BYTES`,
-            `MAX_PIXELS`), or with fewer frames than asked.
+            `decoders.MAX_PIXELS`), or with fewer frames than asked.
         UsageError: an index is negative or not below `MAX_FRAMES`.
     """
     wanted = sorted(set(indices))
@@ -133,48 +169,39 @@ def iter_frames(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int,
                 if not video.grab():
                     raise ImageError(f"{path}: ends after {passed} frames; no frame {index}, counted from 0")
                 passed += 1
-            yield index, _grabbed(video, path, index)
+            yield index, video.retrieve()
 
 
-def _grabbed(video: cv2.VideoCapture, path: str | Path, index: int) -> Pixels:
-    try:
-        there, frame = video.retrieve()
-    except cv2.error as error:
-        raise ImageError(f"{path}: frame {index} is damaged (OpenCV error {error.code})") from None
-    if not there:
-        raise ImageError(f"{path}: frame {index} is damaged")
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
-def _ends_at(video: cv2.VideoCapture, last: int) -> bool:
-    """Whether a frame can be reached and none comes after it."""
-    video.set(cv2.CAP_PROP_POS_FRAMES, last)
-    return video.get(cv2.CAP_PROP_POS_FRAMES) == last and video.grab() and not video.grab()
+def _too_many(path: str | Path) -> ImageError:
+    return ImageError(f"{path}: more than {MAX_FRAMES} frames; cut it into shorter videos")
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[cv2.VideoCapture]:
+def _opened(path: str | Path) -> Iterator[Decoder]:
     """Opens a video within the limits; closed afterwards."""
-    _check(Path(path))
-    # Read by OpenCV when it first opens a video: FFmpeg is to say nothing, errors are ours to tell.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    video = _decoder_of(Path(path))
     try:
-        # A whole path, for FFmpeg takes what stands before a colon for a protocol.
-        video = cv2.VideoCapture(str(Path(path).absolute()), cv2.CAP_FFMPEG)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-    try:
-        if not video.isOpened():
-            raise ImageError(
-                f"{path}: is damaged, or a video that cannot be decoded here{_undecoded(Path(path))}"
-            )
-        wide, tall = (int(video.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if wide * tall > MAX_PIXELS:
-            raise ImageError(f"{path}: {wide}x{tall} pixels a frame; the limit is {MAX_PIXELS} in all")
         yield video
     finally:
-        video.release()
+        video.close()
+
+
+def _decoder_of(path: Path) -> Decoder:
+    if is_animation(path):
+        return AnimationDecoder(path)
+    _check(path)
+    video = OpenCvDecoder(path)
+    if video.opened:
+        return video
+    video.close()
+    return open_with_pyav(path)
+
+
+def _counts_frames(path: str | Path) -> bool:
+    """Whether a header tells of frames; that of other formats is a guess from the duration."""
+    with Path(path).open("rb") as file:
+        start = file.read(8)
+    return start[:4] == b"RIFF" or start[4:] in ATOMS
 
 
 def _check(path: Path) -> None:

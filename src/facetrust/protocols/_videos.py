@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from facetrust.errors import UnknownName
-from facetrust.fusion import ROBUST, RULES, rule_named
+from facetrust.fusion import ROBUST, UNTIMED, rule_named
 from facetrust.metrics.auc import auc
 from facetrust.metrics.eer import eer
 from facetrust.records import Record, Scores, Split
@@ -42,7 +42,8 @@ def by_media(scores: Scores, rule: str = "mean") -> Scores:
     """Returns one row per medium, its score made of the medium's rows by a rule, in the order of first sight.
 
     Scores do not say which of several faces a row shows, and `prepare` cuts one face per frame: a medium
-    is one track. `efficient-vit` therefore gives what `mean` gives here; it differs over several faces.
+    is one track. `efficient-vit` therefore gives what `mean` gives here; it differs over several faces. Nor
+    do they say when a frame was shown: `worst-stretch` takes them for a quarter of a second apart.
 
     An attack made from a photo may carry the photo's name as its medium, so rows are put together
     by medium, label and attack. A row without a medium stays alone. `sample` is the first row's.
@@ -58,7 +59,7 @@ def by_media(scores: Scores, rule: str = "mean") -> Scores:
     )
     first = [pl.col(name).first() for name in ("sample", "media", "subject", "domain")]
     table = rows.group_by("_medium", "label", "attack", maintain_order=True).agg(*first, pl.col("score"))
-    values = [fusion.of_video([fusion.of_track(track)]) for track in table["score"].to_list()]
+    values = [fusion.of_video([fusion.of_track(track, None)]) for track in table["score"].to_list()]
     return Scores(table.with_columns(pl.Series("score", values, pl.Float64)), scores.made_by)
 
 
@@ -79,7 +80,7 @@ def choose_rule(test: Scores, dev: Scores, *, wanted: str = ON_DEV) -> VideoRule
         MetricError: test or dev lacks a class, or has NaN scores.
     """
     check_rule(wanted)
-    tried = tuple(_tried(name, test, dev) for name in RULES)
+    tried = tuple(_tried(name, test, dev) for name in UNTIMED)
     labels = by_media(dev).labels
     attacks = int(labels.sum())
     bona_fide = len(labels) - attacks
@@ -106,8 +107,8 @@ def check_rule(wanted: str) -> None:
     Raises:
         UnknownName: it is neither.
     """
-    if wanted not in (ON_DEV, *RULES):
-        raise UnknownName("rule of a video's score", wanted, (ON_DEV, *RULES))
+    if wanted not in (ON_DEV, *UNTIMED):
+        raise UnknownName("rule of a video's score", wanted, (ON_DEV, *UNTIMED))
 
 
 def _tried(name: str, test: Scores, dev: Scores) -> RuleFigures:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.faces.appearance import Appearance, appearances
 from facetrust.faces.detector import SEARCH, Detector, Search, face_to_original, find_faces
-from facetrust.faces.tracks import Detection, join
+from facetrust.faces.tracks import GAP, Detection, join
 from facetrust.imaging import Pixels
 from facetrust.records import Face, Quality
 from facetrust.runtime.model import Model
@@ -31,6 +32,7 @@ class Sighting(NamedTuple):
     turns: int
     face: Face
     upright: Face
+    appearance: Appearance
 
 
 @dataclass
@@ -50,10 +52,11 @@ class Track:
 
 
 class TrackedFaces:
-    """Gathers tracks (number → track) and, per task about whole pictures, its answers frame by frame.
+    """Gathers tracks (number → track), the frames' times, and each task's answers about whole frames.
 
-    Faces too small for the frame as a whole are looked for twice a second. `left_out` counts the faces beyond
-    the most that are judged, in the fullest frame.
+    Unless faces are `joined` from frame to frame, each is a track of its own. Faces too small for the frame as
+    a whole are looked for twice a second. `left_out` counts the faces beyond the most that are judged, in the
+    fullest frame.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class TrackedFaces:
         models: Mapping[str, Model],
         detector: Detector | None,
         *,
-        gap: float,
+        joined: bool = True,
         search: Search = SEARCH,
     ) -> None:
         self.tracks: dict[int, Track] = {}
@@ -70,11 +73,11 @@ class TrackedFaces:
         }
         self.timings: dict[str, float] = {}
         self.size = (0, 0)
-        self.frames = 0
+        self.times: list[float] = []
         self.left_out = 0
         self._models = models
         self._detector = detector
-        self._gap = gap
+        self._joined = joined
         self._search = search
         self._searched = -math.inf
 
@@ -85,13 +88,12 @@ class TrackedFaces:
     def add_frame(self, image: Pixels, index: int, *, at: float) -> None:
         """Finds, joins and judges the faces of one frame (H, W, 3) uint8 RGB, seen `at` seconds."""
         self.size = (image.shape[0], image.shape[1])
-        self.frames += 1
         turns = 0
         faces: tuple[Face, ...] = ()
         if self._detector is not None:
             start = time.perf_counter()
             search = self._search
-            if at - self._searched < _EVERY * self._gap:
+            if at - self._searched < _EVERY * self._gap_at(at):
                 search = search._replace(smallest=None)
             else:
                 self._searched = at
@@ -101,8 +103,18 @@ class TrackedFaces:
             likely = (face for face in found if face.confidence >= self._detector.likely)
             faces = tuple(measured(face, image) for face in likely)
             self.spent("detect", start)
-        seen = [Sighting(index, at, turns, face_to_original(face, self.size, turns), face) for face in faces]
-        self._add(seen, self._answers(image, faces))
+        looks = appearances(image, [face.box for face in faces])
+        seen = [
+            Sighting(index, at, turns, face_to_original(face, self.size, turns), face, look)
+            for face, look in zip(faces, looks, strict=True)
+        ]
+        gap = self._gap_at(at) if self._joined else -math.inf
+        self._add(seen, self._answers(image, faces), gap=gap)
+        self.times.append(at)
+
+    def _gap_at(self, at: float) -> float:
+        """Seconds unseen after which a track ends; where frames lie far apart, one miss must not end it."""
+        return max([GAP, *(at - before for before in self.times[-2:])])
 
     def _answers(self, image: Pixels, faces: Sequence[Face]) -> dict[str, NDArray[np.float64]]:
         """Each task's answers about the faces; those about the picture itself are kept."""
@@ -118,12 +130,15 @@ class TrackedFaces:
             self.spent(task, start)
         return of_faces
 
-    def _add(self, seen: Sequence[Sighting], answers: Mapping[str, NDArray[np.float64]]) -> None:
+    def _add(
+        self, seen: Sequence[Sighting], answers: Mapping[str, NDArray[np.float64]], *, gap: float
+    ) -> None:
         if not seen:
             return
         scored = [task for task in answers if self._models[task].task.output == "score"]
         last = {number: track.last for number, track in self.tracks.items()}
-        numbers = join(last, [each.face for each in seen], time=seen[0].time, gap=self._gap)
+        detections = [Detection(each.time, each.face, each.appearance) for each in seen]
+        numbers = join(last, detections, gap=gap)
         for row, (number, sighting) in enumerate(zip(numbers, seen, strict=True)):
             scores = {task: float(answers[task][row]) for task in scored}
             others = {task: answers[task][row] for task in answers if task not in scored}
@@ -132,7 +147,7 @@ class TrackedFaces:
                 (score - self._models[task].threshold for task, score in scores.items()),
                 default=sighting.face.confidence,
             )
-            detection = Detection(sighting.time, sighting.face)
+            detection = detections[row]
             if number not in self.tracks:
                 nothing: dict[str, list[float]] = {task: [] for task in scored}
                 self.tracks[number] = Track(detection, sighting, above, [], nothing, others)

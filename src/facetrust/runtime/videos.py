@@ -1,4 +1,4 @@
-"""Checks videos: faces are followed through evenly spaced frames, and their scores become verdicts."""
+"""Checks videos: faces are followed through frames taken at even times, and their scores become verdicts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facetrust.errors import ImageError, UsageError
 from facetrust.faces.detector import SEARCH, Detector, Search, checked_search
-from facetrust.faces.tracks import GAP
-from facetrust.fusion import ROBUST, rule_named
+from facetrust.fusion import WORST_STRETCH, rule_named
 from facetrust.imaging import MIN_SIDE, Pixels, quarter_turn
-from facetrust.imaging.frame_rate import frames_a_second
 from facetrust.imaging.quality import median_quality
-from facetrust.imaging.video import frame_count, iter_frames
+from facetrust.imaging.video import Timing, iter_frames, timing_of
 from facetrust.records import CheckReport, Face, Timeline, Verdict, VideoSummary
 from facetrust.runtime._tracked import Track, TrackedFaces
 from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
@@ -23,6 +24,7 @@ from facetrust.runtime.model import Model, by_kind
 from facetrust.runtime.quality_gate import not_judged, reason_of
 from facetrust.runtime.trust import lacking_faces, trust
 
+_CLOSE = 1e-9  # Steps by which times differ that are meant to be equal.
 _DIGITS = 3  # Of a time in seconds, as it is reported.
 
 Progress = Callable[[int, int], None]
@@ -31,13 +33,13 @@ Progress = Callable[[int, int], None]
 class Sampling(NamedTuple):
     """How a video is looked at: frames a second, the most frames in all, and the rule of its score.
 
-    A video too long for `most` is looked at more thinly; the frames stay evenly spaced. The rules are
+    A video too long for `most` is looked at more thinly; the times stay evenly spaced. The rules are
     those of `facetrust.fusion.rule_named`.
     """
 
     per_second: float = 4.0
-    most: int = 120
-    rule: str = ROBUST
+    most: int = 720
+    rule: str = WORST_STRETCH
 
 
 SAMPLING = Sampling()
@@ -94,7 +96,7 @@ class VideoChecker:
         frames of 8K, 108,000 frames.
 
         Args:
-            path: AVI, MOV, MP4, MKV or WebM, by its content.
+            path: a video, or a picture of several frames or pages, by its content.
             source: what the report calls it; the path if nothing.
             draw: called with the name and the pixels of an overlay of each track's most telling frame,
                 `<source>.track-<n>.evidence.png`, with a panel per task about faces.
@@ -105,14 +107,11 @@ class VideoChecker:
             ImageError: not a video, cut off, without a frame, or past a limit.
         """
         start = time.perf_counter()
-        count = frame_count(path)
-        rate = frames_a_second(path, count)
-        indices = sampled(count, count / rate, self._sampling)
-        # Where frames are looked at seldom, one miss must not end a track.
-        gap = max(GAP, 2 * count / rate / len(indices))
-        tracked = TrackedFaces(self._models, self._detector, gap=gap, search=self._search)
+        timing = timing_of(path)
+        indices = sampled(timing, self._sampling)
+        tracked = TrackedFaces(self._models, self._detector, joined=not timing.paged, search=self._search)
         tracked.spent("decode", start)
-        self._track(path, indices, rate, tracked=tracked, progress=progress or _silent)
+        self._track(path, indices, timing.times, tracked=tracked, progress=progress or _silent)
         faces = tuple(self._face(number, track) for number, track in tracked.tracks.items())
         source = source or str(path)
         if draw is not None and faces:
@@ -137,9 +136,9 @@ class VideoChecker:
             left_out=tracked.left_out,
             timings=tracked.timings,
             watched=VideoSummary(
-                seconds=round(count / rate, _DIGITS),
-                per_second=rate,
-                frames=count,
+                seconds=round(timing.end, _DIGITS),
+                per_second=round(len(timing.times) / timing.end, _DIGITS),
+                frames=len(timing.times),
                 sampled=len(indices),
                 rule=self._sampling.rule,
             ),
@@ -150,7 +149,7 @@ class VideoChecker:
         self,
         path: str | Path,
         indices: Sequence[int],
-        rate: float,
+        times: NDArray[np.float64],
         *,
         tracked: TrackedFaces,
         progress: Progress,
@@ -162,9 +161,9 @@ class VideoChecker:
                 wide, tall = image.shape[1], image.shape[0]
                 raise ImageError(f"{path}: {wide}x{tall} pixels; at least {MIN_SIDE} a side are needed")
             tracked.spent("decode", start)
-            tracked.add_frame(image, index, at=index / rate)
+            tracked.add_frame(image, index, at=float(times[index]))
             del image  # Before the next one is decoded.
-            progress(tracked.frames, len(indices))
+            progress(len(tracked.times), len(indices))
             start = time.perf_counter()
 
     def _face(self, number: int, track: Track) -> Face:
@@ -182,7 +181,7 @@ class VideoChecker:
             times=tuple(round(each, _DIGITS) for each in track.times),
             scores={task: tuple(scores) for task, scores in of_tasks.items()},
         )
-        fused = {task: self._rule.of_track(scores) for task, scores in of_tasks.items()}
+        fused = {task: self._rule.of_track(scores, track.times) for task, scores in of_tasks.items()}
         values: dict[str, Any] = {**fused, **others}
         judged = [self._models[task].judge(value) for task, value in values.items()]
         said = {"track": number, "timeline": timeline, "quality": quality, "not_judged": refused}
@@ -194,7 +193,8 @@ class VideoChecker:
             if model.task.output != "score":
                 continue
             if task in tracked.whole:
-                score = self._rule.of_track([float(each) for each in tracked.whole[task]])
+                whole = [float(each) for each in tracked.whole[task]]
+                score = self._rule.of_track(whole, tracked.times)
             elif of_tracks := [each.score for face in faces for each in face.verdicts if each.task == task]:
                 score = self._rule.of_video(of_tracks)
             else:
@@ -224,10 +224,23 @@ class VideoChecker:
                     yield EvidenceMap(task, face.box, model.card.preprocessing, maps[0, 0], face.points)
 
 
-def sampled(count: int, seconds: float, sampling: Sampling) -> list[int]:
-    """Returns the indices of the frames to look at: the middles of equal parts of `count` frames, rising."""
-    wanted = min(count, sampling.most, max(1, math.ceil(seconds * sampling.per_second)))
-    return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
+def sampled(timing: Timing, sampling: Sampling) -> list[int]:
+    """Returns the indices of the frames to look at, rising: those shown in the middle of equal steps of time.
+
+    A step is one over `sampling.per_second`, or longer where that gives more than `sampling.most` frames. A
+    frame that is shown for several steps counts once, so that no false time stamp can thin out the others.
+    """
+    count = len(timing.times)
+    step = 1 / sampling.per_second
+    while len(indices := _shown(timing, step)) > sampling.most:
+        step *= max(len(indices) / sampling.most, 1.01)
+    return [int(index) for index in indices] or [count // 2]
+
+
+def _shown(timing: Timing, step: float) -> NDArray[np.intp]:
+    """The frames before whose end comes the middle of a step that had not come before their beginning."""
+    begun = np.ceil(np.append(timing.times, timing.end) / step - 0.5 - _CLOSE)
+    return np.flatnonzero(np.diff(begun) > 0)
 
 
 def _silent(done: int, total: int) -> None:
