@@ -97,6 +97,10 @@ BAD = {
     f"{HEAD},x,y,w,h\na,0,dev,1,inf,2,5": "row 1: y 'inf' is not a number that fits",
     f"{HEAD},frame\na,0,dev,1.5": "row 1: frame '1.5' is not a number that fits",
     f"{HEAD},frame\na,0,dev,1e30": "row 1: frame '1e30' is not a number that fits",
+    f"{HEAD},points\na,0,dev,1 2 3": "row 1: points '1 2 3' are not ten numbers",
+    f"{HEAD},points\na,0,dev,{'1 ' * 9}x": "x' are not ten numbers, five times x and y",
+    f"{HEAD},points\na,0,dev,{'1 ' * 9}nan": "nan' are not ten numbers, five times x and y",
+    f"{HEAD}\na,{'9' * 5000},dev": "row 1: label '99999999",
     "": "is not a readable csv file",
     f"{HEAD}\na,0,dev,9,9": "is not a readable csv file",
 }
@@ -110,6 +114,13 @@ def test_bad_rows_are_named(tmp_path: Path, text: str) -> None:
     assert BAD[text] in str(caught.value)
     assert str(tmp_path / "m.csv") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_of_lists_is_named(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"path": ["a"], "label": [0], "split": ["dev"], "subject": [[1, 2]]})
+    rows.write_parquet(tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=r"the column 'subject' holds List\(Int64\), not plain values"):
+        Manifest.read(tmp_path / "m.parquet")
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

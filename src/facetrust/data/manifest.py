@@ -21,6 +21,7 @@ except ModuleNotFoundError:
 SUFFIXES = (".parquet", ".csv")
 REQUIRED = ("path", "label", "split")
 _LARGEST = 2**53  # Whole numbers beyond it are no longer exact in a table of floats.
+_MOST_SHOWN = 80  # Characters of a wrong value that a message repeats.
 _TARGETS = ("label", "subject", "mask")  # A row brings at least one of them.
 BOX = ("x", "y", "w", "h")
 SCHEMA: dict[str, type[pl.DataType]] = {
@@ -201,6 +202,10 @@ def _checked(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     _refuse((filled != 0) & (filled != 4), "the box needs all of x, y, w and h", source)
     flat = (table["w"] <= 0) | (table["h"] <= 0)
     _refuse(flat.fill_null(value=False), "the box needs w and h above 0", source)
+    numbers = table["points"].str.extract_all(r"\S+").cast(pl.List(pl.Float64), strict=False)
+    ten = (numbers.list.len() == 10) & numbers.list.eval(pl.element().is_finite().fill_null(False)).list.all()
+    wrong = table["points"].is_not_null() & ~ten
+    _refuse(wrong, _says(table["points"], wrong, "points {!r} are not ten numbers, five times x and y"), source)
     twice = ~table["path"].is_first_distinct()
     _refuse(twice, _says(table["path"], twice, "path {!r} comes twice"), source)
     return table.sort("path")
@@ -209,6 +214,8 @@ def _checked(rows: pl.DataFrame, source: str) -> pl.DataFrame:
 def _column(values: pl.Series, source: str) -> pl.Series:
     """Returns a column as its kind; text that holds nothing becomes null, and so do NaN numbers."""
     kind = SCHEMA[values.name]
+    if values.dtype.is_nested():
+        raise ManifestError(f"{source}: the column {values.name!r} holds {values.dtype}, not plain values")
     number = values.cast(pl.Int8) if values.dtype == pl.Boolean else values
     text = number.cast(pl.String)
     if values.name not in ("path", "mask"):  # The name of a file may well end in a space.
@@ -246,7 +253,7 @@ def _nulls(name: str, rows: pl.DataFrame) -> pl.Series:
 def _says(values: pl.Series, wrong: pl.Series, what: str) -> str:
     """Returns the complaint with the first offending value put in."""
     first = values.filter(wrong.fill_null(value=False)).head(1)
-    return what.format(first[0]) if first.len() else what
+    return what.format(str(first[0])[:_MOST_SHOWN]) if first.len() else what
 
 
 def _refuse(wrong: pl.Series, what: str, source: str) -> None:
