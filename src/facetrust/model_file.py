@@ -166,7 +166,7 @@ def save(graph: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
     beside = path.with_suffix(".json")
     content = with_card(graph, card).SerializeToString(deterministic=True)
     beside.unlink(missing_ok=True)  # No card may lie beside a file that is not its own.
-    write_whole(path, lambda part: part.write_bytes(content))
+    write_whole(path, content)
     card = card.model_copy(update={"weights": path.name, "sha256": sha256_of(path)})
     write_text(beside, card.to_json())
     return card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -93,8 +94,10 @@ class Manifest:
         path = Path(path)
         check_suffix(path)
         made = cls.of(samples, path.parent, source=str(path))
+        content = io.BytesIO()
         save = made.rows.write_parquet if path.suffix.lower() == ".parquet" else made.rows.write_csv
-        write_whole(path, lambda part: save(part))
+        save(content)
+        write_whole(path, content.getbuffer())
         return made
 
     @classmethod
@@ -205,7 +208,9 @@ def _checked(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     numbers = table["points"].str.extract_all(r"\S+").cast(pl.List(pl.Float64), strict=False)
     ten = (numbers.list.len() == 10) & numbers.list.eval(pl.element().is_finite().fill_null(False)).list.all()
     wrong = table["points"].is_not_null() & ~ten
-    _refuse(wrong, _says(table["points"], wrong, "points {!r} are not ten numbers, five times x and y"), source)
+    _refuse(
+        wrong, _says(table["points"], wrong, "points {!r} are not ten numbers, five times x and y"), source
+    )
     twice = ~table["path"].is_first_distinct()
     _refuse(twice, _says(table["path"], twice, "path {!r} comes twice"), source)
     return table.sort("path")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from types import ModuleType
@@ -58,7 +59,9 @@ class Table:
     def write(self, path: str | Path) -> None:
         """Writes a Parquet file; what made it goes into the file's metadata."""
         text = self.made_by.model_dump_json()
-        write_whole(Path(path), lambda part: self.rows.write_parquet(part, metadata={"facetrust": text}))
+        content = io.BytesIO()
+        self.rows.write_parquet(content, metadata={"facetrust": text})
+        write_whole(Path(path), content.getbuffer())
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
