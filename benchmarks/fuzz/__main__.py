@@ -8,49 +8,17 @@ a finding like a traceback. Run it as `python benchmarks/fuzz`.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from trials import KINDS, READY, damaged, work
 
-LIMIT = 60.0  # Seconds for one file; a model alone may take 20 for its first answer.
 MEMORY = 4 * 2**30  # Bytes; see docs/security.md for what is usual.
-
-
-def outcomes(kind: str, seed: int, count: int) -> Iterator[tuple[int, str, int]]:
-    """Yields each file's number, its outcome, and the peak memory so far in bytes."""
-    context = multiprocessing.get_context("spawn")
-    number = 0
-    while number < count:
-        ours, theirs = context.Pipe()
-        with tempfile.TemporaryDirectory(prefix="facetrust-fuzz-") as folder:
-            worker = context.Process(target=work, args=(theirs, kind, seed, folder), daemon=True)
-            worker.start()
-            theirs.close()
-            try:
-                if (said := ours.recv()) != READY:
-                    raise RuntimeError(said)
-                while number < count:
-                    number += 1
-                    ours.send(number)
-                    if not ours.poll(LIMIT):
-                        yield number, f"hang: more than {LIMIT:g} seconds", 0
-                        break
-                    yield number, *ours.recv()
-            except (EOFError, ConnectionError):
-                worker.join()
-                yield number, f"died: exit code {worker.exitcode}", 0
-            finally:
-                worker.kill()
-                worker.join()
 
 
 def main() -> int:
@@ -72,7 +40,7 @@ def main() -> int:
     for kind in kinds:
         start, peak, counts = time.monotonic(), 0, Counter[str]()
         total = round(unit * KINDS[kind].share)
-        for number, outcome, memory in outcomes(kind, given.seed, total):
+        for number, outcome, memory in outcomes(work, kind, given.seed, total):
             peak = max(peak, memory)
             if memory > MEMORY:
                 outcome = f"memory: {memory / 1e6:.0f} MB"

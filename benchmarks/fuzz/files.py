@@ -117,7 +117,8 @@ def card(weights: str, content: bytes, architecture: str = "by hand") -> bytes:
     threshold = Threshold(value=0.5, rule="by hand", manifest="none", split="dev")
     sha256 = hashlib.sha256(content).hexdigest()
     made = ModelCard(
-        name="fuzz", task="antispoof", architecture=architecture, score_means="brightness", thresholds=(threshold,),
+        name="fuzz", task="antispoof", architecture=architecture, score_means="brightness",
+        thresholds=(threshold,),
         preprocessing=Preprocessing(size=(32, 32)), weights=weights, sha256=sha256,
     )  # fmt: skip
     return made.to_json().encode()

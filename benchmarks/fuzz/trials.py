@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import damage
 import files
 import numpy as np
-
-READY = "ready"
+from watch import READY
 
 
 class Trial:
@@ -148,7 +147,7 @@ class Trial:
 
 
 class Kind(NamedTuple):
-    """A kind of file: good ones, how they are damaged, what is done with them, and how many of all they are."""
+    """A kind of file: good ones, how they are damaged, what is done with them, and their share of all."""
 
     seeds: Callable[[], files.Seeds]
     damage: Callable[[bytes, damage.Random], bytes]
