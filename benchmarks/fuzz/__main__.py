@@ -16,9 +16,10 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from trials import KINDS, READY, damaged, work
+from trials import KINDS, damaged, work
+from watch import outcomes
 
-MEMORY = 4 * 2**30  # Bytes; see docs/security.md for what is usual.
+MEMORY = 2 * 2**30  # Bytes; a picture of as many pixels as may be takes half of it.
 
 
 def main() -> int:

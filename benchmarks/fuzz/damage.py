@@ -17,7 +17,8 @@ NUMBERS = (
 )  # fmt: skip
 TEXTS = (
     "\0", "\ufeff", "\u202e", "\u2028", "e\u0301" * 50, "\U0001f600", "\x1b[31m", "\x85", "\ud7ff",
-    "\ufdfa" * 20, "\r", "\t", ",", '"', "'", "\n\n", ": ", "- ", "&a [*a, *a]", "*nobody", "%YAML 9.9\n", "<<: {a: 1}\n",
+    "\ufdfa" * 20, "\r", "\t", ",",
+    '"', "'", "\n\n", ": ", "- ", "&a [*a, *a]", "*nobody", "%YAML 9.9\n", "<<: {a: 1}\n",
     "!!python/object/apply:os.getcwd []", "? []\n", "|\n", "/", "..", "A" * 100_000,
 )  # fmt: skip
 
