@@ -371,7 +371,14 @@ CASES: dict[str, Case] = {
     "value of the wrong type": ([*TRAIN, "--set", "trainer.epochs=many"], "trainer.epochs: "),
     "value out of range": ([*TRAIN, "--set", "optimizer.lr=-1"], "optimizer.lr: "),
     "setting without value": ([*TRAIN, "--set", "trainer.epochs"], "write section.key=value"),
-    "setting that is no YAML": ([*TRAIN, "--set", "trainer.epochs=[1"], "is not a YAML value"),
+    "setting that is no YAML": ([*TRAIN, "--set", "trainer.epochs=[1"], "trainer.epochs: is not YAML"),
+    "recipe nested 50,000 deep": (
+        ["train", "x.yaml"], "x.yaml: is nested more than 50 deep", file("x.yaml", "[" * 50_000),
+    ),
+    "recipe that unfolds into gigabytes": (
+        ["train", "x.yaml"], "with its aliases written out",
+        file("x.yaml", "a0: &a0 [1,1,1,1,1,1,1,1,1]\n" + "".join(f"a{n}: &a{n} [{','.join(9 * [f'*a{n - 1}'])}]\n" for n in range(1, 11))),
+    ),
     "setting that leads nowhere": ([*TRAIN, "--set", "teachers.7.weight=1"], "recipe.yaml: teachers"),
     "network unknown": ([*TRAIN, "--set", "model.name=minifasnt"], "did you mean 'minifasnet'"),
     "backbone unknown": ([*TRAIN, "--set", "model.name=timm/resnet17"], "no timm backbone named 'resnet17'"),

@@ -116,10 +116,11 @@ def test_bad_rows_are_named(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_column_of_lists_is_named(tmp_path: Path) -> None:
-    rows = pl.DataFrame({"path": ["a"], "label": [0], "split": ["dev"], "subject": [[1, 2]]})
+@pytest.mark.parametrize(("value", "kind"), [([1, 2], r"List\(Int64\)"), (b"\xff", "Binary")])
+def test_a_column_that_holds_no_plain_values_is_named(tmp_path: Path, value, kind) -> None:
+    rows = pl.DataFrame({"path": ["a"], "label": [0], "split": ["dev"], "subject": [value]})
     rows.write_parquet(tmp_path / "m.parquet")
-    with pytest.raises(ManifestError, match=r"the column 'subject' holds List\(Int64\), not plain values"):
+    with pytest.raises(ManifestError, match=f"the column 'subject' holds {kind}, not plain values"):
         Manifest.read(tmp_path / "m.parquet")
 
 

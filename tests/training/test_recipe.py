@@ -86,7 +86,9 @@ def test_overrides_are_typed_by_the_schema(small: Path) -> None:
         ("model.name=", r"model\.name"),
         ("seed", "write section.key=value"),
         ("=3", "write section.key=value"),
-        ("seed=[", "is not a YAML value"),
+        ("seed=[", "--set seed: is not YAML"),
+        ("seed=" + 60 * "[", "--set seed: is nested more than 50 deep"),
+        ("seed" + 60_000 * ".a" + "=3", "nothing lies at"),
         ("seed.deep=3", "nothing lies at 'seed.deep'"),
         ("data.manifests.7.x=3", "nothing lies at"),
     ],
@@ -104,12 +106,36 @@ def test_a_wrong_override_says_what_is_wrong(small: Path, override: str, message
         ("- 1\n", "is not a recipe"),
         ("", "is not a recipe"),
         ("task: antispoof\ndata: {manifests: [a]}", "model"),
+        ("seed: !!int x", r"is not YAML \(invalid literal"),
+        ("seed: 2001-99-99", r"is not YAML \(month must be"),
+        ("seed: !!timestamp x", "is not YAML"),
+        ("seed: *nothing", r"is not YAML \(found undefined alias"),
+        ("{a: " * 50_000, "is nested more than 50 deep"),
+        ("[" * 50_000 + "]" * 50_000, "is nested more than 50 deep"),
+        ("a: &a [*a]", "more than 10,000 values"),
+        ("a: [" + 10_001 * "1," + "]", "more than 10,000 values"),
+        ("#" * 2**20 + "#", "is larger than 1,048,576 bytes"),
     ],
+    ids=range(13),
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(UsageError, match=message):
         load_recipe(tmp_path / "r.yaml")
+
+
+def test_aliases_may_be_used_but_not_unfold_into_gigabytes(tmp_path: Path) -> None:
+    """Nine lists of nine of the list before are 9 ** 9 values in a few hundred bytes."""
+    (tmp_path / "r.yaml").write_text(
+        SMALL + "losses:\n  nt-xent: &same {weight: 2}\n  view-consistency: *same\n"
+    )
+    assert load_recipe(tmp_path / "r.yaml").losses["view-consistency"] == {"weight": 2}
+    lines = ["a0: &a0 [" + 9 * "1," + "]"]
+    lines += [f"a{n}: &a{n} [" + 9 * f"*a{n - 1}," + "]" for n in range(1, 9)]
+    (tmp_path / "r.yaml").write_text("\n".join(lines))
+    with pytest.raises(UsageError, match="with its aliases written out") as caught:
+        load_recipe(tmp_path / "r.yaml")
+    assert "\n" not in str(caught.value)
 
 
 def test_what_cannot_be_found_is_named() -> None:

@@ -219,10 +219,13 @@ def _checked(rows: pl.DataFrame, source: str) -> pl.DataFrame:
 def _column(values: pl.Series, source: str) -> pl.Series:
     """Returns a column as its kind; text that holds nothing becomes null, and so do NaN numbers."""
     kind = SCHEMA[values.name]
-    if values.dtype.is_nested():
-        raise ManifestError(f"{source}: the column {values.name!r} holds {values.dtype}, not plain values")
     number = values.cast(pl.Int8) if values.dtype == pl.Boolean else values
-    text = number.cast(pl.String)
+    try:
+        text = number.cast(pl.String)
+    except pl.exceptions.PolarsError:  # Of lists, and of bytes that are no text.
+        raise ManifestError(
+            f"{source}: the column {values.name!r} holds {values.dtype}, not plain values"
+        ) from None
     if values.name not in ("path", "mask"):  # The name of a file may well end in a space.
         text = text.str.strip_chars()
     text = text.set(text == "", None)

@@ -15,6 +15,9 @@ from facetrust.errors import MissingExtra, UnknownName, UsageError
 from facetrust.records import Preprocessing, Record
 from facetrust.tasks import task_named
 
+# Many times what the longest recipe needs.
+_MOST_BYTES, _MOST_VALUES, _DEEPEST = 2**20, 10_000, 50
+
 
 class ModelSettings(Record):
     """A network by the name that `create_model` takes, and its settings."""
@@ -173,10 +176,11 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         UsageError: not YAML, an unknown key (the nearest is named), or a value of the wrong kind.
     """
     path = _find(str(name))
-    try:
-        content = _yaml().safe_load(path.read_text(encoding="utf-8"))
-    except (_yaml().YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+    with path.open("rb") as file:
+        text = file.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes, and so no recipe")
+    content = _read(text, str(path))
     if not isinstance(content, dict):
         raise UsageError(f"{path}: is not a recipe; a recipe is a YAML mapping with at least model and data")
     content.setdefault("name", path.stem)
@@ -230,11 +234,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override}: write section.key=value")
-    try:
-        value = _yaml().safe_load(text)
-    except _yaml().YAMLError:
-        raise UsageError(f"--set {override}: {text!r} is not a YAML value") from None
-    *parents, last = key.split(".")
+    value = _read(text.encode(errors="surrogateescape"), f"--set {key}")
+    *parents, last = key.split(".", _DEEPEST)
     place: Any = content
     try:
         for part in parents:
@@ -242,6 +243,39 @@ def _override(content: dict[str, Any], override: str) -> None:
         place[int(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError):
         raise UsageError(f"--set {override}: nothing lies at {key!r}") from None
+
+
+def _read(text: bytes, source: str) -> Any:
+    """Returns the value in a YAML text, which is measured before anything is built of it.
+
+    An alias counts as much as what it stands for, so that a few lines cannot unfold into gigabytes.
+
+    Raises:
+        UsageError: it is no YAML, is nested too deeply or holds too many values; `source` names it.
+    """
+    yaml = _yaml()
+    count, begun, sizes = 0, [], {}
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                begun.append((event.anchor, count))
+                sizes[event.anchor] = _MOST_VALUES  # until its end is known: it may not hold itself
+            elif isinstance(event, yaml.CollectionEndEvent):
+                anchor, before = begun.pop()
+                sizes[anchor] = count - before
+            elif isinstance(event, yaml.AliasEvent):
+                count += sizes.get(event.anchor, 0)
+            count += isinstance(event, yaml.NodeEvent)
+            if len(begun) > _DEEPEST or count > _MOST_VALUES:
+                raise UsageError(
+                    f"{source}: is nested more than {_DEEPEST} deep, or holds more than {_MOST_VALUES:,} "
+                    "values with its aliases written out"
+                )
+        return yaml.safe_load(text)
+    except UsageError:
+        raise
+    except Exception as error:  # A number or a date that is none makes PyYAML raise many kinds.
+        raise UsageError(f"{source}: is not YAML ({' '.join(str(error).split())[:200]})") from None
 
 
 def _fields(loc: Sequence[int | str]) -> list[str]:
