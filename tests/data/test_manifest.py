@@ -1,13 +1,14 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from facetrust.data.manifest import SCHEMA, Manifest
-from facetrust.errors import ManifestError
-from facetrust.records import Sample
+from facetrust.errors import ManifestError, ScoresError
+from facetrust.records import Sample, Scores
 
 SAMPLES = [
     Sample(
@@ -158,9 +159,22 @@ def test_missing_pictures_and_masks_are_counted(tmp_path: Path) -> None:
     made.verify_files()
 
 
-def test_a_file_that_makes_the_reader_panic_is_one_line() -> None:
-    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases" / "panic.parquet"
-    if not path.is_file():
-        pytest.skip("no cases beside the checkout")
-    with pytest.raises(ManifestError, match="is not a readable parquet file"):
-        Manifest.read(path)
+def test_a_file_that_makes_the_reader_panic_is_one_line(tmp_path: Path, monkeypatch, capfd) -> None:
+    """Polars panics on some damaged files: it writes on standard error, and raises what is no `Exception`."""
+
+    class Panic(BaseException):
+        pass
+
+    def panic(_: Path) -> None:
+        os.write(2, b"thread 'async-executor-0' panicked\nstack backtrace: ...\n")
+        raise Panic
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    (tmp_path / "m.parquet").touch()
+    with pytest.raises(ManifestError, match=r"is not a readable parquet file \(Panic\)"):
+        Manifest.read(tmp_path / "m.parquet")
+    with pytest.raises(ScoresError, match=r"is not a scores file \(Panic\)"):
+        Scores.read(tmp_path / "m.parquet")
+    assert capfd.readouterr().err == ""
+    os.write(2, b"as before")
+    assert capfd.readouterr().err == "as before"

@@ -8,11 +8,12 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from facetrust.data.targets import label_number
 from facetrust.errors import ManifestError, MissingExtra
 from facetrust.records import Sample, Split, write_whole
+from facetrust.records.tables import read_parquet, read_quietly
 
 try:
     import polars as pl
@@ -76,12 +77,10 @@ class Manifest:
             raise ManifestError(f"{path}: no such manifest; make one with: facetrust data prepare")
         try:
             # Everything in a CSV is text at first, so that subject 0001 does not become 1.
-            rows = pl.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-        except BaseException as error:  # Polars raises many kinds for a damaged file, panics among them.
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
+            rows = read_parquet(path)[0] if path.suffix.lower() == ".parquet" else _read_csv(path)
+        except ValueError as error:
             kind = path.suffix[1:].lower()
-            raise ManifestError(f"{path}: is not a readable {kind} file ({type(error).__name__})") from None
+            raise ManifestError(f"{path}: is not a readable {kind} file ({error})") from None
         return cls(rows, path.parent, source=str(path))
 
     @classmethod
@@ -161,7 +160,7 @@ def _row(sample: Sample) -> dict[str, Any]:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, infer_schema=False)
+    return cast(pl.DataFrame, read_quietly(lambda: pl.read_csv(path, infer_schema=False)))
 
 
 def whole_pictures(samples: Sequence[Sample]) -> list[Sample]:
