@@ -41,8 +41,8 @@ def start() -> Callable[..., Done]:
 def interrupt() -> Callable[..., tuple[str, str]]:
     """Presses ^C until a process ends, for Python may lose one in a finalizer; gives what it printed."""
 
-    def press(process: subprocess.Popen[str], *, every: float = 20, times: int = 5) -> tuple[str, str]:
-        for _ in range(times):
+    def press(process: subprocess.Popen[str], *, every: float = 20) -> tuple[str, str]:
+        for _ in range(5):
             process.send_signal(signal.SIGINT)
             try:
                 return process.communicate(timeout=every)

@@ -56,7 +56,7 @@ def test_an_interrupt_is_130_and_the_run_is_kept(place: Path, start, interrupt) 
         while not (place / "run" / "checkpoints" / "last.ckpt").is_file():
             assert process.poll() is None
             time.sleep(0.1)
-        out, _ = interrupt(process, every=5, times=20)  # After the first, Lightning ignores the others.
+        out, _ = interrupt(process, every=60)  # PyTorch takes long to leave on a busy machine.
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in (place / "progress.txt").read_text()
     done = start("train", "recipe.yaml", "--out", "run", cwd=place)
