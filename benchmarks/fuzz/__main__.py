@@ -22,6 +22,13 @@ from watch import outcomes
 MEMORY = 2 * 2**30  # Bytes; a picture of as many pixels as may be takes half of it.
 
 
+def column_of(outcome: str) -> str:
+    """The column of the table in which an outcome is counted."""
+    if outcome in ("taken", "refused"):
+        return outcome
+    return "hang" if outcome.startswith("hang") else "crash"
+
+
 def main() -> int:
     """Runs all kinds; prints a row each, and every finding with the arguments that make its file again."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,13 +52,7 @@ def main() -> int:
             peak = max(peak, memory)
             if memory > MEMORY:
                 outcome = f"memory: {memory / 1e6:.0f} MB"
-            name = (
-                outcome
-                if outcome in ("taken", "refused")
-                else "hang"
-                if outcome.startswith("hang")
-                else "crash"
-            )
+            name = column_of(outcome)
             counts[name] += 1
             if name in ("hang", "crash"):
                 found += 1

@@ -106,7 +106,7 @@ class Trial:
         from facetrust import cli
 
         status = cli.main(["check", *map(str, sources), *model, "--json"])
-        out, err = self._said()
+        out, err = self.said()
         lines = err.splitlines()
         if status not in (0, 1, 2, 3) or not all(
             line.startswith(("facetrust: ", str(self.folder))) for line in lines
@@ -128,12 +128,12 @@ class Trial:
                 raise AssertionError(f"not one line: {error}") from error
             return False
         finally:
-            _, err = self._said()
+            _, err = self.said()
         if err:
             raise AssertionError(f"on standard error: {err}")
         return True
 
-    def _said(self) -> tuple[str, str]:
+    def said(self) -> tuple[str, str]:
         """What was written on standard output and standard error since the last time."""
         sys.stdout.flush()
         sys.stderr.flush()
@@ -180,7 +180,8 @@ def damaged(kind: str, seed: int, number: int, seeds: files.Seeds) -> tuple[str,
 def work(pipe: Any, kind: str, seed: int, folder: str) -> None:
     """Reads files whose numbers come through a pipe; answers each with its outcome and the peak memory."""
     try:
-        seeds, trial = KINDS[kind].seeds(), Trial(Path(folder))
+        trial, seeds = Trial(Path(folder)), KINDS[kind].seeds()
+        trial.said()  # What FFmpeg has to say of the videos that it writes.
         refused = [suffix for suffix, data in seeds if not KINDS[kind].read(trial, suffix, data)]
         if refused:
             raise AssertionError(f"good files are refused: {refused}")
