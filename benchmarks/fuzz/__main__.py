@@ -58,10 +58,10 @@ def main() -> int:
                 found += 1
                 print(f"--seed {given.seed} --kind {kind} --write {number}: {outcome[-600:]}", flush=True)
             if sys.stderr.isatty():
-                print(f"\r{kind} {counts.total()}/{total} ", end="", file=sys.stderr, flush=True)
+                print(f"\r{kind} {counts.total()}/{total} \r", end="", file=sys.stderr, flush=True)
         cells = [counts[name] for name in ("taken", "refused", "crash", "hang")]
         print(
-            f"\r{kind:12}{total:6}" + "".join(f"{cell:8}" for cell in cells)
+            f"{kind:12}{total:6}" + "".join(f"{cell:8}" for cell in cells)
             + f"{peak / 1e6:9.0f}{time.monotonic() - start:8.0f}", flush=True,
         )  # fmt: skip
     return int(found > 0)
