@@ -251,7 +251,7 @@ def test_an_onnx_file_is_profiled_without_torch() -> None:
         "import sys\n"
         "class Refuse:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('torch', 'timm', 'lightning'): raise ModuleNotFoundError(name)\n"
+        "        if name.partition('.')[0] in ('torch', 'timm'): raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
         "from facetrust.profile import profile\n"
         f"found = profile('antispoof-tiny', engines=('onnxruntime',), **{QUICK!r})\n"
