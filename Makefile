@@ -6,12 +6,15 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Tests on all cores; a free core takes over tests of a busy one. TESTS names some of them, WORKERS fewer cores.
 TESTS ?=
 WORKERS ?= auto
+# How many files `make fuzz` damages, and by which seed.
+FILES ?= 10000
+SEED ?= 0
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 READY := $(VENV)/.python
 DEMO := $(VENV)/.demo
 DEV := $(VENV)/.dev
 
-.PHONY: demo test check lowest newest bench clean
+.PHONY: demo test check lowest newest bench fuzz clean
 .DEFAULT_GOAL := demo
 
 demo: $(DEMO)  ## judge a real photo and two simulated attacks on it; writes demo/report.html
@@ -39,6 +42,9 @@ newest:  ## all tests with the newest versions of everything
 bench: $(DEV)  ## ours beside a peer, ratios out; PHOTOS=DIR PEERS=DIR adds the latency of check
 	$(BIN)/python benchmarks/training_speed.py
 	$(if $(and $(PHOTOS),$(PEERS)),$(BIN)/python benchmarks/check_latency.py --photos $(PHOTOS) --peers $(PEERS))
+
+fuzz: $(DEV)  ## damaged files of every kind, FILES of them; a table of what became of them, minutes
+	$(BIN)/python benchmarks/fuzz --files $(FILES) --seed $(SEED)
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest demo

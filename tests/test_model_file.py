@@ -102,3 +102,12 @@ def test_a_session_is_made_in_one_place_only():
     home = Path(facetrust.__file__).parent
     makers = [file.name for file in sorted(home.rglob("*.py")) if "InferenceSession(" in file.read_text()]
     assert makers == ["model_file.py"]
+
+
+def test_a_graph_that_is_not_text_prints_nothing(card, tmp_path, capfd):
+    model = with_card(tiny(), card)
+    model.graph.node[0].op_type = "Con"
+    content = model.SerializeToString().replace(b"Con", b"C\x80n", 1)
+    with pytest.raises(ModelError, match="cannot be run by ONNX Runtime"):
+        open_session(content)
+    assert capfd.readouterr() == ("", "")

@@ -166,7 +166,7 @@ def save(graph: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
     beside = path.with_suffix(".json")
     content = with_card(graph, card).SerializeToString(deterministic=True)
     beside.unlink(missing_ok=True)  # No card may lie beside a file that is not its own.
-    write_whole(path, lambda part: part.write_bytes(content))
+    write_whole(path, content)
     card = card.model_copy(update={"weights": path.name, "sha256": sha256_of(path)})
     write_text(beside, card.to_json())
     return card
@@ -235,8 +235,12 @@ def open_session(model: Path | str | bytes, *, threads: int = 1, source: str = "
     # Waiting threads must not burn the cores that decoding, or the other model of a comparison, needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     content = model if isinstance(model, bytes) else str(model)
+    ort.set_default_logger_severity(4)  # What it logs before a session is there comes as an error too.
     try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # Without the fallback, which tries the same again and prints so on standard output.
+        return ort.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:  # ONNX Runtime raises a class of its own for every kind of fault.
         name = source or ("the graph" if isinstance(model, bytes) else str(model))
         raise ModelError(f"{name}: cannot be run by ONNX Runtime ({first_line(error)})") from None

@@ -41,11 +41,11 @@ def start() -> Callable[..., Done]:
 def interrupt() -> Callable[..., tuple[str, str]]:
     """Presses ^C until a process ends, for Python may lose one in a finalizer; gives what it printed."""
 
-    def press(process: subprocess.Popen[str]) -> tuple[str, str]:
+    def press(process: subprocess.Popen[str], *, every: float = 20) -> tuple[str, str]:
         for _ in range(5):
             process.send_signal(signal.SIGINT)
             try:
-                return process.communicate(timeout=20)
+                return process.communicate(timeout=every)
             except subprocess.TimeoutExpired:
                 continue
         process.kill()

@@ -1,13 +1,14 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from facetrust.data.manifest import SCHEMA, Manifest
-from facetrust.errors import ManifestError
-from facetrust.records import Sample
+from facetrust.errors import ManifestError, ScoresError
+from facetrust.records import Sample, Scores
 
 SAMPLES = [
     Sample(
@@ -97,6 +98,10 @@ BAD = {
     f"{HEAD},x,y,w,h\na,0,dev,1,inf,2,5": "row 1: y 'inf' is not a number that fits",
     f"{HEAD},frame\na,0,dev,1.5": "row 1: frame '1.5' is not a number that fits",
     f"{HEAD},frame\na,0,dev,1e30": "row 1: frame '1e30' is not a number that fits",
+    f"{HEAD},points\na,0,dev,1 2 3": "row 1: points '1 2 3' are not ten numbers",
+    f"{HEAD},points\na,0,dev,{'1 ' * 9}x": "x' are not ten numbers, five times x and y",
+    f"{HEAD},points\na,0,dev,{'1 ' * 9}nan": "nan' are not ten numbers, five times x and y",
+    f"{HEAD}\na,{'9' * 5000},dev": "row 1: label '99999999",
     "": "is not a readable csv file",
     f"{HEAD}\na,0,dev,9,9": "is not a readable csv file",
 }
@@ -110,6 +115,14 @@ def test_bad_rows_are_named(tmp_path: Path, text: str) -> None:
     assert BAD[text] in str(caught.value)
     assert str(tmp_path / "m.csv") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "kind"), [([1, 2], r"List\(Int64\)"), (b"\xff", "Binary")])
+def test_a_column_that_holds_no_plain_values_is_named(tmp_path: Path, value, kind) -> None:
+    rows = pl.DataFrame({"path": ["a"], "label": [0], "split": ["dev"], "subject": [value]})
+    rows.write_parquet(tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=f"the column 'subject' holds {kind}, not plain values"):
+        Manifest.read(tmp_path / "m.parquet")
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
@@ -146,9 +159,22 @@ def test_missing_pictures_and_masks_are_counted(tmp_path: Path) -> None:
     made.verify_files()
 
 
-def test_a_file_that_makes_the_reader_panic_is_one_line() -> None:
-    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "cases" / "panic.parquet"
-    if not path.is_file():
-        pytest.skip("no cases beside the checkout")
-    with pytest.raises(ManifestError, match="is not a readable parquet file"):
-        Manifest.read(path)
+def test_a_file_that_makes_the_reader_panic_is_one_line(tmp_path: Path, monkeypatch, capfd) -> None:
+    """Polars panics on some damaged files: it writes on standard error, and raises what is no `Exception`."""
+
+    class Panic(BaseException):
+        pass
+
+    def panic(_: Path) -> None:
+        os.write(2, b"thread 'async-executor-0' panicked\nstack backtrace: ...\n")
+        raise Panic
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    (tmp_path / "m.parquet").touch()
+    with pytest.raises(ManifestError, match=r"is not a readable parquet file \(Panic\)"):
+        Manifest.read(tmp_path / "m.parquet")
+    with pytest.raises(ScoresError, match=r"is not a scores file \(Panic\)"):
+        Scores.read(tmp_path / "m.parquet")
+    assert capfd.readouterr().err == ""
+    os.write(2, b"as before")
+    assert capfd.readouterr().err == "as before"

@@ -244,3 +244,18 @@ def test_what_cannot_be_profiled_is_one_line(made, model, settings, error, messa
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'minifasnet'"):
         profile("minifasnt", **QUICK)
+
+
+def test_an_onnx_file_is_profiled_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('torch', 'timm'): raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "from facetrust.profile import profile\n"
+        f"found = profile('antispoof-tiny', engines=('onnxruntime',), **{QUICK!r})\n"
+        "print(found.profiles[0].engine, found.profiles[0].parameters)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "onnxruntime 335824\n"), done.stderr

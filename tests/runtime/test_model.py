@@ -238,6 +238,7 @@ def test_a_graph_that_never_ends_is_given_up(tmp_path, monkeypatch):
         ("margins", []), ("margins", [0]), ("margins", [float("nan")]), ("margins", [1.0] * 9),
         ("margins", [100.0]), ("size", [0, 16]), ("size", [16, 100_000]), ("std", [0, 1, 1]),
         ("std", [float("nan"), 1, 1]), ("mean", [float("inf"), 0, 0]), ("top", 0),
+        ("mean", [1e300, 0, 0]), ("std", [1e-40, 1, 1]), ("top", 1e39),
     ],
 )  # fmt: skip
 def test_a_cards_numbers_are_finite_and_in_range(field, value):

@@ -58,7 +58,8 @@ def check(
 
     Exit status: 0 all was judged and trusted; 1 at least one is not trusted; 3 nothing wrong was found, but
     something could not be judged (no face, too poor, skipped files, advisory models only); 2 something
-    could not be read or written. Of several, 2 counts before 1 before 3.
+    could not be read. Evidence that cannot be written is named on standard error, and changes no status. Of
+    several, 2 counts before 1 before 3.
     """
     from facetrust.cli import arguments, output, verdicts
     from facetrust.faces.detector import Search

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,7 +117,9 @@ def _attacked(live: Pixels, detector: Detector) -> dict[str, Pixels]:
 def _save(pixels: Pixels, path: Path) -> None:
     from PIL import Image
 
-    write_whole(path, lambda part: Image.fromarray(pixels).save(part))
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    write_whole(path, content.getbuffer())
 
 
 def _page(rows: Sequence[Judged], model: str) -> str:

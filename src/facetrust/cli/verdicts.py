@@ -135,8 +135,7 @@ def print_reports(
             statuses.add(_STATUSES[result.trusted])
             writer.add(result)
             unwritten += result.evidence_errors
-    if unwritten:
-        statuses.add(Status.BAD_INPUT)
+    if unwritten:  # A verdict is what was asked; its status says nothing of pictures.
         more = f" (and {len(unwritten) - 1} more evidence pictures)" if len(unwritten) > 1 else ""
         _tell(unwritten[0] + more, bar, quiet=quiet)
     return statuses

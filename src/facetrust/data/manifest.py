@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from facetrust.data.targets import label_number
 from facetrust.errors import ManifestError, MissingExtra
 from facetrust.records import Sample, Split, write_whole
+from facetrust.records.tables import read_parquet, read_quietly
 
 try:
     import polars as pl
@@ -21,6 +23,7 @@ except ModuleNotFoundError:
 SUFFIXES = (".parquet", ".csv")
 REQUIRED = ("path", "label", "split")
 _LARGEST = 2**53  # Whole numbers beyond it are no longer exact in a table of floats.
+_MOST_SHOWN = 80  # Characters of a wrong value that a message repeats.
 _TARGETS = ("label", "subject", "mask")  # A row brings at least one of them.
 BOX = ("x", "y", "w", "h")
 SCHEMA: dict[str, type[pl.DataType]] = {
@@ -74,12 +77,10 @@ class Manifest:
             raise ManifestError(f"{path}: no such manifest; make one with: facetrust data prepare")
         try:
             # Everything in a CSV is text at first, so that subject 0001 does not become 1.
-            rows = pl.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-        except BaseException as error:  # Polars raises many kinds for a damaged file, panics among them.
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
+            rows = read_parquet(path)[0] if path.suffix.lower() == ".parquet" else _read_csv(path)
+        except ValueError as error:
             kind = path.suffix[1:].lower()
-            raise ManifestError(f"{path}: is not a readable {kind} file ({type(error).__name__})") from None
+            raise ManifestError(f"{path}: is not a readable {kind} file ({error})") from None
         return cls(rows, path.parent, source=str(path))
 
     @classmethod
@@ -92,8 +93,10 @@ class Manifest:
         path = Path(path)
         check_suffix(path)
         made = cls.of(samples, path.parent, source=str(path))
+        content = io.BytesIO()
         save = made.rows.write_parquet if path.suffix.lower() == ".parquet" else made.rows.write_csv
-        write_whole(path, lambda part: save(part))
+        save(content)
+        write_whole(path, content.getbuffer())
         return made
 
     @classmethod
@@ -157,7 +160,7 @@ def _row(sample: Sample) -> dict[str, Any]:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, infer_schema=False)
+    return cast(pl.DataFrame, read_quietly(lambda: pl.read_csv(path, infer_schema=False)))
 
 
 def whole_pictures(samples: Sequence[Sample]) -> list[Sample]:
@@ -201,6 +204,12 @@ def _checked(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     _refuse((filled != 0) & (filled != 4), "the box needs all of x, y, w and h", source)
     flat = (table["w"] <= 0) | (table["h"] <= 0)
     _refuse(flat.fill_null(value=False), "the box needs w and h above 0", source)
+    numbers = table["points"].str.extract_all(r"\S+").cast(pl.List(pl.Float64), strict=False)
+    ten = (numbers.list.len() == 10) & numbers.list.eval(pl.element().is_finite().fill_null(False)).list.all()
+    wrong = table["points"].is_not_null() & ~ten
+    _refuse(
+        wrong, _says(table["points"], wrong, "points {!r} are not ten numbers, five times x and y"), source
+    )
     twice = ~table["path"].is_first_distinct()
     _refuse(twice, _says(table["path"], twice, "path {!r} comes twice"), source)
     return table.sort("path")
@@ -210,7 +219,12 @@ def _column(values: pl.Series, source: str) -> pl.Series:
     """Returns a column as its kind; text that holds nothing becomes null, and so do NaN numbers."""
     kind = SCHEMA[values.name]
     number = values.cast(pl.Int8) if values.dtype == pl.Boolean else values
-    text = number.cast(pl.String)
+    try:
+        text = number.cast(pl.String)
+    except pl.exceptions.PolarsError:  # Of lists, and of bytes that are no text.
+        raise ManifestError(
+            f"{source}: the column {values.name!r} holds {values.dtype}, not plain values"
+        ) from None
     if values.name not in ("path", "mask"):  # The name of a file may well end in a space.
         text = text.str.strip_chars()
     text = text.set(text == "", None)
@@ -246,7 +260,7 @@ def _nulls(name: str, rows: pl.DataFrame) -> pl.Series:
 def _says(values: pl.Series, wrong: pl.Series, what: str) -> str:
     """Returns the complaint with the first offending value put in."""
     first = values.filter(wrong.fill_null(value=False)).head(1)
-    return what.format(first[0]) if first.len() else what
+    return what.format(str(first[0])[:_MOST_SHOWN]) if first.len() else what
 
 
 def _refuse(wrong: pl.Series, what: str, source: str) -> None:

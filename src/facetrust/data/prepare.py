@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -244,9 +245,9 @@ def _save(pixels: Pixels, path: Path, notes: Mapping[str, str]) -> None:
     for key, text in notes.items():
         written.add_text(key, text)
     picture = Image.fromarray(pixels)
-    write_whole(
-        path, lambda part: picture.save(part, format="PNG", pnginfo=written, compress_level=_COMPRESSION)
-    )
+    content = io.BytesIO()
+    picture.save(content, "PNG", pnginfo=written, compress_level=_COMPRESSION)
+    write_whole(path, content.getbuffer())
 
 
 class Window(NamedTuple):

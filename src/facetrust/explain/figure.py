@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,7 +47,9 @@ def draw_side_by_side(path: Path, columns: Sequence[str], rows: Sequence[Row], *
         MissingExtra: matplotlib is not installed.
     """
     canvas = _canvas(columns, rows, caption)
-    write_whole(path, lambda part: canvas.savefig(part, format="png", dpi=_DPI, metadata={"Software": None}))
+    content = io.BytesIO()
+    canvas.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})
+    write_whole(path, content.getbuffer())
 
 
 def _canvas(columns: Sequence[str], rows: Sequence[Row], caption: str) -> Figure:

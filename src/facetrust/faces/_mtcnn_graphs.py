@@ -68,7 +68,7 @@ def cache_folder() -> Path:
 
 def _keep(path: Path, model: bytes) -> None:
     try:
-        write_whole(path, lambda part: part.write_bytes(model))
+        write_whole(path, model)
     except OSError:
         return  # Without a cache the nets are built at every start; that takes a fraction of a second.
 

@@ -130,7 +130,7 @@ def save_checkpoint(
         settings: what else `create_model` was given; JSON values.
         recipe: text of the resolved recipe, YAML.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder = Path(folder)
     (folder / CARD).unlink(missing_ok=True)
@@ -138,7 +138,7 @@ def save_checkpoint(
     made_with = {**(settings or {}), **getattr(model, "made_with", {})}
     made_of = json.dumps({"model": card.architecture, "settings": made_with})
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    write_whole(folder / WEIGHTS, lambda part: save_file(tensors, part, metadata={_KEY: made_of}))
+    write_whole(folder / WEIGHTS, save(tensors, metadata={_KEY: made_of}))
     write_text(folder / RECIPE, recipe)
     card = card.model_copy(
         update={

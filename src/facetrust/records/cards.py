@@ -14,7 +14,9 @@ from facetrust.records.samples import Record, Split
 
 Fill = Literal["shift", "reflect", "edge", "zero"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# What pixels are scaled by; far within what a float32 holds.
+Shift = Annotated[float, Field(ge=-1e6, le=1e6)]
+Scale = Annotated[float, Field(ge=1e-6, le=1e6)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -31,9 +33,9 @@ class Preprocessing(Record):
 
     margins: tuple[Annotated[float, Field(gt=0, le=10)], ...] = Field((1.5,), min_length=1, max_length=8)
     size: tuple[Side, Side] = (128, 128)
-    mean: tuple[Finite, Finite, Finite] = (0.0, 0.0, 0.0)
-    std: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
-    top: Positive = 1.0
+    mean: tuple[Shift, Shift, Shift] = (0.0, 0.0, 0.0)
+    std: tuple[Scale, Scale, Scale] = (1.0, 1.0, 1.0)
+    top: Scale = 1.0
     standardize: bool = False
     color: Literal["RGB", "BGR"] = "RGB"
     fill: Fill = "shift"

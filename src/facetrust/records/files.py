@@ -7,9 +7,9 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 
 def sha256_of(path: Path) -> str:
@@ -18,23 +18,40 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Calls `write` with a path beside `path`, then renames it, so that no half-written file is left."""
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file beside `path`, then renames it, so that a full disk leaves the old file as it was.
+
+    Libraries write into memory and not to the disk, for some say nothing of an error there, others too much.
+
+    Raises:
+        OSError: it cannot be written; the error names the file, and nothing is left of it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    part = Path(name)
+    with named(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            part.chmod(0o644)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Gives an error of the disk the name of the file that was to be written."""
     try:
-        write(part)
-        part.chmod(0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_whole(path, text.encode())
 
 
 def write_unreadable(

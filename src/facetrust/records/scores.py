@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import io
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.errors import MissingExtra, ScoresError, first_line
+from facetrust.errors import ScoresError, first_line
 from facetrust.records.files import write_whole
 from facetrust.records.samples import Provenance
+from facetrust.records.tables import imported_polars, read_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +29,7 @@ class Table:
     kinds: ClassVar[dict[str, str]] = {}
 
     def __init__(self, rows: pl.DataFrame, made_by: Provenance) -> None:
-        pl = _polars()
+        pl = imported_polars()
         missing = [name for name in self.kinds if name not in rows.columns]
         if missing:
             raise ScoresError(f"scores lack the column {missing[0]!r}; needed: {', '.join(self.kinds)}")
@@ -58,7 +58,9 @@ class Table:
     def write(self, path: str | Path) -> None:
         """Writes a Parquet file; what made it goes into the file's metadata."""
         text = self.made_by.model_dump_json()
-        write_whole(Path(path), lambda part: self.rows.write_parquet(part, metadata={"facetrust": text}))
+        content = io.BytesIO()
+        self.rows.write_parquet(content, metadata={"facetrust": text})
+        write_whole(Path(path), content.getbuffer())
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -129,7 +131,7 @@ class Confusions(Table):
 
     def _truth(self) -> pl.DataFrame:
         keys = ["sample", "truth"]
-        return self.rows.group_by(keys).agg(_polars().col("pixels").sum()).sort(keys)
+        return self.rows.group_by(keys).agg(imported_polars().col("pixels").sum()).sort(keys)
 
 
 def read_table(path: str | Path) -> Scores | Confusions:
@@ -144,21 +146,13 @@ def read_table(path: str | Path) -> Scores | Confusions:
 
 
 def _read(path: Path) -> tuple[pl.DataFrame, Provenance]:
-    pl = _polars()
     if not path.is_file():
         raise ScoresError(f"{path}: no such scores file; make one with: facetrust evaluate")
     try:
-        made_by = json.loads(pl.read_parquet_metadata(path)["facetrust"])
-        return pl.read_parquet(path), Provenance(**made_by)
-    except BaseException as error:  # Polars raises many kinds for a damaged file, panics among them.
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
-        raise ScoresError(f"{path}: is not a scores file ({type(error).__name__})") from None
-
-
-def _polars() -> ModuleType:
+        rows, notes = read_parquet(path)
+    except ValueError as error:
+        raise ScoresError(f"{path}: is not a scores file ({error})") from None
     try:
-        import polars
-    except ModuleNotFoundError:
-        raise MissingExtra("polars", "data") from None
-    return polars
+        return rows, Provenance.model_validate_json(notes["facetrust"])
+    except (KeyError, ValueError) as error:
+        raise ScoresError(f"{path}: is not a scores file ({type(error).__name__})") from None

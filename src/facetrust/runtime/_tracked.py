@@ -54,9 +54,9 @@ class Track:
 class TrackedFaces:
     """Gathers tracks (number → track), the frames' times, and each task's answers about whole frames.
 
-    Unless faces are `joined` from frame to frame, each is a track of its own. Faces too small for the frame as
-    a whole are looked for twice a second. `left_out` counts the faces beyond the most that are judged, in the
-    fullest frame.
+    Unless faces are `joined` from frame to frame, each is a track of its own. Faces too small for the frame
+    as a whole are looked for twice a second. `left_out` counts the faces beyond the most that are judged, in
+    the fullest frame.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ def write_overlay(path: Path, pixels: Pixels) -> None:
         raise UsageError(f"{path.parent}: is not a folder; give one for evidence")
     _, data = cv2.imencode(".png", pixels[:, :, ::-1])
     try:
-        write_whole(path, lambda part: part.write_bytes(data.tobytes()))
+        write_whole(path, data.tobytes())
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be written ({error.strerror or error}); give another folder"

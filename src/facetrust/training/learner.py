@@ -157,10 +157,10 @@ class Learner(LightningModule):
 
     def _write(self, file: Path) -> None:
         if self.trainer.is_global_zero:
-            from safetensors.torch import save_file
+            from safetensors.torch import save
 
             tensors = {name: value.cpu().contiguous() for name, value in self.kept.state_dict().items()}
-            write_whole(file, lambda part: save_file(tensors, part))
+            write_whole(file, save(tensors))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what was best so far."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from facetrust.data.dataset import FaceData, collate
 from facetrust.errors import UsageError
 from facetrust.records import write_text
+from facetrust.records.files import named
 from facetrust.training.distillation import Distill
 
 Progress = Callable[[int, int], None]
@@ -59,22 +60,32 @@ class TeacherCache:
             shapes = {name: (np.float16, value.shape[1:]) for name, value in found.items()}
             # The flags' file is made last: a folder that has it has all.
             for name, (kind, shape) in {**shapes, "asked": (np.bool_, ())}.items():
-                parts[name] = open_memmap(
-                    self.folder / f"{name}.npy", "w+", dtype=kind, shape=(self.rows, *shape)
-                )
+                file = self.folder / f"{name}.npy"
+                with named(file):
+                    parts[name] = open_memmap(file, "w+", dtype=kind, shape=(self.rows, *shape))
         for name, value in found.items():
-            parts[name][keys % self.rows] = value.cpu().numpy()
-        parts["asked"][keys % self.rows] = True
+            _put(parts[name], keys % self.rows, value.cpu().numpy())
+        _put(parts["asked"], keys % self.rows, np.ones(len(keys), np.bool_))
 
     def _open(self) -> dict[str, NDArray[Any]]:
         if not self._parts and (self.folder / "asked.npy").is_file():
             self._parts = {
-                file.stem: np.load(file, mmap_mode="r+", allow_pickle=False)
+                file.stem: np.load(file, mmap_mode="r", allow_pickle=False)
                 for file in sorted(self.folder.glob("*.npy"))
             }
             if wrong := [name for name, part in self._parts.items() if len(part) != self.rows]:
                 raise UsageError(f"{self.folder / wrong[0]}.npy: is of another run; remove the folder")
         return self._parts
+
+
+def _put(part: NDArray[Any], rows: NDArray[np.int64], values: NDArray[Any]) -> None:
+    """Writes rows into a mapped file, past the mapping: there a full disk is an error and not a signal."""
+    mapped = cast("np.memmap[Any, Any]", part)
+    file = Path(str(mapped.filename))
+    with named(file), file.open("r+b") as stream:
+        for row, value in zip(rows, values.astype(part.dtype), strict=True):
+            stream.seek(mapped.offset + int(row) * value.nbytes)
+            stream.write(value.tobytes())
 
 
 def cache_in(folder: Path, rows: int, facts: Mapping[str, Any]) -> TeacherCache:

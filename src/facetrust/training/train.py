@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +22,15 @@ from facetrust.data.sampler import EpochSampler, GroupSampler
 from facetrust.data.targets import target_of
 from facetrust.errors import UnknownName, UsageError
 from facetrust.protocols import fit_threshold
-from facetrust.records import ModelCard, Result, Threshold, sha256_of, write_text, write_unreadable
+from facetrust.records import (
+    ModelCard,
+    Result,
+    Threshold,
+    sha256_of,
+    write_text,
+    write_unreadable,
+    write_whole,
+)
 from facetrust.tasks import task_named
 from facetrust.training.assembly import Assembly, assemble
 from facetrust.training.distillation import Distill
@@ -34,12 +44,13 @@ from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 _log = logging.getLogger("facetrust")
 # Trainer arguments that a recipe decides elsewhere, or on which resuming and sharding rest.
 _OURS = {
     "accelerator_connector", "callbacks", "default_root_dir", "gradient_clip_val", "logger", "max_epochs",
-    "num_sanity_val_steps", "precision", "use_distributed_sampler",
+    "num_sanity_val_steps", "plugins", "precision", "use_distributed_sampler",
 }  # fmt: skip
 
 
@@ -49,6 +60,16 @@ _MEANINGS = {
     "embedding": "a vector of unit length; the cosine of two is higher for the same person",
     "classes": "probability of each class at each pixel",
 }
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes checkpoints beside their target; Lightning's own go through the system's temporary folder."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Writes a checkpoint whole; the one before stays where it cannot."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_whole(Path(path), content.getbuffer())
 
 
 def train(
@@ -110,6 +131,9 @@ def train(
             if isinstance(stop.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
+        except OSError as error:  # Of a log, which does not say which file it was.
+            error.filename = error.filename or str(out)
+            raise
     if trainer.is_global_zero:
         if unreadable := write_unreadable(out / "unreadable.csv", sorted(learner.failed.items())):
             _log.warning("%d pictures could not be read; see %s", len(learner.failed), unreadable)
@@ -165,6 +189,7 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
         max_epochs=min(settings.epochs, stop_after or settings.epochs),
         callbacks=[keep, *bar],
         logger=[CSVLogger(out, name="log"), TensorBoardLogger(out, name="tensorboard", version="")],
+        plugins=[WholeCheckpoints()],
         precision=precision,  # type: ignore[arg-type]
         gradient_clip_val=settings.clip or None,
         num_sanity_val_steps=0,

@@ -228,7 +228,7 @@ def _import_facenox(file: Path, out: Path) -> Path:
     _give_score(graph, live=0)
     meta = graph.metadata_props.add()
     meta.key, meta.value = "facetrust.card", card.to_json()
-    write_whole(target, lambda part: onnx.save(graph, part))
+    write_whole(target, graph.SerializeToString())
     beside = card.model_copy(update={"weights": target.name, "sha256": sha256_of(target)})
     write_text(target.with_suffix(".json"), beside.to_json())
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +63,9 @@ def contact_sheet(
     ]
     cells = [np.hstack(list(line.values())) for line in lines]
     sheet = np.vstack([_head(list(lines[0])), *cells])
-    write_whole(out, lambda part: Image.fromarray(sheet).save(part, optimize=True))
+    content = io.BytesIO()
+    Image.fromarray(sheet).save(content, "PNG", optimize=True)
+    write_whole(out, content.getbuffer())
     return out
 
 

@@ -140,7 +140,8 @@ def _written(
     path = out.parent / out.stem / name
     if not path.is_file():
         pixels = np.ascontiguousarray(picture()[:, :, ::-1])
-        write_whole(path, lambda part: cv2.imwrite(str(part), pixels))
+        _, content = cv2.imencode(".png", pixels)
+        write_whole(path, content.tobytes())
     # A mask of the row's would have another size, and lie elsewhere.
     changes = {"path": f"{out.stem}/{name}", "mask": None, **dict(zip("xywh", box, strict=True))}
     if made is not None:
