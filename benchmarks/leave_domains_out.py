@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="override of every recipe")
     parser.add_argument("--extra", action="append", type=Path, default=[], help="manifest of training rows")
-    parser.add_argument("--peer", action="append", type=Path, default=[], help="a published model's file")
+    parser.add_argument("--peer", action="append", default=[], help="a published model; several joined by +")
     parser.add_argument(
         "--until", type=float, default=float("inf"), help="start no job after so many seconds"
     )
@@ -138,19 +138,43 @@ def train_one(way: str, fold: Path, seed: int, out: Path, extra: list[Path], set
     (run / "scored").touch()
 
 
-def score_peers(peers: list[Path], folds: list[Path], out: Path) -> None:
+def score_peers(peers: list[str], folds: list[Path], out: Path) -> None:
     """Scores published models, and the trivial baselines, on every fold's dev and test."""
     from facetrust.evaluation.evaluate import evaluate
 
     for peer in peers:
+        models = peer.split("+")
         for fold in folds:
-            place = out / peer.stem / f"{fold.stem}-0"
+            place = out / "+".join(Path(model).stem for model in models) / f"{fold.stem}-0"
             if (place / "scored").is_file():
                 continue
-            first = peer == peers[0]
-            evaluate(peer, fold, split="dev", out=place / "scores", baselines=first)
-            evaluate(peer, fold, split="test", out=place / "scores", baselines=first, controls=True)
+            parts = [place / "scores" if len(models) == 1 else place / Path(model).stem for model in models]
+            for model, part in zip(models, parts, strict=True):
+                first = peer == peers[0] and model == models[0]
+                evaluate(model, fold, split="dev", out=part, baselines=first)
+                evaluate(model, fold, split="test", out=part, baselines=first, controls=True)
+            if len(models) > 1:
+                average(parts, place / "scores")
             (place / "scored").touch()
+
+
+def average(parts: list[Path], out: Path) -> None:
+    """Writes the mean of several models' scores, file by file, as a pair of nets is used."""
+    import polars as pl
+
+    from facetrust.records import Scores
+
+    for file in sorted(parts[0].rglob("scores-*.parquet")):
+        tables = [Scores.read(part / file.relative_to(parts[0])) for part in parts]
+        mean = np.mean([table.scores for table in tables], axis=0)
+        rows = tables[0].rows.with_columns(pl.Series("score", mean))
+        target = out / file.relative_to(parts[0])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Scores(rows, tables[0].made_by).write(target)
+    for file in sorted(parts[0].rglob("baseline-*.parquet")):
+        target = out / file.relative_to(parts[0])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.read_bytes())
 
 
 def run_of(out: Path, way: str, fold: str, seed: int) -> Path:

@@ -12,7 +12,14 @@ from facetrust.errors import ProtocolError, UsageError
 from facetrust.records import Sample
 
 NAMES = registry.names("data.folds")
-FOLDS = {"leave-one-domain-out": 8, "mcio": 4, "oulu-npu": 14, "single-source": 12, "wcs": 3}
+FOLDS = {
+    "leave-domains-out": 5,
+    "leave-one-domain-out": 8,
+    "mcio": 4,
+    "oulu-npu": 14,
+    "single-source": 12,
+    "wcs": 3,
+}
 # The parts that each set's makers give it.
 SETS = {
     "msu-mfsd": "train test",

@@ -11,7 +11,7 @@ from facetrust.data.audit.probes import PROBES, fit_logistic, separation
 from facetrust.data.manifest import Manifest, absolute
 from facetrust.errors import ImageError
 from facetrust.evaluation.baselines import fit_baselines, measure, score_baselines
-from facetrust.imaging import read_image
+from facetrust.imaging import read_sample
 from facetrust.records import Sample
 
 BOXES = ((12, 14, 20, 24), (3.4, 5.6, 20.2, 24.7), (-4, 40, 20, 24), None)
@@ -43,7 +43,7 @@ def test_a_baseline_is_the_logistic_fit_on_the_values_of_train(manifest):
     train = rows_of(manifest, "train")
     labels = np.array([row.label for row in train])
     for probe, baseline in fitted.items():
-        values = np.stack([each[probe] for each in measure(train, read_image)])
+        values = np.stack([each[probe] for each in measure(train, read_sample)])
         expected = fit_logistic(values, labels)
         assert baseline.manifest == manifest.hash
         assert np.allclose(baseline.model.weights, expected.weights)
@@ -54,7 +54,7 @@ def test_the_audit_and_the_baselines_measure_the_same_faces(manifest):
     rows = rows_of(manifest, "test")
     labels = np.array([row.label for row in rows])
     figures = audit(manifest).probes
-    scores = score_baselines(fit_baselines(manifest), rows, read_image)
+    scores = score_baselines(fit_baselines(manifest), rows, read_sample)
     for probe, answers in scores.items():
         assert separation(labels, np.array(answers)) == figures[probe]
     assert len({figures[probe] for probe in PROBES}) == len(PROBES)
@@ -66,8 +66,8 @@ def test_an_unreadable_picture_has_no_values_and_no_score(manifest):
     rows = rows_of(manifest, "test")
     unreadable = [row.path.endswith(broken) for row in rows]
     assert sum(unreadable) == 1
-    assert [each is None for each in measure(rows, read_image)] == unreadable
-    for answers in score_baselines(fit_baselines(manifest), rows, read_image).values():
+    assert [each is None for each in measure(rows, read_sample)] == unreadable
+    for answers in score_baselines(fit_baselines(manifest), rows, read_sample).values():
         assert [isinstance(answer, ImageError) for answer in answers] == unreadable
 
 

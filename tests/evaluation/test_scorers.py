@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from facetrust.data.manifest import Manifest, absolute
 from facetrust.errors import ImageError, ModelError, UnknownName
 from facetrust.evaluation.scorers import open_run, open_scorer
-from facetrust.imaging import box_of, read_image
+from facetrust.imaging import box_of, read_image, read_sample
 from facetrust.models import load_checkpoint
 from facetrust.records import Sample
 from facetrust.runtime.model import load_model
@@ -21,7 +21,7 @@ def rows(manifest: Path) -> list[Sample]:
 
 
 def answers_of(scorer, rows):
-    return list(scorer(rows, read_image))
+    return list(scorer(rows, read_sample))
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -88,7 +88,10 @@ def test_other_networks_show_their_embedding_only(name, width):
     model = create_model(name, image_size=size).eval()
     inside = look_inside(model, torch.rand(2, 3, *size))
     assert inside.embedding.shape == (2, width)
-    assert inside[2:] == ((), (), (), ())
+    assert inside[2:6] == ((), (), (), ())
+    if inside.map is not None:  # Where the network keeps a feature map, its mean is the embedding.
+        assert torch.allclose(inside.map.mean((2, 3)), inside.embedding, atol=1e-5)
+    assert (inside.map is None) == (name == "minifasnet")
     with pytest.raises(UsageError, match="no attention maps"):
         attention_of(inside)
 

@@ -160,7 +160,7 @@ def _row(sample: Sample) -> dict[str, Any]:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    return cast(pl.DataFrame, read_quietly(lambda: pl.read_csv(path, infer_schema=False)))
+    return cast(pl.DataFrame, read_quietly(lambda: pl.read_csv(path.absolute(), infer_schema=False)))
 
 
 def whole_pictures(samples: Sequence[Sample]) -> list[Sample]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.data.augment.harmless import CONTROLS, HARMLESS, Changed
-from facetrust.data.manifest import Manifest, absolute
 from facetrust.errors import ImageError, ManifestError, ScoresError
 from facetrust.evaluation.robustness import model_of
 from facetrust.evaluation.scorers import Reader, open_scorer
@@ -140,6 +139,8 @@ def battery(
 
 
 def _genuine(manifest: Path, most: int, seed: int) -> list[Sample]:
+    from facetrust.data.manifest import Manifest, absolute  # A report does without polars' manifests.
+
     whole = Manifest.read(manifest)
     rows = [row for row in whole.samples() if row.split != "train" and not row.label]
     if len(rows) > most:

@@ -26,7 +26,7 @@ TEMPLATE = (
     (70.7299, 92.2041),
 )
 _FILLS = {"zero": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
-_FLAT = 1e-2  # Deviation below which a crop holds nothing that could be brought to 1.
+FLAT = 1e-2  # Deviation below which a crop holds nothing that could be brought to 1.
 # How a crop is shrunk, and how it is enlarged.
 _METHODS = {
     "area": (cv2.INTER_AREA, cv2.INTER_LINEAR),
@@ -218,5 +218,5 @@ def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:
     scaled = pixels.astype(np.float32) * np.float32(how.top / 255.0)
     normal = (scaled - np.asarray(how.mean, np.float32)) / np.asarray(how.std, np.float32)
     if how.standardize:
-        normal = (normal - normal.mean()) / max(float(normal.std()), _FLAT)
+        normal = (normal - normal.mean()) / max(float(normal.std()), FLAT)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))

@@ -23,6 +23,9 @@ def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str]]:
         MissingExtra: polars is not installed.
     """
     polars = imported_polars()
+    path = (
+        path.absolute()
+    )  # Polars may hold on to the folder that was the working one when it was first used.
     table: pl.DataFrame = read_quietly(lambda: polars.read_parquet(path))
     return table, dict(read_quietly(lambda: polars.read_parquet_metadata(path)))
 

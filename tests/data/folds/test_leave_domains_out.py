@@ -18,7 +18,7 @@ def domains(rows):
 
 
 def test_every_domain_is_reported_once_and_trains_elsewhere(rows, part):
-    folds = leave_domains_out(rows, folds=3)
+    folds = leave_domains_out(rows, parts=3)
     assert [fold.name for fold in folds] == ["without-1", "without-2", "without-3"]
     reported = [domains(part(fold, "test")) for fold in folds]
     assert sorted(len(names) for names in reported) == [2, 2, 3]
@@ -31,14 +31,14 @@ def test_every_domain_is_reported_once_and_trains_elsewhere(rows, part):
 def test_what_is_kept_for_the_end_stays_unseen(rows):
     kept = {row.path for row in rows if row.split == "test"}
     assert kept
-    for fold in leave_domains_out(rows, folds=3):
+    for fold in leave_domains_out(rows, parts=3):
         assert not kept & {row.path for row in fold.samples}
 
 
 def test_the_seed_deals(rows, part):
     def dealt(seed):
         return [
-            frozenset(domains(part(fold, "test"))) for fold in leave_domains_out(rows, folds=3, seed=seed)
+            frozenset(domains(part(fold, "test"))) for fold in leave_domains_out(rows, parts=3, seed=seed)
         ]
 
     assert dealt(0) == dealt(0)
@@ -46,10 +46,12 @@ def test_the_seed_deals(rows, part):
 
 
 def test_what_cannot_be_dealt_is_refused(rows, make_rows):
-    with pytest.raises(ProtocolError, match="9 folds need as many domains"):
-        leave_domains_out(rows, folds=9)
-    with pytest.raises(UsageError, match="folds=1"):
-        leave_domains_out(rows, folds=1)
+    with pytest.raises(
+        ProtocolError, match="9 folds need as many domains with both labels, and one with no attacks"
+    ):
+        leave_domains_out(rows, parts=9)
+    with pytest.raises(UsageError, match="parts=1"):
+        leave_domains_out(rows, parts=1)
     nameless = [row.model_copy(update={"domain": None}) for row in make_rows("x")]
     with pytest.raises(ProtocolError, match="names no domain"):
-        leave_domains_out([*rows, *nameless], folds=3)
+        leave_domains_out([*rows, *nameless], parts=3)
