@@ -40,8 +40,8 @@ def leave_domains_out(
     if len(whole) < parts:
         known = ", ".join(whole) or "none"
         raise ProtocolError(
-            f"leave-domains-out: {parts} folds need as many domains with both labels, and one with no attacks "
-            f"or no live faces is not reported; found: {known}"
+            f"leave-domains-out: {parts} folds need as many domains with both labels, and one with no "
+            f"attacks or no live faces is not reported; found: {known}"
         )
     dealt = [str(name) for name in np.random.default_rng(seed).permutation(whole)]
     return [
