@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.imaging import crop_face
-from facetrust.records import Preprocessing
+from facetrust.imaging import crop_face, read_sample, to_tensor
+from facetrust.records import Preprocessing, Sample
 
 SMALL, LARGE = (22, 22), (175, 175)
 BOX = (0.0, 0.0, 60.0, 60.0)
@@ -31,3 +31,27 @@ def test_a_crop_is_shrunk_and_enlarged_as_the_card_says(resize, size, method):
     pictures = {each: cv2.resize(image, size, interpolation=each) for each in others}
     assert np.array_equal(found, pictures[method])
     assert len({each.tobytes() for each in pictures.values()}) == 4  # the test can tell them apart
+
+
+def test_a_standardised_crop_has_mean_0_and_deviation_1_of_its_own_over_all_channels():
+    crop = np.random.default_rng(0).integers(20, 120, (16, 16, 3), dtype=np.uint8)
+    how = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), standardize=True)
+    values = to_tensor(crop, how)
+    pixels = crop.astype(np.float64).transpose(2, 0, 1)
+    assert values.dtype == np.float32
+    assert np.allclose(values, (pixels - pixels.mean()) / pixels.std(), atol=1e-5)
+    brighter = to_tensor((crop * 2).astype(np.uint8), how)
+    assert np.allclose(brighter, values, atol=1e-5)
+
+
+def test_a_flat_crop_is_not_blown_up():
+    values = to_tensor(np.full((8, 8, 3), 77, np.uint8), Preprocessing(standardize=True))
+    assert np.abs(values).max() < 1e-3
+
+
+def test_a_row_is_read_with_itself(tmp_path):
+    cv2.imwrite(str(tmp_path / "x.png"), np.full((9, 11, 3), 50, np.uint8))
+    sample = Sample(path=str(tmp_path / "x.png"), label=0, split="test")
+    image, shown = read_sample(sample)
+    assert image.shape == (9, 11, 3)
+    assert shown is sample

@@ -99,3 +99,12 @@ def test_other_networks_show_their_embedding_only(name, width):
 def test_a_network_that_says_nothing_is_an_error():
     with pytest.raises(UsageError, match="Identity gives answers only"):
         look_inside(nn.Identity(), torch.rand(1, 3, 8, 8))
+
+
+def test_a_convolutional_network_shows_its_last_feature_map():
+    model = create_model("timm/efficientnet_lite0", image_size=(64, 64), block=4).eval()
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        inside = look_inside(model, images)
+        assert torch.equal(inside.map, model.features(images))
+    assert not model.features._forward_hooks

@@ -178,3 +178,36 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def _unreachable(*args: object, **settings: object) -> None:
     raise OSError("the hub cannot be reached")
+
+
+def test_a_frozen_front_keeps_its_weights_and_its_statistics() -> None:
+    torch.manual_seed(0)
+    model = create_model("timm/efficientnet_lite0", image_size=(64, 64), block=4, freeze=2)
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    steps = torch.optim.SGD([each for each in model.parameters() if each.requires_grad], lr=0.1)
+    model(torch.rand(4, 3, 64, 64)).logit.sum().backward()
+    steps.step()
+    moved = {
+        name
+        for name, value in model.state_dict().items()
+        if "num_batches" not in name and not torch.equal(value, before[name])
+    }
+    front = ("conv_stem", "bn1", "blocks.0", "blocks.1")
+    names = {name.removeprefix("features.backbone.") for name in moved}
+    assert names
+    assert not [name for name in names if name.startswith(front)]
+    assert {name.split(".")[1] for name in names if name.startswith("blocks")} == {"2", "3"}
+    assert set(before) == set(create_model("timm/efficientnet_lite0", block=4).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "freeze", "message"),
+    [
+        ("timm/efficientnet_lite0", 9, "groups of blocks 1 to 7"),
+        ("timm/resnet18", 1, "has no stem and groups"),
+    ],
+)
+def test_what_cannot_be_frozen_says_why(name: str, freeze: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        create_model(name, image_size=(64, 64), freeze=freeze)

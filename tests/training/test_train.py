@@ -361,3 +361,42 @@ def test_flip_teaches_a_folded_student_from_the_cache_as_it_does_live(
     (kept,) = (tmp_path / "kept").iterdir()
     assert {file.name for file in kept.glob("*.npy")} == {"asked.npy", "attention.npy", "embedding.npy"}
     assert not (runs[0] / "taught").exists()
+
+
+def test_controls_are_measured_and_may_choose_the_epoch(manifest: Path, tmp_path: Path) -> None:
+    data = {"manifests": [str(manifest)], "controls": True}
+    training = {"epochs": 3, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False}}
+    chosen = recipe_of(manifest, data=data, trainer={**training, "choose": "auc-neutral+auc-matched"})
+    out = train(chosen, out=tmp_path / "run")
+    best = state(out)["best"]
+    assert set(best["figures"]) == {
+        figure + control for figure in ("auc", "loss") for control in ("", "-neutral", "-matched")
+    }
+    assert best["value"] == pytest.approx(best["figures"]["auc-neutral"] + best["figures"]["auc-matched"])
+    # Blur alone marks the attacks, and is what matched pictures no longer have.
+    assert best["figures"]["auc"] > best["figures"]["auc-matched"]
+    _, card = load_checkpoint(out)
+    assert {result.metric for result in card.results} == {"auc", "auc-neutral", "auc-matched"}
+
+
+def test_a_figure_that_is_not_measured_cannot_choose(manifest: Path, tmp_path: Path) -> None:
+    training = {"epochs": 1, "choose": "auc+auc-matched", "flags": {"enable_progress_bar": False}}
+    with pytest.raises(UnknownName, match="auc-matched"):
+        train(recipe_of(manifest, trainer=training), out=tmp_path / "run")
+
+
+def test_a_student_learns_where_a_convolutional_teacher_looks(manifest: Path, tmp_path: Path) -> None:
+    model = {"name": "timm/efficientnet_lite0", "settings": {"block": 3}}
+    short = {"epochs": 1, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False}}
+    teacher = train(recipe_of(manifest, model=model, trainer=short), out=tmp_path / "teacher")
+    taught = recipe_of(
+        manifest,
+        model={"name": "timm/efficientnet_lite0", "settings": {"block": 2}},
+        losses={"spatial-attention": 3},
+        teachers=[{"path": str(teacher), "sees": "student"}],
+        trainer=short,
+        cache="none",
+    )
+    out = train(taught, out=tmp_path / "student")
+    rows = (out / "log" / "version_0" / "metrics.csv").read_text().splitlines()
+    assert any("spatial-attention" in name for name in rows[0].split(","))

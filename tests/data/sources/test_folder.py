@@ -120,3 +120,19 @@ def test_no_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ManifestError, match="is empty"):
         folder(tmp_path / "empty")
+
+
+def test_a_list_may_be_called_a_manifest_and_who_is_unknown_is_nobody(plant: Plant) -> None:
+    root = plant("a/1.jpg", "a/2.jpg", "b/1.jpg")
+    (root / "manifest.csv").write_text(
+        "path,label,split,subject,domain,media,camera\n"
+        "a/1.jpg,live,train,unknown,a,one,x\n"
+        "a/2.jpg,spoof,train,anna,a,two,x\n"
+        "b/1.jpg,live,dev,Unknown,b,one,y\n"
+    )
+    rows = folder(root)
+    assert [(row.path, row.label, row.split, row.subject, row.domain) for row in rows] == [
+        ("a/1.jpg", 0, "train", None, "a"),
+        ("a/2.jpg", 1, "train", "anna", "a"),
+        ("b/1.jpg", 0, "dev", None, "b"),
+    ]
