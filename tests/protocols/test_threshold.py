@@ -123,3 +123,31 @@ def test_a_threshold_of_the_reported_split_is_refused():
         check_apart(threshold, made_by)
     check_apart(threshold, made_by.model_copy(update={"split": "dev"}))
     check_apart(threshold, made_by.model_copy(update={"manifest": "beef"}))
+
+
+def test_every_domain_counts_alike_in_the_mean_of_their_bpcer():
+    """A large domain of high scores decides alone when pooled, and as one of two when not."""
+    scores = np.array([*np.linspace(0.5, 0.9, 90), *np.linspace(0.0, 0.4, 10), 0.95])
+    labels = np.array([0] * 100 + [1])
+    domains = ["large"] * 90 + ["small"] * 10 + ["large"]
+    pooled = fit_threshold("bpcer@10%", labels, scores, manifest="m", split="dev")
+    mean = fit_threshold("bpcer@10%/domain", labels, scores, manifest="m", split="dev", domains=domains)
+    assert pooled.value > mean.value
+    assert mean.rule == "bpcer@10%/domain"
+    for threshold, weighted in ((pooled.value, False), (mean.value, True)):
+        large, small = (scores[:90] >= threshold).mean(), (scores[90:100] >= threshold).mean()
+        rate = (large + small) / 2 if weighted else 0.9 * large + 0.1 * small
+        assert rate <= 0.1
+    lower = np.sort(scores[:100])[np.sort(scores[:100]) < mean.value][-1]
+    assert ((scores[:90] >= lower).mean() + (scores[90:100] >= lower).mean()) / 2 > 0.1
+
+
+@pytest.mark.parametrize("rule", ["apcer@1%/domain", "eer/domain", "bpcer@1%/", "bpcer@1%/camera"])
+def test_only_bpcer_goes_by_domain(rule):
+    with pytest.raises(UsageError, match="no threshold rule"):
+        fit_threshold(rule, [0, 1], [0.1, 0.9], manifest="m", split="dev", domains=["a", "a"])
+
+
+def test_domains_must_be_named_for_it():
+    with pytest.raises(UsageError, match="name no domains"):
+        fit_threshold("bpcer@1%/domain", [0, 1], [0.1, 0.9], manifest="m", split="dev")

@@ -72,7 +72,8 @@ def export(
         list[float] | None, typer.Option(help="Crop in sides of the face, instead of the run's; repeatable.")
     ] = None,
     rule: Annotated[
-        list[str] | None, typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%; the first decides.")
+        list[str] | None,
+        typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%, bpcer@5%/domain; the first decides."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
     name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,

@@ -107,11 +107,11 @@ def export_run(
     if rules or (margins and task_named(card.task).output == "score"):
         card = _settled(model, card, tuple(margins) or card.preprocessing.margins, rules or ("eer",), wholes)
     how = card.preprocessing
-    dev, labels, faces_of = _noise(how), np.zeros(0), "noise"
+    dev, labels, domains, faces_of = _noise(how), np.zeros(0), [""], "noise"
     train = dev
     if wholes:
-        dev, labels = _crops(wholes, how, "dev", faces)
-        train, _ = _crops(wholes, how, "train", faces) if int8 else (train, labels)
+        dev, labels, domains = _crops(wholes, how, "dev", faces)
+        train = _crops(wholes, how, "train", faces)[0] if int8 else train
         faces_of = f"{len(dev)} dev faces of manifest {_hashes(wholes)}"
     choice = None
     with tempfile.TemporaryDirectory() as scratch:
@@ -121,7 +121,7 @@ def export_run(
             made = Path(choice.path)
         graph, inside = read(made)
         if choice is not None and choice.kept != "float":
-            inside = _refitted(made, inside, card, dev, labels, _hashes(wholes))
+            inside = _refitted(made, inside, card, dev, labels, domains, _hashes(wholes))
         limit = FLOAT_TOLERANCE if choice is None or choice.kept == "float" else INT8_TOLERANCE
         figures = parity(model, card, made, dev, tolerance=limit)
         if out.suffix == ".xml":
@@ -141,18 +141,20 @@ def _refitted(
     origin: ModelCard,
     crops: NDArray[np.uint8],
     labels: NDArray[np.float64],
+    domains: Sequence[str],
     manifest: str,
 ) -> ModelCard:
     """The card of an int8 form with thresholds of its own, by the rules of the float form's."""
     inputs = inputs_of(as_faces(crops, inside.preprocessing), inside.preprocessing, str(file))
     scores, _ = answers_of(open_session(file), inputs, margins=len(inside.preprocessing.margins))
     thresholds = []
+    how: dict[str, Any] = {"manifest": manifest, "split": "dev", "domains": domains}
     for each in origin.thresholds:
         try:
-            thresholds.append(fit_threshold(each.rule, labels, scores, manifest=manifest, split="dev"))
+            thresholds.append(fit_threshold(each.rule, labels, scores, **how))
         except UsageError:  # Set by hand, or by another project.
             continue
-    rest = () if thresholds else (fit_threshold("eer", labels, scores, manifest=manifest, split="dev"),)
+    rest = () if thresholds else (fit_threshold("eer", labels, scores, **how),)
     return inside.model_copy(update={"thresholds": (*thresholds, *rest)})
 
 
@@ -210,12 +212,12 @@ def _settled(
     from facetrust.models import mean_logits
 
     how = card.preprocessing.model_copy(update={"margins": margins})
-    crops, labels = _crops(manifests, how, "dev", None)
+    crops, labels, domains = _crops(manifests, how, "dev", None)
     with torch.no_grad():
         tensors = torch.from_numpy(np.stack([[to_tensor(crop, how) for crop in face] for face in crops]))
         scores = torch.cat([mean_logits(model, part) for part in torch.split(tensors, 64)]).double().sigmoid()
     found = tuple(
-        fit_threshold(rule, labels, scores.numpy(), manifest=_hashes(manifests), split="dev")
+        fit_threshold(rule, labels, scores.numpy(), manifest=_hashes(manifests), split="dev", domains=domains)
         for rule in rules
     )
     results = card.results if how == card.preprocessing else ()
@@ -228,9 +230,9 @@ def _hashes(manifests: Sequence[Manifest]) -> str:
 
 def _crops(
     manifests: Sequence[Manifest], how: Preprocessing, split: Split, count: int | None
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Crops (N, M, h, w, 3) and labels (N,) of a split; at most `count` rows of each, evenly spread."""
-    made, labels = [], []
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], list[str]]:
+    """Crops (N, M, h, w, 3), labels (N,) and domains of a split; at most `count` rows of each manifest."""
+    made, labels, domains = [], [], []
     for manifest in manifests:
         part = manifest.only(split)
         samples = part.samples()
@@ -240,7 +242,8 @@ def _crops(
             box = box_of(sample, image)
             made.append(crops_of(image, box, how, points=sample.points))
             labels.append(float(sample.label or 0))
-    return np.asarray(made), np.array(labels)
+            domains.append(sample.domain or "")
+    return np.asarray(made), np.array(labels), domains
 
 
 def _noise(how: Preprocessing) -> NDArray[np.uint8]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from facetrust.errors import ProtocolError, UsageError
 from facetrust.metrics import highest_threshold, operating_points
@@ -20,33 +21,40 @@ def fit_threshold(
     manifest: str,
     split: Split,
     species: ArrayLike | None = None,
+    domains: ArrayLike | None = None,
 ) -> Threshold:
     """Returns the threshold that a rule chooses on dev rows, with the manifest and split of these.
 
     Rules: `eer`, where pooled APCER and BPCER are nearest (then their sum lowest, then the lower
     threshold); `apcer@1%`, the highest threshold whose worst species' APCER is at most 1 % (of
-    all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %. Shares
-    may also be written `apcer@0.01`.
+    all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %;
+    `bpcer@1%/domain`, the same of the mean BPCER over `domains`, so that a large one does not decide
+    alone. Shares may also be written `apcer@0.01`.
 
     All values between two neighbouring scores decide dev alike; the one halfway is returned, so
     that a runtime which rounds otherwise does not turn a dev decision round.
 
     Raises:
-        UsageError: the rule is not known.
+        UsageError: the rule is not known, or wants domains and there are none.
         MetricError: see `facetrust.metrics.checked`.
     """
     kind, share = _parsed(rule)
+    labels = np.asarray(labels)
     thresholds, apcer, bpcer = operating_points(labels, scores)
     if kind == "eer":
         # Whole numbers: 0.3 - 0.1 and 0.4 - 0.2 are not the same, and rounding must not break a tie.
-        attacks = int(np.count_nonzero(np.asarray(labels) == 1))
-        size = attacks * (len(np.asarray(labels)) - attacks)
+        attacks = int(np.count_nonzero(labels == 1))
+        size = attacks * (len(labels) - attacks)
         missed, stopped = np.rint(apcer * size), np.rint(bpcer * size)
         at = int(np.lexsort((missed + stopped, np.abs(missed - stopped)))[0])
     elif kind == "apcer":
         top = highest_threshold(labels, scores, apcer=share, species=species)
         at = int(np.searchsorted(thresholds, top))
     else:
+        if kind == "bpcer/domain":
+            if domains is None:
+                raise UsageError(f"{rule}: the rows name no domains; use bpcer@1%")
+            bpcer = _mean_bpcer(thresholds, labels, np.asarray(scores), np.asarray(domains))
         at = int(np.argmax(bpcer <= share))
     return Threshold(value=_halfway(thresholds, at), rule=rule, manifest=manifest, split=split)
 
@@ -79,17 +87,36 @@ def check_rows_apart(test: Scores, dev: Scores) -> None:
         )
 
 
+def _mean_bpcer(
+    thresholds: NDArray[np.float64],
+    labels: NDArray[Any],
+    scores: NDArray[np.float64],
+    domains: NDArray[Any],
+) -> NDArray[np.float64]:
+    """The mean over domains of the share of genuine scores at or above each threshold."""
+    genuine, names = scores[labels == 0], domains[labels == 0].astype(str)
+    each = []
+    for name in np.unique(names):
+        own = np.sort(genuine[names == name])
+        each.append(1 - np.searchsorted(own, thresholds, side="left") / len(own))
+    return np.asarray(np.mean(each, axis=0))
+
+
 def _parsed(rule: str) -> tuple[str, float]:
-    kind, _, amount = rule.partition("@")
+    named, slash, per = rule.partition("/")
+    kind, _, amount = named.partition("@")
     if rule == "eer":
         return kind, 0.0
     try:
         share = float(Decimal(amount[:-1]) / 100 if amount.endswith("%") else Decimal(amount))
     except InvalidOperation:
         share = -1.0
-    if kind not in ("apcer", "bpcer") or not 0 <= share <= 1:
-        raise UsageError(f"no threshold rule {rule!r}; use eer, apcer@1% or bpcer@1% (any share)")
-    return kind, share
+    known = ("bpcer",) if slash else ("apcer", "bpcer")
+    if kind not in known or not 0 <= share <= 1 or per not in ("", "domain") or (slash and not per):
+        raise UsageError(
+            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1% or bpcer@1%/domain (any share)"
+        )
+    return kind + slash + per, share
 
 
 def _halfway(thresholds: np.ndarray[tuple[int], np.dtype[np.float64]], at: int) -> float:
