@@ -14,6 +14,7 @@ from facetrust.data.manifest import Manifest
 from facetrust.errors import ExportError, ManifestError, ModelError, UsageError
 from facetrust.export.run import export_run
 from facetrust.imaging import box_of, crop_face, read_image
+from facetrust.model_file import locate, open_model
 from facetrust.models import create_model, load_checkpoint, mean_logits, save_checkpoint
 from facetrust.records import ModelCard, Preprocessing, QualityLimits, Sample, Threshold
 from facetrust.runtime.model import load_model
@@ -242,3 +243,11 @@ def test_a_report_of_something_else_proves_nothing(run, tmp_path):
     with pytest.raises(UsageError, match="must measure the test split"):
         export_run(run / "run", tmp_path / "out.onnx", proof=dev)
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_limits_of_quality_are_taken_from_another_card(run, tmp_path):
+    export_run(run, tmp_path / "m.onnx", limits="antispoof-tiny")
+    _, card = open_model(tmp_path / "m.onnx")
+    _, bundled = open_model(locate("antispoof-tiny"))
+    assert card.limits == bundled.limits
+    assert card.limits is not None

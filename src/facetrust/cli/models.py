@@ -81,6 +81,9 @@ def export(
         Path | None,
         typer.Option(help="A report (.json) on test; its verdicts decide if it beats the baselines."),
     ] = None,
+    limits: Annotated[
+        str | None, typer.Option(help="A model whose limits of quality the card takes: a name or .onnx file.")
+    ] = None,
 ) -> None:
     """Writes an ONNX file with its card, and proves that it answers as the network does."""
     from facetrust.cli import output
@@ -96,6 +99,7 @@ def export(
             int8=int8,
             name=name,
             proof=proof,
+            limits=limits,
         )
     )
 

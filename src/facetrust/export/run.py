@@ -26,7 +26,7 @@ from facetrust.export.parity import (
     parity,
 )
 from facetrust.imaging import box_of, crops_of, read_image, to_tensor
-from facetrust.model_file import open_session, read, save
+from facetrust.model_file import locate, open_model, open_session, read, save
 from facetrust.protocols import fit_threshold
 from facetrust.records import ModelCard, Preprocessing, Record, Result, Split, write_text
 from facetrust.tasks import task_named
@@ -55,6 +55,7 @@ def export_run(
     int8: bool = False,
     name: str | None = None,
     proof: str | Path | None = None,
+    limits: str | Path | None = None,
     faces: int = 200,
     rounds: int = 50,
 ) -> Exported:
@@ -73,6 +74,8 @@ def export_run(
         proof: the JSON file of a report on test faces of this run. Its figures go into the card, and its
             verdicts decide from then on if the interval of its AUC lies above every trivial baseline there;
             without, they are advisory.
+        limits: a bundled model's name or an .onnx file; the card takes the qualities of a face from it
+            beyond which a face is not judged.
         rounds: timed calls of each form.
 
     Raises:
@@ -96,6 +99,8 @@ def export_run(
         raise UsageError(f"{run}: answers {card.task} without a score; it has no threshold, nor an int8 form")
     if proof is not None:
         card = proven(card, Path(proof))
+    if limits is not None:
+        card = card.model_copy(update={"limits": open_model(locate(limits))[1].limits})
     card = card.model_copy(update={"name": name or card.name})
     if hasattr(model, "fold"):
         # A text side says the same of every face: its answers are kept, the tower is not.
