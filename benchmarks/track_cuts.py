@@ -95,10 +95,11 @@ def nuaa(root: Path, detector: Detector) -> dict[tuple[str, str, str, str], list
 
 def look_at(image: Pixels, detector: Detector) -> Appearance | None:
     """Returns the appearance of the largest likely face."""
-    image, _, faces = find_faces(image, detector)
-    if not faces or faces[0].confidence < detector.likely:
+    found = find_faces(image, detector)
+    likely = [face for face in found.faces if face.confidence >= detector.likely]
+    if not likely:
         return None
-    return appearances(image, [faces[0].box])[0]
+    return appearances(found.image, [max(likely, key=lambda face: face.box[2] * face.box[3]).box])[0]
 
 
 def drawn(seen: list[Appearance], rng: np.random.Generator) -> Appearance:

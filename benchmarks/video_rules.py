@@ -155,10 +155,11 @@ def scores_of(data: Path, model: Model, detector: Detector) -> dict[str, Any]:
 
 def score_of(image: Pixels, model: Model, detector: Detector) -> float | None:
     """Returns the score of the largest face."""
-    image, _, faces = find_faces(image, detector)
-    if not faces:
+    found = find_faces(image, detector)
+    if not found.faces:
         return None
-    return float(model.answer(model.crops(image, [faces[0].box], [faces[0].points])).values[0])
+    face = max(found.faces, key=lambda each: each.box[2] * each.box[3])
+    return float(model.answer(model.crops(found.image, [face.box], [face.points])).values[0])
 
 
 def groups_of(

@@ -101,7 +101,7 @@ def test_exported_models_are_profiled_without_torch(against):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["profiles"]
     assert [row["engine"] for row in found] == ["onnxruntime"] * (1 + bool(against))
-    assert found[0]["parameters"] == 335_824
+    assert found[0]["parameters"] == 249_968
 
 
 def test_the_demo_needs_its_own_extra_only(tmp_path):

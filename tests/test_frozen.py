@@ -157,7 +157,7 @@ def frozen(name: str) -> Any:
 
 
 def test_check_answers_as_it_did(tmp_path):
-    """But for the status: one picture has no face, which is no longer passed over in silence."""
+    """As it did when the bundled models were last exchanged; the status, older, has no part in it."""
     old, new = without(frozen("check"), "status"), without(checks(tmp_path), "timings", "source")
     assert new[0]["status"] == 3
     assert missing(old, new) == []

@@ -246,8 +246,16 @@ def test_a_report_of_something_else_proves_nothing(run, tmp_path):
 
 
 def test_limits_of_quality_are_taken_from_another_card(run, tmp_path):
-    export_run(run, tmp_path / "m.onnx", limits="antispoof-tiny")
+    export_run(run / "run", tmp_path / "m.onnx", limits="antispoof-tiny")
     _, card = open_model(tmp_path / "m.onnx")
     _, bundled = open_model(locate("antispoof-tiny"))
     assert card.limits == bundled.limits
     assert card.limits is not None
+
+
+def test_a_name_may_say_its_version(run, tmp_path):
+    export_run(run / "run", tmp_path / "m.onnx", name="other@7")
+    assert open_model(tmp_path / "m.onnx")[1].title == "other@7"
+    for wrong in ("@2", "other@", "other@new"):
+        with pytest.raises(UsageError, match="write NAME or NAME@VERSION"):
+            export_run(run / "run", tmp_path / "w.onnx", name=wrong)

@@ -377,10 +377,11 @@ class TestFilms:
     def test_a_cut_to_another_person_and_half_an_attack(self):
         for name, at in (("cut.mp4", 2.0), ("splice50.mp4", 4.0)):
             report = check(CASES / name)
-            assert report.trusted is False
             before, after = report.faces
             assert before.timeline.last < at < after.timeline.first
-            assert [face.verdicts[0].decision for face in report.faces] == ["bona fide", "attack"]
+            # Faces of 50 pixels, one of them grey: beyond what the bundled models are proven on.
+            assert report.trusted is None
+            assert all(face.not_judged and not face.verdicts for face in report.faces)
 
     def test_a_variable_rate(self):
         report = check(CASES / "vfr.mkv")

@@ -76,7 +76,7 @@ def export(
         typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%, bpcer@5%/domain; the first decides."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
-    name: Annotated[str | None, typer.Option(help="Name in the card.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name in the card, or NAME@VERSION.")] = None,
     proof: Annotated[
         Path | None,
         typer.Option(help="A report (.json) on test; its verdicts decide if it beats the baselines."),

@@ -70,7 +70,7 @@ def export_run(
             when serving. The equal error rate, if none is given and margins are.
         int8: also try both int8 forms, scaled by train crops, and keep the fastest that ranks dev
             faces as well; needs the manifest.
-        name: the name in the card, if it is to be another.
+        name: the name in the card, if it is to be another; `NAME@2` says its version too.
         proof: the JSON file of a report on test faces of this run. Its figures go into the card, and its
             verdicts decide from then on if the interval of its AUC lies above every trivial baseline there;
             without, they are advisory.
@@ -101,7 +101,7 @@ def export_run(
         card = proven(card, Path(proof))
     if limits is not None:
         card = card.model_copy(update={"limits": open_model(locate(limits))[1].limits})
-    card = card.model_copy(update={"name": name or card.name})
+    card = _named(card, name)
     if hasattr(model, "fold"):
         # A text side says the same of every face: its answers are kept, the tower is not.
         model = model.fold()  # type: ignore[operator]
@@ -138,6 +138,15 @@ def export_run(
     )
     write_text(out.with_suffix(".export.json"), exported.model_dump_json(indent=2) + "\n")
     return exported
+
+
+def _named(card: ModelCard, name: str | None) -> ModelCard:
+    if not name:
+        return card
+    title, at, version = name.partition("@")
+    if not title or (at and not version.isdecimal()):
+        raise UsageError(f"{name}: write NAME or NAME@VERSION, the version a whole number")
+    return card.model_copy(update={"name": title, "version": int(version or card.version)})
 
 
 def _refitted(
