@@ -16,8 +16,8 @@ from facetrust.imaging import quarter_turn
 from facetrust.records import CheckReport, Preprocessing
 from facetrust.runtime import bundled as module
 from facetrust.runtime import check as checking
-from facetrust.runtime.checker import Failure
 from facetrust.runtime.model import load_model
+from facetrust.runtime.pictures import Failure
 
 # One question, unless a test asks others.
 check, check_many = (partial(each, tasks=["antispoof"]) for each in (checking.check, checking.check_many))

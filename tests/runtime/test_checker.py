@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from facetrust.errors import ImageError, UsageError
-from facetrust.runtime.checker import Checker, Failure
+from facetrust.runtime.checker import Checker
+from facetrust.runtime.pictures import Failure
 
 BOX = (10.0, 10.0, 40.0, 40.0)
 RNG = np.random.default_rng(0)

@@ -12,8 +12,8 @@ from facetrust.imaging.video import Timing
 from facetrust.records import CheckReport, Face
 from facetrust.runtime import check as checking
 from facetrust.runtime import videos as module
-from facetrust.runtime.checker import Failure
 from facetrust.runtime.model import load_model
+from facetrust.runtime.pictures import Failure
 from facetrust.runtime.videos import Sampling, sampled
 
 # One question, unless a test asks others.

@@ -17,8 +17,8 @@ from facetrust.cli.status import Status
 from facetrust.errors import UsageError
 from facetrust.imaging.inputs import Inputs, skipped_message
 from facetrust.records import CheckReport, Face, NotJudged, Verdict
-from facetrust.runtime.checker import Failure
 from facetrust.runtime.model import USER
+from facetrust.runtime.pictures import Failure
 from facetrust.runtime.quality_gate import reason_of
 
 _TABLE = ("picture", "face", "task", "answer", "score", "threshold", "model")

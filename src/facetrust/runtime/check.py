@@ -10,7 +10,8 @@ from facetrust.faces.detector import SEARCH, Detector, Search
 from facetrust.imaging.inputs import Color
 from facetrust.records import CheckReport
 from facetrust.runtime.bundled import ModelChoice, Thresholds
-from facetrust.runtime.checker import Checker, Failure, Progress
+from facetrust.runtime.checker import Checker
+from facetrust.runtime.pictures import Failure, Progress
 from facetrust.runtime.videos import SAMPLING, Sampling
 
 
