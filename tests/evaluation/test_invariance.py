@@ -119,3 +119,28 @@ def test_the_command_prints_a_row_a_change(
     assert "4 genuine faces" in said
     assert cli.main(["audit", str(bright_model), "--data", str(manifest), "--most", "4", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1 + len(HARMLESS)
+
+
+def test_a_report_shows_each_change_beside_the_pictures_as_they_are(
+    bright_model: Path, manifest: Path, tmp_path: Path
+) -> None:
+    from facetrust.evaluation.report import report
+
+    evaluate(bright_model, manifest, split="dev", out=tmp_path, baselines=False)
+    evaluate(bright_model, manifest, out=tmp_path, baselines=False, controls=True)
+    page = report(
+        [tmp_path / "scores-test.parquet"],
+        dev=[tmp_path / "scores-dev.parquet"],
+        out=tmp_path / "report",
+        invariance=sorted((tmp_path / "controls").iterdir()),
+        rounds=20,
+    )
+    facts = json.loads(page.with_suffix(".json").read_text())
+    assert [each["change"] for each in facts["invariance"]] == [AS_IS, *CONTROLS]
+    threshold = facts["models"][0]["levels"][0]["threshold"]["value"]
+    plain = Scores.read(tmp_path / "scores-test.parquet")
+    alarms = (plain.scores[plain.labels == 0] >= threshold).mean()
+    assert facts["invariance"][0]["false_alarms"] == pytest.approx(alarms)
+    text = page.read_text()
+    assert "<h2>Invariance</h2>" in text
+    assert all(f"<td>{change}</td>" in text for change in (AS_IS, *CONTROLS))
