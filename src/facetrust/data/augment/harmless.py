@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,18 +141,14 @@ class Matched:
         )
         return (cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0 else image), sample  # type: ignore[return-value]
 
-    @property
+    @cached_property
     def _others(self) -> Mapping[tuple[str | None, int | None], list[Sample]]:
-        if not hasattr(self, "_index"):
-            keys = {(row.domain, row.label) for row in self.rows}
-            index = {
-                (domain, label): [
-                    row for row in self.rows if row.domain == domain and row.label not in (label, None)
-                ]
-                for domain, label in keys
-            }
-            object.__setattr__(self, "_index", index)
-        return self._index  # type: ignore[attr-defined,no-any-return]
+        return {
+            (domain, label): [
+                row for row in self.rows if row.domain == domain and row.label not in (label, None)
+            ]
+            for domain, label in {(row.domain, row.label) for row in self.rows}
+        }
 
     def _level(self, row: Sample) -> float:
         if row.path not in self._levels:
