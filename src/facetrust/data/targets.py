@@ -15,7 +15,7 @@ from facetrust.records import Sample
 
 _LABELS = {
     **dict.fromkeys(("0", "bona fide", "bonafide", "live", "real", "genuine", "different"), 0),
-    **dict.fromkeys(("1", "attack", "spoof", "fake", "manipulated", "generated", "same"), 1),
+    **dict.fromkeys(("1", "attack", "spoof", "fake", "manipulated", "generated", "recaptured", "same"), 1),
 }
 _SIDES = (("left_", "right_"), ("l_", "r_"))  # How class names say whose side they are on.
 
