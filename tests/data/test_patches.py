@@ -51,7 +51,9 @@ def test_a_networks_crop_is_the_patch_itself(pictures: Path, tmp_path: Path, fil
         assert np.array_equal(crop_face(image, box_of(row, image), how), patch)
 
 
-def test_the_command_counts_them_and_other_sizes_are_not_mixed_in(pictures: Path, tmp_path: Path, capsys) -> None:
+def test_the_command_counts_them_and_other_sizes_are_not_mixed_in(
+    pictures: Path, tmp_path: Path, capsys
+) -> None:
     out = str(tmp_path / "p.csv")
     given = ["data", "patches", str(pictures), "--out", out, "--side"]
     assert cli.main([*given, "32"]) == 0

@@ -24,7 +24,7 @@ def patches(root: str | Path, out: str | Path, *, side: int = 128, margin: float
 
     Args:
         root: the pictures, in a layout that `sources.folder` knows.
-        out: the manifest to write, .parquet or .csv; the patches go into the folder of the same name beside it.
+        out: the manifest to write, .parquet or .csv; the patches go into the folder of its name beside it.
         side: of a patch, pixels; what the network takes.
         margin: side of the network's crop over side of the box.
 

@@ -67,9 +67,19 @@ def simulate(
 
 
 def recapture(
-    image: Pixels, box: Box, *, species: str, rng: np.random.Generator, background: Pixels | None = None
+    image: Pixels,
+    box: Box,
+    *,
+    species: str,
+    rng: np.random.Generator,
+    background: Pixels | None = None,
+    framed: bool = True,
 ) -> Pixels:
-    """Returns a print or a screen that shows the picture, before a camera takes it; see `simulate`."""
+    """Returns a print or a screen that shows the picture, before a camera takes it; see `simulate`.
+
+    Args:
+        framed: it may end beside the face; otherwise it fills the picture.
+    """
     scene = around(image, rng, background)
     medium = _reproduced(image, rng).astype(np.float32) / np.float32(255)
     screen = species == "replay"
@@ -79,7 +89,7 @@ def recapture(
     if rng.random() < (0.5 if screen else 0.2):
         medium = reflecting(medium, scene, rng)
     medium = exposed(medium, image, box)
-    if rng.random() < 0.7:
+    if framed and rng.random() < 0.7:
         medium = held(medium, scene, box, rng, bezel=screen)
     return focused(np.rint(medium * np.float32(255)).astype(np.uint8), image, box)
 
@@ -116,8 +126,8 @@ def _reproduced(image: Pixels, rng: np.random.Generator) -> Pixels:
     """The copy that is shown has its own resolution and compression."""
     scale = rng.uniform(0.4, 1.0)
     size = [max(8, round(side * scale)) for side in image.shape[1::-1]]
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     if rng.random() < 0.5:
         _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
-        small = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        small = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -43,8 +43,10 @@ def exposed(medium: Plane, face: Pixels, box: Box) -> Plane:
     now, then = _sampled(medium, box), _sampled(face, box).astype(np.float32)
     (mean, spread), (level, contrast) = (cv2.meanStdDev(pixels) for pixels in (now, then))
     gain = np.clip(contrast / np.maximum(spread, 1e-3), 0.4, 2.5)
-    now = cv2.transform(now, np.column_stack([np.diag(gain[:, 0]), level - gain * mean]))
-    tint = level / max(float(_GREY @ level[:, 0]), 1.0)
+    now = np.asarray(
+        cv2.transform(now, np.column_stack([np.diag(gain[:, 0]), level - gain * mean])), np.float32
+    )
+    tint = np.asarray(level / max(float(_GREY @ level[:, 0]), 1.0), np.float64)
     chroma = _chroma(now, tint, _saturation(then))
     mixed = (np.eye(3) * chroma + (1 - chroma) * tint * _GREY) * gain.T
     shown = cv2.transform(medium, np.column_stack([mixed, level - mixed @ mean]))
@@ -64,7 +66,8 @@ def _chroma(pixels: Plane, tint: NDArray[np.float64], wanted: float) -> float:
     low, high = 0.5, 2.0
     for _ in range(5):
         middle = float(np.sqrt(low * high))
-        below = _saturation(cv2.addWeighted(pixels, middle, plain, 1 - middle, 0)) < wanted
+        mixed = np.asarray(cv2.addWeighted(pixels, middle, plain, 1 - middle, 0), np.float32)
+        below = _saturation(mixed) < wanted
         low, high = (middle, high) if below else (low, middle)
     return float(np.sqrt(low * high))
 

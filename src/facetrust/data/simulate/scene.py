@@ -22,7 +22,7 @@ def around(image: Pixels, rng: np.random.Generator, background: Pixels | None) -
     top = int(rng.integers(source.shape[0] - tall + 1)) if source.shape[0] > tall else 0
     left = int(rng.integers(source.shape[1] - wide + 1)) if source.shape[1] > wide else 0
     cut = np.ascontiguousarray(source[top : top + tall, left : left + wide])
-    scene = cv2.resize(cut, (width, height))
+    scene = np.asarray(cv2.resize(cut, (width, height)), np.uint8)
     if rng.random() < 0.5:
         scene = _soft(scene, rng.uniform(0.005, 0.1) * width)
     return np.asarray(scene * np.float32(rng.uniform(0.5, 1.3) / 255), dtype=np.float32)
