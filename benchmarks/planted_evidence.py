@@ -4,7 +4,7 @@
 
 On every genuine face one half of the crop (left, right, top or bottom, drawn) is replaced by a simulated
 print or replay of the same face, without frame or hand, of the same brightness, tint, contrast and sharpness;
-the seam is feathered over a tenth of the face, and one camera takes both halves (`--no-camera` leaves it out).
+the seam is feathered over a tenth of the face, and one camera takes both halves (`--no-camera`: none does).
 A hit is a picture whose evidence is highest, or higher in the mean, in the planted half. Sides are drawn
 evenly, so chance is 50 % wherever a map likes to be high; the row "nothing planted" takes the same halves of
 the face without an attack. Intervals are at 95 %, people being drawn with replacement.
