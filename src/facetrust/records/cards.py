@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from facetrust.errors import ModelError
+from facetrust.errors import ModelError, UsageError
 from facetrust.records.files import sha256_of
 from facetrust.records.quality import QualityLimits
 from facetrust.records.samples import Record, Split
 
+Policy = Literal["strict", "balanced", "lenient"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+# The kind of rule of `fit_threshold` that a policy wants a threshold by; balanced is the card's first.
+_BOUND: dict[Policy, str] = {"strict": "apcer@", "lenient": "bpcer@"}
 Fill = Literal["shift", "reflect", "edge", "zero"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # What pixels are scaled by; far within what a float32 holds.
@@ -117,6 +121,34 @@ class ModelCard(Record):
                 "facetrust export --rule eer --data MANIFEST"
             )
         return self.thresholds[0].value
+
+    def threshold_for(self, policy: Policy) -> Threshold:
+        """Returns the threshold that a policy decides by: strict never above balanced, lenient never below.
+
+        `balanced` is the card's first. `strict` lets few attacks pass: the lowest of those that bound the
+        APCER (rule `apcer@…`), or the first where that is lower still and so keeps their bound too.
+        `lenient` raises few false alarms: the highest of those that bound the BPCER (`bpcer@…`), or the
+        first.
+
+        Raises:
+            ModelError: no threshold was fitted.
+            UsageError: no such policy, or none of the thresholds bounds what it is about.
+        """
+        if policy not in POLICIES:
+            raise UsageError(f"no policy {policy!r}; use {', '.join(POLICIES)}")
+        _ = self.threshold
+        first = self.thresholds[0]
+        if policy == "balanced":
+            return first
+        bounding = [each for each in self.thresholds if each.rule.startswith(_BOUND[policy])]
+        if not bounding:
+            kept = ", ".join(each.rule for each in self.thresholds)
+            raise UsageError(
+                f"{self.title}: its card has no threshold for the policy {policy}, only {kept}; "
+                f"fit one with: facetrust export --rule {_BOUND[policy]}5% --data MANIFEST"
+            )
+        pick = min if policy == "strict" else max
+        return pick((first, *bounding), key=lambda each: each.value)
 
     def to_json(self) -> str:
         """Returns the card as indented JSON."""
