@@ -5,6 +5,7 @@ import pytest
 
 from facetrust.data.audit.probes import (
     BINS,
+    OF_CROPS,
     PROBES,
     Logistic,
     fit_logistic,
@@ -14,9 +15,11 @@ from facetrust.data.audit.probes import (
     saturation,
     separation,
     spectrum,
+    tint,
 )
 from facetrust.data.sources.nuaa import nuaa
-from facetrust.imaging import read_image
+from facetrust.imaging import crop_face, read_image
+from facetrust.records import Preprocessing
 
 
 def noise(height: int = 60, width: int = 44, seed: int = 0) -> np.ndarray:
@@ -41,6 +44,15 @@ def test_saturation_of_known_colours() -> None:
     red[:, 2:] = (200, 100, 100)
     assert saturation(red) == pytest.approx(0.75, abs=0.002)
     assert saturation(np.full((4, 4, 3), 90, np.uint8)) == 0
+
+
+def test_tint_of_known_colours() -> None:
+    def of(red: int, blue: int) -> float:
+        return tint(np.full((5, 4, 3), (red, 90, blue), np.uint8))
+
+    assert of(120, 120) == of(0, 0) == 0
+    assert of(49, 99) == pytest.approx(np.log(2))
+    assert of(99, 49) == -of(49, 99)
 
 
 def test_a_wave_lights_its_own_ring() -> None:
@@ -135,8 +147,21 @@ def test_the_probed_face_is_the_box_as_far_as_it_lies_inside(box, rows, columns)
     image = noise()
     expected = image[slice(*rows), slice(*columns)]
     assert np.array_equal(probed_face(image, box), expected)
-    for name, values in probe_values(image, box).items():
-        assert np.array_equal(values, np.atleast_1d(PROBES[name](np.ascontiguousarray(expected))))
+    values = probe_values(image, box)
+    assert list(values) == list(PROBES)
+    for name in set(PROBES) - set(OF_CROPS):
+        assert np.array_equal(values[name], np.atleast_1d(PROBES[name](np.ascontiguousarray(expected))))
+
+
+def test_sharpness_is_measured_as_the_network_is_fed_and_no_light_or_tint_changes_it() -> None:
+    image, box = noise(90, 80) // 2, (12.0, 14.0, 40.0, 44.0)
+    fed = Preprocessing(margins=(1.4, 2.0), size=(32, 24))
+    assert probe_values(image, box, fed)["sharpness"] == PROBES["sharpness"](crop_face(image, box, fed))
+    assert probe_values(image, box, fed)["laplacian"] == probe_values(image, box)["laplacian"]
+    tinted = np.rint(image * np.array([1.9, 1.0, 0.6])).astype(np.uint8)
+    plain, other = (probe_values(each, box) for each in (image, tinted))
+    assert other["sharpness"] == pytest.approx(plain["sharpness"], rel=0.02)
+    assert other["laplacian"] != pytest.approx(plain["laplacian"], rel=0.02)
 
 
 @pytest.mark.real
