@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from facetrust.data.audit.audit import audit
-from facetrust.data.audit.probes import OF_CROPS, PROBES, fit_logistic, separation
+from facetrust.data.audit.probes import OF_CROPS, PROBES, separation
 from facetrust.data.manifest import Manifest, absolute
 from facetrust.errors import ImageError
 from facetrust.evaluation.baselines import fit_baselines, measure, score_baselines
 from facetrust.imaging import read_sample
+from facetrust.metrics import fit_logistic
 from facetrust.records import Preprocessing, Sample
 
 FED = Preprocessing(margins=(1.0,), size=(128, 128))

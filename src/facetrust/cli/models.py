@@ -63,10 +63,13 @@ def explain(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[
+        str, typer.Argument(help="A run folder; or an .onnx file or bundled name, for a new card.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
     manifest: Annotated[
-        list[Path] | None, typer.Option("--data", help="Manifest to prove it on; may be repeated.")
+        list[Path] | None,
+        typer.Option("--data", help="Manifest to prove it and fit its card on; repeatable."),
     ] = None,
     margin: Annotated[
         list[float] | None, typer.Option(help="Crop in sides of the face, instead of the run's; repeatable.")
@@ -84,6 +87,12 @@ def export(
     limits: Annotated[
         str | None, typer.Option(help="A model whose limits of quality the card takes: a name or .onnx file.")
     ] = None,
+    risk: Annotated[
+        float | None,
+        typer.Option(
+            help="Fit the limits of quality on dev: within them at most this share is wrong, as 0.1."
+        ),
+    ] = None,
 ) -> None:
     """Writes an ONNX file with its card, and proves that it answers as the network does."""
     from facetrust.cli import output
@@ -100,6 +109,7 @@ def export(
             name=name,
             proof=proof,
             limits=limits,
+            risk=risk,
         )
     )
 

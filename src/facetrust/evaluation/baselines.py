@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facetrust.data.audit.probes import OF_CROPS, PROBES, Logistic, Values, fit_logistic, probe_values
+from facetrust.data.audit.probes import OF_CROPS, PROBES, Values, probe_values
 from facetrust.data.manifest import Manifest, absolute
 from facetrust.errors import ImageError
 from facetrust.evaluation.scorers import Answer, Reader
 from facetrust.imaging import box_of, read_sample
+from facetrust.metrics import Logistic, fit_logistic
 from facetrust.records import Preprocessing, Sample
 
 _log = logging.getLogger("facetrust")

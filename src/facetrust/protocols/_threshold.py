@@ -70,6 +70,15 @@ def fit_threshold(
     return Threshold(value=_halfway(thresholds, at), rule=rule, manifest=manifest, split=split)
 
 
+def check_threshold_rule(rule: str) -> None:
+    """Checks that a rule is one of `fit_threshold`'s.
+
+    Raises:
+        UsageError: it is not.
+    """
+    _parsed(rule)
+
+
 def check_apart(threshold: Threshold, test: Provenance) -> None:
     """Checks that a threshold was not fitted on the rows that are to be reported.
 

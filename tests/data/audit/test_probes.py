@@ -7,8 +7,6 @@ from facetrust.data.audit.probes import (
     BINS,
     OF_CROPS,
     PROBES,
-    Logistic,
-    fit_logistic,
     laplacian,
     probe_values,
     probed_face,
@@ -88,47 +86,6 @@ def test_separation_against_all_pairs() -> None:
     assert separation(labels, values) == pytest.approx(slow)
     assert np.isnan(separation(np.ones(3, int), np.arange(3.0)))
     assert separation(np.array([0, 1]), np.array([1.0, 1.0])) == 0.5
-
-
-def test_the_fit_is_where_the_slope_is_zero() -> None:
-    rng = np.random.default_rng(2)
-    features = rng.normal(size=(200, 3)) * (1, 50, 0.01) + (0, 9, -3)
-    labels = (features[:, 0] + features[:, 1] / 50 + rng.normal(size=200) > 0.2).astype(np.int64)
-    fitted = fit_logistic(features, labels, ridge=2.0)
-    error = 1 / (1 + np.exp(-fitted.score(features))) - labels
-    slope = ((features - fitted.mean) / fitted.scale).T @ error + 2.0 * fitted.weights
-    assert np.allclose(slope, 0, atol=1e-5)
-    assert error.sum() == pytest.approx(0, abs=1e-5)
-
-
-def test_the_fit_agrees_with_another() -> None:
-    linear = pytest.importorskip("sklearn.linear_model")
-    rng = np.random.default_rng(3)
-    features = rng.normal(size=(150, 4))
-    labels = (features @ (2, -1, 0, 0.5) + rng.normal(size=150) > 0).astype(np.int64)
-    fitted = fit_logistic(features, labels, ridge=0.5)
-    other = linear.LogisticRegression(C=2.0, tol=1e-10).fit((features - fitted.mean) / fitted.scale, labels)
-    assert np.allclose(fitted.weights, other.coef_[0], atol=1e-4)
-    assert fitted.bias == pytest.approx(float(other.intercept_[0]), abs=1e-4)
-
-
-def test_the_fit_survives_separated_classes_and_dead_features() -> None:
-    features = np.column_stack([np.r_[np.zeros(50), np.full(50, 1e6)], np.full(100, 5.0)])
-    labels = np.repeat([0, 1], 50)
-    fitted = fit_logistic(features, labels)
-    assert separation(labels, fitted.score(features)) == 1.0
-    assert np.isfinite(fitted.weights).all()
-
-
-def test_a_chance_is_the_logistic_function_and_stays_telling_where_that_would_round() -> None:
-    fitted = Logistic(np.zeros(1), np.ones(1), np.ones(1), 0.5)
-    usual = np.linspace(-20, 19, 40)[:, None]
-    assert np.allclose(fitted.probability(usual), 1 / (1 + np.exp(-usual[:, 0] - 0.5)), rtol=1e-6)
-    far = np.array([-5000.0, -400, -60, -40, -20, 0, 20, 40, 60, 400, 5000])[:, None]
-    found = fitted.probability(far)
-    assert np.all(np.diff(found) > 0)
-    assert found.min() > 0
-    assert found.max() < 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +16,6 @@ Values = NDArray[np.float64]
 
 BINS = 16
 _LEAST = 3  # Pixels per side: a smaller crop has no texture.
-_SURE = 20  # Log odds: 1 in 500 million.
 _WHOLE = Preprocessing(margins=(1.0,), size=(128, 128), square=False)  # The face, where no crop is named.
 _WINDOW = 256  # Pixels: a larger crop is looked at through its middle, for speed.
 
@@ -116,55 +114,6 @@ def separation(labels: NDArray[np.int64], values: Values) -> float:
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     rank = (np.cumsum(count) - (count - 1) / 2)[place]
     return float((rank[labels == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
-
-
-class Logistic(NamedTuple):
-    """A fitted logistic regression: standardised features, weights (d,), bias."""
-
-    mean: Values
-    scale: Values
-    weights: Values
-    bias: float
-
-    def score(self, features: Values) -> Values:
-        """Returns the (N,) log odds of attack for features (N, d)."""
-        return np.asarray((features - self.mean) / self.scale @ self.weights + self.bias)
-
-    def probability(self, features: Values) -> Values:
-        """Returns the (N,) chance of attack for features (N, d).
-
-        Log odds beyond 20 grow as their logarithm from there. Values far from those fitted on would
-        otherwise all round to one chance, and rows that the measure tells apart would be ties.
-        """
-        odds = self.score(features)
-        size = np.abs(odds)
-        flattened = np.minimum(size, _SURE) + np.log1p(np.maximum(size - _SURE, 0))
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * np.copysign(flattened, odds))))
-
-
-def fit_logistic(features: Values, labels: NDArray[np.int64], *, ridge: float = 1.0) -> Logistic:
-    """Returns a logistic regression fitted by Newton's method, deterministic.
-
-    Args:
-        features: (N, d); standardised inside.
-        labels: (N,) 0 or 1; both must occur.
-        ridge: weight of the squared norm of the weights (not the bias) beside the summed log loss.
-    """
-    mean, scale = features.mean(axis=0), features.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    design = np.column_stack([(features - mean) / scale, np.ones(len(features))])
-    penalty = np.diag([*([ridge] * features.shape[1]), 1e-9])
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        chance = 0.5 * (1 + np.tanh(0.5 * (design @ weights)))
-        slope = design.T @ (chance - labels) + penalty @ weights
-        curve = (design * (chance * (1 - chance))[:, None]).T @ design + penalty
-        step = np.linalg.solve(curve, slope)
-        # A full Newton step can overshoot where the classes lie far apart.
-        weights = weights - step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return Logistic(mean, scale, weights[:-1], float(weights[-1]))
 
 
 def _grey(crop: Pixels) -> Pixels:
