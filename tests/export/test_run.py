@@ -60,8 +60,9 @@ def test_the_file_answers_as_the_network_and_says_how_it_was_proven(run, tmp_pat
     assert made.parity.faces == 12
     assert made.parity.scores <= 1e-4
     assert made.bytes == (tmp_path / "out.onnx").stat().st_size
-    assert made.choice is None
-    assert load_model(tmp_path / "out.onnx").card.limits == LIMITS
+    assert (made.choice, made.calibrated, made.fitted_on) == (None, None, 0)
+    card = load_model(tmp_path / "out.onnx").card
+    assert (card.limits, card.thresholds, card.calibration) == (LIMITS, (THRESHOLD,), None)
     assert json.loads((tmp_path / "out.export.json").read_text()) == json.loads(made.model_dump_json())
     served = load_model(tmp_path / "out.onnx")
     assert served.name == "tiny@1"
@@ -261,23 +262,6 @@ def test_a_name_may_say_its_version(run, tmp_path):
             export_run(run / "run", tmp_path / "w.onnx", name=wrong)
 
 
-def test_a_calibration_is_fitted_with_the_thresholds_and_only_then(run, tmp_path):
-    rules = ["eer", "apcer@20%/domain", "bpcer@20%/domain"]
-    made = export_run(run / "run", tmp_path / "a.onnx", manifest=run / "m.parquet", rules=rules)
-    model = load_model(tmp_path / "a.onnx")
-    calibration = model.card.calibration
-    assert made.fitted_on == 12
-    if calibration is None:  # An untrained network may rank the labels backwards.
-        assert made.calibrated is None
-    else:
-        assert made.calibrated is not None
-        assert model.judge(0.5).probability == calibration.probability(0.5)
-    assert [model.card.threshold_for(each) for each in POLICIES]
-    export_run(run / "run", tmp_path / "b.onnx", manifest=run / "m.parquet")
-    assert load_model(tmp_path / "b.onnx").card.calibration is None
-    assert load_model(tmp_path / "b.onnx").judge(0.5).probability is None
-
-
 @pytest.fixture
 def bright(tmp_path, write_model) -> Path:
     """An exported file whose score is the brightness, and a manifest beside it of dark and bright faces."""
@@ -301,8 +285,11 @@ def test_an_exported_file_gets_a_new_card_and_keeps_its_graph(bright, tmp_path):
     assert after.name == "new@3"
     assert [each.rule for each in after.card.thresholds] == rules
     assert after.card.thresholds[0].manifest == Manifest.read(tmp_path / "bright.parquet").hash
+    assert [after.card.threshold_for(each) for each in POLICIES]
     calibration = after.card.calibration
     assert calibration is not None
+    assert after.judge(0.6).probability == calibration.probability(0.6)
+    assert before.judge(0.6).probability is None
     assert made.calibrated is not None
     assert made.calibrated.after < made.calibrated.before
     assert calibration.slope > 1  # A logit of 4 x mean - 2 is too timid.
