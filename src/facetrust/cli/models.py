@@ -38,7 +38,9 @@ def explain(
     out: Out = Path("evidence"),
     method: Annotated[
         str | None,
-        typer.Option(help="cam; of a run folder gradcam too, of a ViT attention and rollout."),
+        typer.Option(
+            help="cam; of a run folder gradcam and spatial-attention, of a ViT attention and rollout."
+        ),
     ] = None,
     against: Annotated[list[Path] | None, typer.Option(help="A student's run folder; repeatable.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Test rows taken of a manifest, evenly spread.")] = 6,
@@ -50,9 +52,7 @@ def explain(
     if against:
         from facetrust.explain.compare import compare
 
-        found = compare(
-            model, images, against=against, out=out, method=method or "rollout", rows=rows, detector=detector
-        )
+        found = compare(model, images, against=against, out=out, method=method, rows=rows, detector=detector)
         output.print_comparison(found, out)
         return
     from facetrust.explain.picture import explain_image
