@@ -129,17 +129,34 @@ def export_run(
     if margins:
         card = _recut(card, tuple(margins))
         rules = rules or (("eer",) if task.output == "score" else ())
-    if file is not None:
-        fitted = fit_card(file, card, wholes, rules=rules, risk=risk)
-        _save(read(file)[0], fitted.card, out)
-        return _written(out, fitted)
+    if file is None:
+        return _network(
+            *_folded(model, card), out, wholes, rules=rules, risk=risk, int8=int8, faces=faces, rounds=rounds
+        )
+    fitted = fit_card(file, card, wholes, rules=rules, risk=risk)
+    _save(read(file)[0], fitted.card, out)
+    return _written(out, fitted)
+
+
+def _network(
+    model: nn.Module,
+    card: ModelCard,
+    out: Path,
+    manifests: Sequence[Manifest],
+    *,
+    rules: Sequence[str],
+    risk: float | None,
+    int8: bool,
+    faces: int,
+    rounds: int,
+) -> Exported:
+    """Exports a network, proves it on dev crops, and fits its card."""
     dev, labels, faces_of = _noise(card.preprocessing), np.zeros(0), "noise"
     train = dev
-    if wholes:
-        dev, labels = _crops(wholes, card.preprocessing, "dev", faces)
-        train = _crops(wholes, card.preprocessing, "train", faces)[0] if int8 else train
-        faces_of = f"{len(dev)} dev faces of manifest {'+'.join(whole.hash for whole in wholes)}"
-    model, card = _folded(model, card)
+    if manifests:
+        dev, labels = _crops(manifests, card.preprocessing, "dev", faces)
+        train = _crops(manifests, card.preprocessing, "train", faces)[0] if int8 else train
+        faces_of = f"{len(dev)} dev faces of manifest {'+'.join(each.hash for each in manifests)}"
     choice = None
     with tempfile.TemporaryDirectory() as scratch:
         made = export(model, card, Path(scratch) / out.name, crops=dev)
@@ -152,7 +169,7 @@ def export_run(
         graph, inside = read(made)
         # An int8 form has thresholds of its own, by the rules of the float form's.
         rules = rules or (() if is_float else _rules_of(card))
-        fitted = fit_card(made, inside, wholes, rules=rules, risk=risk)
+        fitted = fit_card(made, inside, manifests, rules=rules, risk=risk)
         _save(graph, fitted.card, out)
     return _written(out, fitted, faces=faces_of, parity=figures, choice=choice)
 
