@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from facetrust.data.augment.harmless import Changed
 from facetrust.data.manifest import Manifest, absolute
 from facetrust.errors import ImageError, ManifestError
 from facetrust.evaluation.scorers import Reader, Scorer, open_scorer
-from facetrust.imaging import box_of, read_sample
+from facetrust.imaging import Pixels, box_of, read_sample
 from facetrust.imaging.quality import quality_of
 from facetrust.protocols import FittedLimit, fit_limit
 from facetrust.records import Quality, Sample
@@ -117,9 +118,14 @@ def _seen(scorer: Scorer, rows: Sequence[Sample], seed: int) -> Iterator[_Seen]:
                 image, shown = read(row)
             except ImageError:
                 break
-            (answer,) = scorer([row], lambda _, seen=(image, shown): seen)
+            (answer,) = scorer([row], partial(_given, (image, shown)))
             if not isinstance(answer, ImageError):
                 yield _Seen(way, row, quality_of(image, box_of(shown, image)), float(answer))
+
+
+def _given(seen: tuple[Pixels, Sample], row: Sample) -> tuple[Pixels, Sample]:
+    """A reader of what was read already."""
+    return seen
 
 
 def _values(faces: Sequence[_Seen], measure: str) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ def fit_limit(
 def _reaches(values: Values, errors: Values, counts: Values, bound: float) -> float | None:
     """The value from which on the monotone error is at most `bound`; -inf: everywhere; None: nowhere."""
     levels, place = np.unique(values, return_inverse=True)
-    weight = np.bincount(place, weights=counts)
+    weight = np.asarray(np.bincount(place, weights=counts), np.float64)
     risk = _falling(np.bincount(place, weights=counts * errors) / weight, weight)
     within = np.flatnonzero(risk <= bound)
     if weight[within].sum() < _LEAST_LEFT * weight.sum():
