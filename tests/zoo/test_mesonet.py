@@ -138,7 +138,8 @@ def test_what_is_no_mesonet_is_refused_in_a_line_and_nothing_is_left(tmp_path: P
     refused({k: v for k, v in whole.items() if k != "batch_normalization_5"}, "3 layers batch_normalization")
     refused(whole | {"dense_5": {"bias:0": np.zeros(16)}}, "expected are 4 or 16, and 2")
     refused(whole | {"dense_6": {"bias:0": np.zeros(1)}}, "1 tensors differ, the first is head.weight")
-    refused(whole | {"conv2d_5": {"kernel:0": np.zeros((3, 3, 3, 9)), "bias:0": np.zeros(9)}}, "2 tensors differ")
+    wide = {"kernel:0": np.zeros((3, 3, 3, 9)), "bias:0": np.zeros(9)}
+    refused(whole | {"conv2d_5": wide}, "2 tensors differ")
     refused(whole | {"dense_5": {"kernel:0": np.zeros((1 << 17, 16))}}, "no plain tensor")
     file.write_text("text")
     with pytest.raises(ModelError, match="is not an HDF5 file of weights"):

@@ -66,7 +66,7 @@ class MesoNet(nn.Module):
         weights = self.dense.weight.unflatten(1, cells.shape[1:])
         added = torch.einsum("bhwc,uhwc->bhwu", cells, weights)
         hidden = added.sum((1, 2)) + self.dense.bias
-        # A leaky ReLU multiplies each hidden value by 1 or by its leak: what a cell added to it goes the same way.
+        # A leaky ReLU multiplies a hidden value by 1 or by its leak, and so all that cells added to it.
         slope = self.dropout(torch.where(hidden > 0, 1.0, _LEAK))
         answer = slope * self.head.weight[0]
         even = answer @ self.dense.bias + self.head.bias

@@ -56,8 +56,8 @@ def mesonet(file: Path) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
     variant = _CONVOLUTIONS.get(counts["conv2d"])
     if variant is None or counts["dense"] != 2 or "weight" not in layers["dense"][0]:
         raise ModelError(
-            f"{file}: is no MesoNet; it has {counts['conv2d']} convolutions and {counts['dense']} dense layers, "
-            "expected are 4 or 16, and 2"
+            f"{file}: is no MesoNet; it has {counts['conv2d']} convolutions and {counts['dense']} dense "
+            "layers, expected are 4 or 16, and 2"
         )
     cells = layers["dense"][0]["weight"].shape[-1] / _CHANNELS
     side = _SIDE * max(1, round(cells**0.5))
