@@ -36,7 +36,7 @@ from facetrust.evaluation.scorers import open_scorer
 from facetrust.metrics import interval
 from facetrust.metrics.auc import auc
 from facetrust.protocols import by_media, clusters_of
-from facetrust.records import Scores, write_text
+from facetrust.records import ModelCard, Scores, write_text
 
 MATCHED = "matched"
 RULE = "trimmed-mean"
@@ -88,7 +88,7 @@ def main() -> None:
                 above[name] = winners(figures[name])
     if given.genuine:
         figures["genuine"] = alarm_table(given.models, pairs(given.genuine), given.most)
-    names = [open_scorer(model)[0].title for model in given.models]
+    names = [title_of(open_scorer(model)[0]) for model in given.models]
     print(f"\nMay decide ({given.split}), above every baseline on {', '.join(above) or 'nothing'}:")
     for name in dict.fromkeys(names):
         short = [data for data, models in above.items() if name not in models]
@@ -140,10 +140,15 @@ def scored(models: Sequence[str], name: str, manifest: Manifest, given: argparse
     return tests
 
 
+def title_of(card: ModelCard) -> str:
+    """Returns a model's name as its scores carry it, with its version and the beginning of its hash."""
+    return f"{card.name}@{card.version}+{card.sha256[:8]}"
+
+
 def name_of(scores: Scores) -> str:
-    """Returns a model as its card titles it, or `baseline:` and the probe."""
-    name, version = scores.made_by.model, scores.made_by.version
-    return name if name.startswith(BASELINE) else f"{name}@{version.split('+')[0]}"
+    """Returns the model's title, or `baseline:` and the probe."""
+    name = scores.made_by.model
+    return name if name.startswith(BASELINE) else f"{name}@{scores.made_by.version}"
 
 
 def area(scores: Scores) -> Figure:
