@@ -63,7 +63,7 @@ class MesoNet(nn.Module):
     def answer(self, images: Tensor) -> tuple[Score, Tensor]:
         """Returns the answer, and the hidden values (B, 16) that it is made from."""
         cells = self.dropout(self.features(images).permute(0, 2, 3, 1))
-        weights = self.dense.weight.unflatten(1, cells.shape[1:])
+        weights = self.dense.weight.reshape(-1, *cells.shape[1:])
         added = torch.einsum("bhwc,uhwc->bhwu", cells, weights)
         hidden = added.sum((1, 2)) + self.dense.bias
         # A leaky ReLU multiplies a hidden value by 1 or by its leak, and so all that cells added to it.
