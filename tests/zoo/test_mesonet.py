@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from facetrust.errors import ModelError
+from facetrust.errors import MissingExtra, ModelError
 from facetrust.models import load_checkpoint
 from facetrust.zoo import import_checkpoint
 
@@ -162,6 +163,13 @@ def test_nothing_outside_the_file_is_read(tmp_path: Path) -> None:
         file.create_dataset("dense_6/dense_6/kernel:0", (16, 1), np.float32, external=stored)
     with pytest.raises(ModelError, match=r"dense_6/kernel:0 is no plain tensor"):
         import_checkpoint("mesonet", tmp_path / "stored.h5", tmp_path / "out")
+
+
+def test_what_is_lacking_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path / "meso.h5", layers_of("meso4"))
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingExtra, match=r"h5py is not installed; run: pip install 'facetrust\[keras\]'"):
+        import_checkpoint("mesonet", file, tmp_path / "out")
 
 
 @pytest.mark.real
