@@ -184,6 +184,9 @@ def set_tables(name: str, tests: Tests, split: str) -> dict[str, Any]:
             for each in found:
                 by_word[each.model][f"{each.word} ({each.rows})"] = Figure(each.auc, each.low, each.high)
             print_table(f"AUC by word of the name, {change}", by_word)
+    methods = by_attack(tests[AS_IS])
+    if methods and not any(groups.values()):
+        print_table("AUC by attack, as is", methods)
     leads = {model: lead(first, each) for model, each in tests[AS_IS].items() if each is not first}
     for model, figure in leads.items():
         print(f"{name_of(first)} less {model}: {figure}")
@@ -194,6 +197,18 @@ def set_tables(name: str, tests: Tests, split: str) -> dict[str, Any]:
         "words": {change: [each.model_dump() for each in found] for change, found in groups.items()},
         "leads": {model: each._asdict() for model, each in leads.items()},
     }
+
+
+def by_attack(by_name: dict[str, Scores]) -> dict[str, dict[str, Figure]]:
+    """Returns each model's AUC by the attack's whole name, against all genuine; nothing of one name."""
+    found: dict[str, dict[str, Figure]] = {}
+    for model, scores in by_name.items():
+        names = scores.column("attack")
+        for name in sorted({each for each in names if each}):
+            part = scores.rows.filter((scores.labels == 0) | (names == name))
+            own = Scores(part, scores.made_by)
+            found.setdefault(model, {})[f"{name} ({int(own.labels.sum())})"] = area(own)
+    return found if any(len(each) > 1 for each in found.values()) else {}
 
 
 def print_table(title: str, columns: dict[str, dict[str, Figure]]) -> None:
