@@ -3,7 +3,7 @@
     python benchmarks/deepfake_report.py MODEL… --out scores/deepfake [--split dev]
         --real composites=data/composites.parquet --real ffpp=data/ffpp.parquet
         --blends lfw=data/lfw-blends.parquet --genuine nuaa=data/nuaa.parquet
-        --fit data/train-blends.parquet [--most 150] [--json out.json]
+        --fit data/train-blends.parquet [--most 150] [--as-is] [--json out.json]
 
 Every MODEL (a bundled name, an .onnx file or a run folder) is scored on each set's split as `facetrust
 evaluate --controls` does it, kept in `--out` for `facetrust report`; trivial baselines, fitted on the train
@@ -13,7 +13,7 @@ are frames of videos, a video's score is the trimmed mean of its frames'. Interv
 subject, else video, else picture. False alarms are at the threshold of each model's card, on at most `--most`
 genuine faces of each pack outside train, under every harmless change. At last it is said which models may
 decide: those whose interval on every `--real` set lies above every baseline, as is and matched, baselines
-also taken the other way round.
+also taken the other way round. `--as-is` leaves the matched pictures out, and then nothing is said of that.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", action="append", default=[], metavar="NAME=MANIFEST")
     parser.add_argument("--fit", type=Path, help="manifest with both labels in train, for the baselines")
     parser.add_argument("--split", choices=("dev", "test"), default="dev")
+    parser.add_argument("--as-is", action="store_true", help="no matched pictures: faster, no verdict")
     parser.add_argument("--most", type=int, default=150, help="genuine faces of each pack")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     given = parser.parse_args()
@@ -84,20 +85,24 @@ def main() -> None:
                 print(f"\n{name}: no rows in {given.split}; left out")
                 continue
             figures[name] = set_tables(name, tests, given.split)
-            if kind == "real":
+            if kind == "real" and not given.as_is:
                 above[name] = winners(figures[name])
     if given.genuine:
         figures["genuine"] = alarm_table(given.models, pairs(given.genuine), given.most)
-    names = [title_of(open_scorer(model)[0]) for model in given.models]
-    print(f"\nMay decide ({given.split}), above every baseline on {', '.join(above) or 'nothing'}:")
-    for name in dict.fromkeys(names):
-        short = [data for data, models in above.items() if name not in models]
-        print(
-            f"  {name}: "
-            + (f"no, not on {', '.join(short)}" if short else "yes" if above else "not measured")
-        )
+    if not given.as_is:
+        print_verdicts(given.models, above, given.split)
     if given.json:
         write_text(given.json, dumps(figures, indent=2) + "\n")
+
+
+def print_verdicts(models: Sequence[str], above: dict[str, list[str]], split: str) -> None:
+    """Prints which models stand above the baselines on every set; `above` has those that do, by set."""
+    names = [title_of(open_scorer(model)[0]) for model in models]
+    print(f"\nMay decide ({split}), above every baseline on {', '.join(above) or 'nothing'}:")
+    for name in dict.fromkeys(names):
+        short = [data for data, winning in above.items() if name not in winning]
+        said = f"no, not on {', '.join(short)}" if short else "yes" if above else "not measured"
+        print(f"  {name}: {said}")
 
 
 def pairs(given: Iterable[str]) -> list[tuple[str, Path]]:
@@ -120,24 +125,35 @@ def scored(models: Sequence[str], name: str, manifest: Manifest, given: argparse
         for row in rows
     ]
     part = Manifest.of(rows, manifest.root, source=manifest.source)
-    tests: Tests = {AS_IS: {}, MATCHED: {}}
+    tests: Tests = {AS_IS: {}} if given.as_is else {AS_IS: {}, MATCHED: {}}
     for number, model in enumerate(models):
         card, _ = open_scorer(model)
         out = given.out / name / f"{card.name}-{card.sha256[:8]}"
-        plain = out / f"scores-{given.split}.parquet"
-        if not (plain.is_file() and Scores.read(plain).made_by.manifest == part.hash):
-            evaluate(
-                model, part, split=given.split, out=out, fit=given.fit, baselines=number == 0, controls=True
-            )
         # The first model's folder has the baselines.
-        for change, folder, mark in ((AS_IS, out, ""), (MATCHED, out / "controls", "-matched-1")):
-            for path in sorted(folder.glob(f"*{mark}-{given.split}.parquet")):
-                scores = Scores.read(path)
-                tests[change][name_of(scores)] = scores
+        first = number == 0 and given.fit is not None
+        if not all(is_whole(scores_in(out, change, given.split), part, baselines=first) for change in tests):
+            fit = given.fit if first else None
+            how = {"fit": fit, "baselines": first, "controls": not given.as_is}
+            evaluate(model, part, split=given.split, out=out, **how)
+        for change, by_name in tests.items():
+            for scores in scores_in(out, change, given.split):
+                by_name[name_of(scores)] = scores
     for change, by_name in tests.items():
         ordered = sorted(by_name, key=lambda each: each.startswith(BASELINE))
         tests[change] = {each: by_name[each] for each in ordered}
     return tests
+
+
+def scores_in(folder: Path, change: str, split: str) -> list[Scores]:
+    """Returns the scores that lie in a folder of `evaluate`, as is or matched."""
+    files = f"*-{split}.parquet" if change == AS_IS else f"controls/*-{MATCHED}-1-{split}.parquet"
+    return [Scores.read(path) for path in sorted(folder.glob(files))]
+
+
+def is_whole(kept: Sequence[Scores], part: Manifest, *, baselines: bool) -> bool:
+    """Returns whether scores are of these rows, a model's and, where asked, baselines' too."""
+    known = {name_of(each).startswith(BASELINE) for each in kept if each.made_by.manifest == part.hash}
+    return known >= ({True, False} if baselines else {False})
 
 
 def title_of(card: ModelCard) -> str:

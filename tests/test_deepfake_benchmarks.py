@@ -152,7 +152,7 @@ def test_a_set_is_scored_once_and_only_its_split(
         label, species = number % 2, "easy:nose" if number % 2 else None
         rows.append(Sample(path=path.name, label=label, split="dev", attack=species, domain="d"))
     manifest = Manifest.write(rows, tmp_path / "rows.csv")
-    given = argparse.Namespace(split="dev", out=tmp_path / "scores", fit=None)
+    given = argparse.Namespace(split="dev", out=tmp_path / "scores", fit=None, as_is=False)
     tests = compared.scored([str(bright_model)], "set", manifest, given)
     assert set(tests) == {compared.AS_IS, compared.MATCHED}
     (name,) = tests[compared.AS_IS]
