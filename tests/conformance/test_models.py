@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "flip": ("flip-it", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
     "flip.v": ("flip-v", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
+    "mesonet": ("mesonet-inception4", {"image_size": (64, 32)}),
     "timm": ("timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
     "timm.embedding": ("timm/test_vit", {"image_size": (64, 64), "embedding": 32}),
 }
