@@ -174,7 +174,7 @@ class ModelCard(Record):
             kept = ", ".join(each.rule for each in self.thresholds)
             raise UsageError(
                 f"{self.title}: its card has no threshold for the policy {policy}, only {kept}; "
-                f"fit one with: facetrust export --rule {_BOUND[policy]}5% --data MANIFEST"
+                f"fit one with: facetrust export MODEL --rule {_BOUND[policy]}5% --data MANIFEST --out FILE"
             )
         pick = min if policy == "strict" else max
         return pick((first, *bounding), key=lambda each: each.value)
