@@ -25,17 +25,28 @@ def prepare(
     annotations: Annotated[
         bool, typer.Option("--annotations", help="Also keep the five points, and cut the masks.")
     ] = False,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="Faces are known or aligned already: nothing is found or cut.")
+    ] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the layout, such as frames=30.")
     ] = None,
 ) -> None:
-    """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on."""
+    """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on.
+
+    Official lists of pairs, templates and galleries are written beside the manifest.
+    """
     from facetrust.cli import output
+    from facetrust.data.as_is import list_as_is
     from facetrust.data.prepare import prepare as run
     from facetrust.faces.detector import open_detector
     from facetrust.registry import settings_of
 
+    given: dict[str, Any] = {"seed": seed, "split": split, "settings": settings_of(settings or [])}
     with output.progress("preparing") as advance:
+        if as_is:
+            typer.echo(f"{list_as_is(source, root, out, progress=advance, **given)}")
+            return
         made = run(
             source,
             root,
@@ -43,11 +54,9 @@ def prepare(
             detector=open_detector(detector),
             context=context,
             longest_face=longest_face,
-            seed=seed,
-            split=cast("Any", split),
             annotations=annotations,
-            settings=settings_of(settings or []),
             progress=advance,
+            **given,
         )
     typer.echo(f"{made}")
 

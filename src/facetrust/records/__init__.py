@@ -18,7 +18,7 @@ from facetrust.records.reports import (
     VideoSummary,
 )
 from facetrust.records.samples import Box, Disturbance, Point, Provenance, Record, Sample, Split
-from facetrust.records.scores import Confusions, Scores, Table, read_table
+from facetrust.records.scores import Confusions, Pairs, Scores, Searches, Table, read_table
 
 __all__ = [
     "Box",
@@ -30,6 +30,7 @@ __all__ = [
     "Fill",
     "ModelCard",
     "NotJudged",
+    "Pairs",
     "Parts",
     "Point",
     "Preprocessing",
@@ -40,6 +41,7 @@ __all__ = [
     "Result",
     "Sample",
     "Scores",
+    "Searches",
     "Split",
     "Table",
     "Threshold",
