@@ -75,6 +75,38 @@ def interval(
     return float(low), float(high)
 
 
+def interval_of_mean(
+    values: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    seed: int = 0,
+    rounds: int = 1000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Returns the percentile bootstrap interval (low, high) of a mean, of rows that need no classes.
+
+    Whole clusters are drawn as by `interval`; a draw's mean is that of all its rows.
+
+    Raises:
+        MetricError: no rows, a value that is not finite, or fewer than two clusters.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
+        raise MetricError("a mean needs at least one row, and finite values")
+    names = _names(clusters, len(numbers))
+    names[names < 0] = names.max(initial=-1) + 1 + np.arange(int((names < 0).sum()))
+    sums, sizes = np.bincount(names, numbers), np.bincount(names)
+    sums, sizes = sums[sizes > 0], sizes[sizes > 0]
+    if len(sizes) < 2:
+        raise MetricError("an interval needs at least two clusters; all rows are of one")
+    order = np.lexsort((sums, sizes))  # Clusters alike in both are alike in every draw.
+    picks = np.random.default_rng(seed).integers(len(sizes), size=(rounds, len(sizes)))
+    means = sums[order][picks].sum(1) / sizes[order][picks].sum(1)
+    tail = 50 * (1 - level)
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
 def _names(clusters: ArrayLike | None, rows: int) -> NDArray[np.int64]:
     """Returns a number per row, equal where the cluster is equal, free of the rows' order."""
     if clusters is None:

@@ -28,6 +28,7 @@ def fit_threshold(
     Rules: `eer`, where pooled APCER and BPCER are nearest (then their sum lowest, then the lower
     threshold); `apcer@1%`, the highest threshold whose worst species' APCER is at most 1 % (of
     all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %;
+    `far@1%` says the same where label 0 is another person;
     `bpcer@1%/domain`, the same of the mean BPCER over `domains`, so that a large one does not decide
     alone. Shares may also be written `apcer@0.01`.
 
@@ -59,6 +60,22 @@ def fit_threshold(
     return Threshold(value=_halfway(thresholds, at), rule=rule, manifest=manifest, split=split)
 
 
+def check_one_model(test: Scores, dev: Scores) -> None:
+    """Checks that dev scores may fit the threshold of the reported ones.
+
+    Raises:
+        ProtocolError: they come from another model, or dev is the reported split or shares rows with it.
+    """
+    ours, theirs = test.made_by, dev.made_by
+    for field in ("model", "version", "task"):
+        if (a := getattr(ours, field)) != (b := getattr(theirs, field)):
+            raise ProtocolError(
+                f"test and dev scores differ in {field}: {a!r} and {b!r}; score both by one model"
+            )
+    check_apart(Threshold(value=0, rule="dev scores", manifest=theirs.manifest, split=theirs.split), ours)
+    check_rows_apart(test, dev)
+
+
 def check_apart(threshold: Threshold, test: Provenance) -> None:
     """Checks that a threshold was not fitted on the rows that are to be reported.
 
@@ -78,7 +95,7 @@ def check_rows_apart(test: Scores, dev: Scores) -> None:
     Raises:
         ProtocolError: some rows are the same, score included.
     """
-    keys = list(Scores.columns)
+    keys = list(test.kinds)
     shared = test.rows.join(dev.rows, on=keys, how="semi", nulls_equal=True).height
     if shared:
         raise ProtocolError(
@@ -111,10 +128,11 @@ def _parsed(rule: str) -> tuple[str, float]:
         share = float(Decimal(amount[:-1]) / 100 if amount.endswith("%") else Decimal(amount))
     except InvalidOperation:
         share = -1.0
-    known = ("bpcer",) if slash else ("apcer", "bpcer")
+    known = ("bpcer",) if slash else ("apcer", "bpcer", "far")
     if kind not in known or not 0 <= share <= 1 or per not in ("", "domain") or (slash and not per):
         raise UsageError(
-            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1% or bpcer@1%/domain (any share)"
+            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1% or bpcer@1%/domain "
+            "(any share)"
         )
     return kind + slash + per, share
 
