@@ -23,7 +23,7 @@ from facetrust.records import Pairs, Preprocessing, Provenance, Sample
 
 NAME = "baseline:pixels"
 SIDE = 28  # Of the grey face, in pixels.
-COMPONENTS = 300
+COMPONENTS = 200
 _ALIGNED = (112, 112)
 _BOX = Preprocessing(margins=(1.0,), size=(SIDE, SIDE))
 _MOST = 20_000  # Pictures that it is fitted on, evenly spread, of a larger set.

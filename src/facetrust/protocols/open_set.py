@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from facetrust.metrics import checked
 from facetrust.metrics.bpcer import bpcer
 from facetrust.metrics.dir_at_fpir import dir_at_fpir
 from facetrust.protocols._judgement import Column, Figure, Judgement, Level, draws_of
@@ -46,6 +47,7 @@ def open_set(
     """
     table = checked_searches(test, "open-set")
     check_strangers(table)
+    checked(table.labels, table.scores)
     threshold = None
     if dev is not None:
         check_one_model(table, checked_searches(dev, "open-set"))
