@@ -169,6 +169,7 @@ _CELEB = [
 ]
 _CELEB_LIST = "".join(f"{int('synthesis' not in name)} {name}\n" for name in _CELEB_TEST)
 
+
 def _records(count: int, people: int) -> dict[str, str | bytes]:
     """RecordIO as insightface writes it: record 0 says where the people's records are."""
     heads = {0: struct.pack("<IfQQ2f", 2, 0, 0, 0, count + 1, count + 1 + people)}

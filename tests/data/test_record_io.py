@@ -75,6 +75,12 @@ def broken(path: Path, at: int, change: bytes) -> None:
     path.write_bytes(content)
 
 
+def read_twice(path: Path) -> None:
+    with RecordFile(path) as records:
+        records.labels(1)
+        records.read(1)
+
+
 def test_damage_is_one_line(tmp_path):
     said = {
         "magic": (lambda path: broken(path, 0, b"\0\0\0\0"), "byte 0: no record begins there"),
@@ -95,13 +101,15 @@ def test_damage_is_one_line(tmp_path):
     for name, (damage, message) in said.items():
         path = written(tmp_path / name, {1: entry([4])})
         damage(path)
-        with pytest.raises(ManifestError) as caught, RecordFile(path) as records:
-            records.labels(1)
-            records.read(1)
+        with pytest.raises(ManifestError) as caught:
+            read_twice(path)
         assert message in str(caught.value), name
         assert "\n" not in str(caught.value)
 
 
 def test_a_record_that_is_not_there_is_named(tmp_path):
-    with RecordFile(written(tmp_path, {1: entry([4])})) as records, pytest.raises(ManifestError, match="record 5"):
+    with (
+        RecordFile(written(tmp_path, {1: entry([4])})) as records,
+        pytest.raises(ManifestError, match="record 5"),
+    ):
         records.read(5)

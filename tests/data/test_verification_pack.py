@@ -60,7 +60,9 @@ def test_truth_values_and_pictures_may_be_numpys(tmp_path, protocol):
 @pytest.mark.parametrize("protocol", range(6))
 def test_code_is_named_and_not_run(tmp_path, protocol):
     path = packed(tmp_path, ([Evil(tmp_path / "made")], [True]), protocol=protocol)
-    with pytest.raises(ManifestError, match=r"lfw\.bin: asks for \w+\.mkdir, which is no plain data") as caught:
+    with pytest.raises(
+        ManifestError, match=r"lfw\.bin: asks for \w+\.mkdir, which is no plain data"
+    ) as caught:
         read_pack(path)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "made").exists()

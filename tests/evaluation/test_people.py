@@ -15,7 +15,9 @@ from facetrust.records import Provenance, Sample
 MADE_BY = Provenance(model="tiny", version="1", task="toy-tint", manifest="m", split="test")
 RNG = np.random.default_rng(0)
 ROWS = [
-    Sample(path=f"{who}/{n}.png", split="test", subject=who, domain="toy") for who in "abcdef" for n in (1, 2, 3)
+    Sample(path=f"{who}/{n}.png", split="test", subject=who, domain="toy")
+    for who in "abcdef"
+    for n in (1, 2, 3)
 ]
 VECTORS = {row.path: RNG.normal(size=8) * RNG.uniform(0.5, 3) for row in ROWS}
 EMBEDDED = Embedded.of(ROWS, list(VECTORS.values()), elsewhere=frozenset(["train.png"]))
@@ -85,7 +87,11 @@ def test_templates_are_means_within_media_then_over_media(tmp_path):
     )
     templates = EMBEDDED.pooled(written(tmp_path, listed))
     a = [VECTORS[f"a/{n}.png"] for n in (1, 2, 3)]
-    wanted = {"7": (0.5 * a[0] + a[1]) / 2 + 2 * a[2], "8": VECTORS["b/1.png"], "9": (a[0] + VECTORS["c/1.png"]) / 2}
+    wanted = {
+        "7": (0.5 * a[0] + a[1]) / 2 + 2 * a[2],
+        "8": VECTORS["b/1.png"],
+        "9": (a[0] + VECTORS["c/1.png"]) / 2,
+    }
     assert list(templates.places) == ["7", "8", "9"]
     for name, vector in wanted.items():
         assert templates.vectors[templates.places[name]] == pytest.approx(vector)
@@ -110,7 +116,9 @@ def test_probes_are_searched_for_against_a_slow_reference(tmp_path):
     """a to d are enrolled, with two rows each; e and f are strangers."""
     gallery = [f"{who}/{n}.png" for who in "abcd" for n in (1, 2)]
     probes = [f"{who}/3.png" for who in "abcdef"]
-    listed = "name,part\n" + "".join(f"{n},gallery\n" for n in gallery) + "".join(f"{n},probe\n" for n in probes)
+    listed = (
+        "name,part\n" + "".join(f"{n},gallery\n" for n in gallery) + "".join(f"{n},probe\n" for n in probes)
+    )
     table = search_table(EMBEDDED, MADE_BY, gallery=written(tmp_path, listed))
     assert table.rows["sample"].to_list() == probes
     assert table.labels.tolist() == [1, 1, 1, 1, 0, 0]
@@ -130,7 +138,8 @@ def test_probes_are_searched_for_against_a_slow_reference(tmp_path):
 
 def test_one_vector_for_all_finds_nobody(tmp_path):
     embedded = Embedded.of(ROWS, [np.ones(3)] * 18)
-    listed = "name,part,subject\na/1.png,gallery,\nb/1.png,gallery,\nc/1.png,gallery,x\na/2.png,probe,\nc/2.png,probe,x\n"
+    enrolled = "a/1.png,gallery,\nb/1.png,gallery,\nc/1.png,gallery,x\n"
+    listed = f"name,part,subject\n{enrolled}a/2.png,probe,\nc/2.png,probe,x\n"
     table = search_table(embedded, MADE_BY, gallery=written(tmp_path, listed))
     assert table.rows["rank"].to_list() == [3, 3]
 

@@ -44,7 +44,7 @@ def test_no_more_components_than_the_faces_have():
 
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
-    """Twenty people with a blotch of their own, three pictures each under other noise; the last fifth trains."""
+    """Twenty people with a blotch of their own, three noisy pictures each; the last four people train."""
     rng = np.random.default_rng(0)
     rows = []
     for who in range(20):
@@ -57,8 +57,9 @@ def faces(tmp_path: Path) -> Path:
             rows.append(Sample(path=f"{who}-{number}.png", split=split, subject=f"p{who}", points=points))
     Manifest.write(rows, tmp_path / "m.csv")
     listed = "first,second,same,fold\n" + "".join(
-        f"{who}-0.png,{who}-1.png,1,{who // 4 + 1}\n{who}-0.png,{who // 4 * 4 + (who + 1) % 4}-2.png,0,{who // 4 + 1}\n"
+        f"{who}-0.png,{who}-1.png,1,{fold + 1}\n{who}-0.png,{4 * fold + (who + 1) % 4}-2.png,0,{fold + 1}\n"
         for who in range(16)
+        for fold in (who // 4,)
     )
     (tmp_path / "m.csv.pairs.csv").write_text(listed)
     return tmp_path / "m.csv"

@@ -1,5 +1,7 @@
 """Accuracy over folds: by hand, and against a slow search over every threshold."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -8,12 +10,16 @@ from facetrust.metrics.fold_accuracy import accuracies_by_fold, fold_accuracy
 
 
 def slow(labels, scores, folds):
-    """Every value halfway between two neighbours is tried on the other folds, the middle best one is taken."""
+    """Every value halfway between two neighbours is tried on the other folds; the middle best is taken."""
     found = []
     for fold in sorted(set(folds)):
         rest = [(s, y) for s, y, f in zip(scores, labels, folds, strict=True) if f != fold]
         values = sorted({s for s, _ in rest})
-        tried = [values[0], *((a + b) / 2 for a, b in zip(values, values[1:], strict=False)), np.nextafter(values[-1], 9)]
+        tried = [
+            values[0],
+            *((a + b) / 2 for a, b in pairwise(values)),
+            np.nextafter(values[-1], 9),
+        ]
         right = [sum((s >= t) == bool(y) for s, y in rest) for t in tried]
         best = [t for t, count in zip(tried, right, strict=True) if count == max(right)]
         chosen = best[(len(best) - 1) // 2]
@@ -25,7 +31,7 @@ def slow(labels, scores, folds):
 def test_by_hand():
     labels, folds = [1, 1, 0, 0, 1, 1, 0, 0], [1, 1, 1, 1, 2, 2, 2, 2]
     scores = [0.9, 0.5, 0.4, 0.1, 0.8, 0.7, 0.6, 0.2]
-    # Fold 2 says 0.65: of fold 1 the pair at 0.5 is missed. Fold 1 says 0.45: the one at 0.6 is taken for one.
+    # Fold 2 says 0.65: of fold 1 the pair at 0.5 is missed. Fold 1 says 0.45: that at 0.6 is accepted.
     assert accuracies_by_fold(labels, scores, folds=folds).tolist() == [0.75, 0.75]
     assert fold_accuracy(labels, scores, folds=folds) == 0.75
 

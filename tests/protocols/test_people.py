@@ -49,7 +49,9 @@ def test_verification_over_folds_without_dev():
     each = []
     for fold in range(1, 11):
         mine, others = table.folds == fold, table.folds != fold
-        tried = [(np.mean((table.scores[others] >= t) == table.labels[others]), t) for t in table.scores[others]]
+        tried = [
+            (np.mean((table.scores[others] >= t) == table.labels[others]), t) for t in table.scores[others]
+        ]
         best = sorted(t for right, t in tried if right == max(tried)[0])
         each.append(np.mean((table.scores[mine] >= best[0]) == table.labels[mine]))
     assert found["accuracy"] == pytest.approx(np.mean(each), abs=0.002)
@@ -91,7 +93,9 @@ def test_people_who_were_trained_on_are_refused():
         open_set(searches(trained_people=1))
     (note,) = verification(pairs(trained_people=None), rounds=5).notes
     assert note.startswith("Whom tiny was trained on is not known here")
-    assert any("trained on 4 of these people" in each for each in identification(searches(trained_people=4)).notes)
+    assert any(
+        "trained on 4 of these people" in each for each in identification(searches(trained_people=4)).notes
+    )
 
 
 def test_other_tables_are_refused():

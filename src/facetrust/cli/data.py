@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -115,7 +115,10 @@ def simulate(
 @app.command()
 def split(
     protocol: Annotated[
-        str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")
+        str,
+        typer.Argument(
+            help="leave-one-domain-out, mcio, wcs, single-source, oulu-npu, shuffled, index-ordered."
+        ),
     ],
     manifests: Annotated[list[Path], typer.Argument(help="Prepared manifests; their rows are put together.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a fold.")],
@@ -173,6 +176,12 @@ def audit(
         list[str] | None, typer.Option("--vs", help="Another model beside it; repeatable, with --data.")
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Faces of each manifest, with --data.")] = 300,
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--trained-on", help="Another manifest that trains; its people are looked for; repeatable."
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> int:
     """Looks for leaks and shortcuts in a manifest, or for what changes a model's answer on genuine faces.
@@ -193,7 +202,8 @@ def audit(
     from facetrust.data.manifest import Manifest
 
     with output.progress("auditing") as advance:
-        found = run(Manifest.read(manifest), progress=advance)
+        others = [Manifest.read(path) for path in trained_on or ()]
+        found = run(Manifest.read(manifest), trained_on=others, progress=advance)
     written = found.write(manifest)
     typer.echo(found.to_json(), nl=False) if json else output.print_audit(found, written)
     return int(strict and not found.clean)

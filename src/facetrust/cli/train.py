@@ -98,7 +98,10 @@ def report(
         str, typer.Option(help="Who fits the threshold, who is reported; the task's own if none.")
     ] = "",
     rule: Annotated[
-        str, typer.Option(help="How the threshold is chosen: eer, apcer@1%, bpcer@1%, far@1%; the protocol's own.")
+        str,
+        typer.Option(
+            help="How the threshold is chosen: eer, apcer@1%, bpcer@1%, far@1%; the protocol's own."
+        ),
     ] = "",
     video_rule: Annotated[
         str, typer.Option(help="A video's score: trimmed-mean, mean, efficient-vit; dev: the best there.")

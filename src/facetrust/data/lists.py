@@ -2,7 +2,7 @@
 
 Each is a CSV file that names the manifest's rows by their paths (or templates by their names):
 
-- `<manifest>.pairs.csv`: `first`, `second`; `same` (1 or 0) where rows name no subjects, `fold` if there are any.
+- `<manifest>.pairs.csv`: `first`, `second`; `same` (1 or 0) where rows name no subjects; `fold` if known.
 - `<manifest>.templates.csv`: `template`, `path`, and if known `media` and `weight`.
 - `<manifest>.gallery.csv`: `name`, `part` (gallery or probe), and `subject` where rows name none.
 
@@ -35,7 +35,7 @@ _KINDS = {"same": pl.Boolean, "fold": pl.Int64, "weight": pl.Float64}
 
 
 class Lists(NamedTuple):
-    """What a data set's makers list: pairs and galleries by a word (empty for the only ones), and templates."""
+    """What a data set's makers list: pairs and galleries by a word (empty for the one list), templates."""
 
     pairs: Mapping[str, pl.DataFrame] = {}
     templates: pl.DataFrame | None = None
@@ -74,7 +74,7 @@ def folds_by_label(same: pl.Series) -> list[int]:
 
 
 def official_lists(source: str, root: Path, settings: Mapping[str, object]) -> Lists:
-    """Returns the lists that a data set's makers give, by `official_lists` of its source's file, if it has one.
+    """Returns the lists that a data set's makers give, by `official_lists` in its source's file.
 
     Raises:
         ManifestError: a list is missing or cannot be read.

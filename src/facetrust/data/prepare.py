@@ -65,9 +65,9 @@ def prepare(
     the source knows the face's box, the found face that overlaps it best is taken, or the box itself
     if none does; else the largest face. A row that names a frame of a video is read from it, one pass
     for the rows of a video that follow each other. Pictures that cannot be read or show no face are listed in
-    `<out>.errors.csv` and left out. The makers' lists of pairs are written beside the manifest (`data.lists`);
-    pairs of pictures that were left out are left out too. Crops that are already there are kept, so a run that was stopped
-    goes on.
+    `<out>.errors.csv` and left out. The makers' lists of pairs are written beside the manifest
+    (`data.lists`), without the pairs of such pictures. Crops that are already there are kept, so a run
+    that was stopped goes on.
 
     Args:
         source: name of the data set's layout, a file of `data/sources`.

@@ -1,8 +1,8 @@
 """Reads RecordIO (`.rec` with `.idx`), the format in which MXNet and insightface keep pictures with labels.
 
-A record is a magic number, a word with a part flag (3 bits) and a length (29 bits), and content padded to four
-bytes. A content that holds the magic number itself is cut there into parts. It begins with a header: a count
-of further labels, a label, and two numbers; then the further labels, then the encoded picture.
+A record is a magic number, a word with a part flag (3 bits) and a length (29 bits), and content padded to
+four bytes. A content that holds the magic number itself is cut there into parts. It begins with a header: a
+count of further labels, a label, and two numbers; then the further labels, then the encoded picture.
 
 Source: the format as MXNet's documentation and dmlc-core describe it.
 """
@@ -109,7 +109,7 @@ class RecordFile:
         flag, length = word >> _FLAG, word & _LENGTH
         if magic != _MAGIC or flag > _LAST:
             raise ManifestError(
-                f"{self.path}: byte {place}: no record begins there (it says {magic:#010x}, not {_MAGIC:#x}); "
+                f"{self.path}: byte {place}: no record begins there ({magic:#010x}, not {_MAGIC:#x}); "
                 "the file is damaged or its .idx is another's"
             )
         return flag, length
@@ -117,7 +117,7 @@ class RecordFile:
     def _bytes(self, place: int, count: int) -> bytes:
         if place + count > self._size:
             raise ManifestError(
-                f"{self.path}: byte {place}: {count} bytes are announced and {max(0, self._size - place)} left; "
+                f"{self.path}: byte {place}: {count} bytes are announced, {max(0, self._size - place)} left; "
                 "the file is cut short or damaged"
             )
         self._file.seek(place)
@@ -132,7 +132,9 @@ class RecordFile:
             return (label,), _HEADER.size
         end = _HEADER.size + 4 * count
         if end > len(content):
-            raise ManifestError(f"{self.path}: record {key}: announces {count} labels and is too short for them")
+            raise ManifestError(
+                f"{self.path}: record {key}: announces {count} labels and is too short for them"
+            )
         return struct.unpack_from(f"<{count}f", content, _HEADER.size), end
 
 

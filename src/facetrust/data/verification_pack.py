@@ -1,9 +1,9 @@
-"""Reads verification packs (`lfw.bin`, `cfp_fp.bin`, `agedb_30.bin` …): pictures of pairs, and who is the same.
+"""Reads verification packs (`lfw.bin`, `cfp_fp.bin` …): pictures of pairs, and which pairs show one person.
 
-insightface writes them as a pickle of two lists: encoded pictures, two per pair, and one truth value per pair.
-Python's own reader runs whatever code a pickle asks for. Here the file's operations are carried out one by one
-by `_Reading`, which knows lists, tuples, bytes, text, numbers, and NumPy's way of writing numbers; a class or a
-function is only a name to it, and is never looked up.
+insightface writes them as a pickle of two lists: encoded pictures, two per pair, and one truth value per
+pair. Python's own reader runs whatever code a pickle asks for. Here the file's operations are carried out
+one by one by `_Reading`, which knows lists, tuples, bytes, text, numbers, and NumPy's way of writing numbers;
+a class or a function is only a name to it, and is never looked up.
 """
 
 from __future__ import annotations

@@ -84,8 +84,8 @@ def evaluate(
             `out/invariance`, kept likewise.
         controls: also score them with light and tint drawn anew, and with live and attack of one sharpness
             (`facetrust.data.augment.harmless.CONTROLS`), in `out/controls`, kept likewise.
-        pairs, templates, gallery: lists of `facetrust.data.lists`; `<manifest>.pairs.csv` and so on beside the
-            manifest if none is named and they are there. With templates, pairs and gallery are of these.
+        pairs, templates, gallery: lists of `facetrust.data.lists`; `<manifest>.pairs.csv` and so on beside
+            the manifest if none is named and they are there. With templates, pairs and gallery are of these.
         flip: add the embedding of each face's mirror image to its own.
         trained_on: manifests on whose train rows the model was trained, so that a protocol can refuse figures
             of people whom it knows. A run that was trained on `manifest` itself needs none.
@@ -102,7 +102,9 @@ def evaluate(
     whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
     card, scorer = open_scorer(model, batch=batch, workers=workers, flip=flip)
     named = {"pairs": pairs, "templates": templates, "gallery": gallery}
-    lists = Lists.beside(whole.source, **{kind: None if path is None else Path(path) for kind, path in named.items()})
+    lists = Lists.beside(
+        whole.source, **{kind: None if path is None else Path(path) for kind, path in named.items()}
+    )
     part = _Part.of(whole, split, card, lists, progress=progress)
     made_by = Provenance(
         model=card.name,
@@ -125,7 +127,9 @@ def evaluate(
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
     output = task_named(card.task).output
     if output == "embedding" and baselines and lists.pairs is not None and lists.templates is None:
-        found = pixel_pairs(learning or whole, part.samples, part.located, lists.pairs, made_by, part.elsewhere)
+        found = pixel_pairs(
+            learning or whole, part.samples, part.located, lists.pairs, made_by, part.elsewhere
+        )
         if found is not None:
             found.write(out / f"baseline-pixels-{split}.parquet")
     fitted = fit_baselines(learning or whole) if baselines and output == "score" else {}
@@ -169,7 +173,9 @@ class _Part:
             others = [row for row in manifest.samples() if row.split != split and row.path in enrolled]
             samples = [row for row in samples if not named or row.path in named] + others
             if not samples:
-                raise ManifestError(f"{manifest.source}: none of its {split} rows is in the list of pairs or gallery")
+                raise ManifestError(
+                    f"{manifest.source}: none of its {split} rows is in the list of pairs or gallery"
+                )
         located = absolute(samples, manifest.root)
         if task_named(card.task).unit == "picture":
             located = whole_pictures(located)

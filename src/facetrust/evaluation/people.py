@@ -30,8 +30,10 @@ class Lists(NamedTuple):
     gallery: Path | None = None
 
     @classmethod
-    def beside(cls, manifest: str, *, pairs: Path | None, templates: Path | None, gallery: Path | None) -> Self:
-        """Returns the files that are named, and for the others those named for the manifest, if they exist."""
+    def beside(
+        cls, manifest: str, *, pairs: Path | None, templates: Path | None, gallery: Path | None
+    ) -> Self:
+        """Returns the files that are named, and for the others those beside the manifest, if they exist."""
         given = {"pairs": pairs, "templates": templates, "gallery": gallery}
         found = {kind: path or Path(f"{manifest}.{kind}.csv") for kind, path in given.items()}
         return cls(**{kind: path if given[kind] or path.is_file() else None for kind, path in found.items()})
@@ -103,9 +105,15 @@ class Embedded(NamedTuple):
         """
         table = read_list(file, "templates")
         own = table["path"].alias("media")
-        media = own if "media" not in table.columns else table["media"].zip_with(table["media"].is_not_null(), own)
+        media = (
+            own
+            if "media" not in table.columns
+            else table["media"].zip_with(table["media"].is_not_null(), own)
+        )
         weight = table["weight"] if "weight" in table.columns else pl.Series("weight", np.ones(len(table)))
-        table = table.with_columns(media.alias("media"), weight.alias("weight"), self._places(table["path"], file))
+        table = table.with_columns(
+            media.alias("media"), weight.alias("weight"), self._places(table["path"], file)
+        )
         table = table.filter(pl.col("path_at").is_not_null())
         places: dict[str, int] = {}
         vectors, subjects, domains = [], [], []
@@ -193,7 +201,9 @@ def pair_table(
     return Pairs(pl.DataFrame(content), made_by)
 
 
-def _labels(table: pl.DataFrame, one: NDArray[np.object_], other: NDArray[np.object_], file: Path) -> pl.Series:
+def _labels(
+    table: pl.DataFrame, one: NDArray[np.object_], other: NDArray[np.object_], file: Path
+) -> pl.Series:
     named = np.array([a is not None and b is not None for a, b in zip(one, other, strict=True)])
     alike = one == other
     if "same" not in table.columns:
@@ -271,7 +281,7 @@ def search_table(embedded: Embedded, made_by: Provenance, *, gallery: Path) -> S
 def _searched(
     units: NDArray[np.float64], probes: pl.DataFrame, enrolled: pl.DataFrame, people: pl.Series
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Returns for each probe the highest similarity, its own person's (-inf if not there) and that one's rank."""
+    """Returns each probe's highest similarity, its own person's (-inf if not there) and that one's rank."""
     names = enrolled["subject"].to_list()
     starts = np.flatnonzero([at == 0 or name != names[at - 1] for at, name in enumerate(names)])
     place = {name: number for number, name in enumerate(people)}

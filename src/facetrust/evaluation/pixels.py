@@ -60,10 +60,14 @@ def fit_whitening(pixels: Values, *, components: int = COMPONENTS) -> Whitening:
 
 
 def pixel_pairs(
-    learning: Manifest, rows: Sequence[Sample], located: Sequence[Sample], pairs: Path, made_by: Provenance,
+    learning: Manifest,
+    rows: Sequence[Sample],
+    located: Sequence[Sample],
+    pairs: Path,
+    made_by: Provenance,
     elsewhere: frozenset[str] = frozenset(),
 ) -> Pairs | None:
-    """Returns the scores of a list of pairs by whitened pixels, or None where there is nothing to fit them on.
+    """Returns the scores of a list of pairs by whitened pixels; None where nothing is there to fit them on.
 
     They are fitted on the train rows of `learning`. Where it has none and the pairs have folds, each fold's
     pairs are scored by what is fitted on the pictures of the other folds.
@@ -94,7 +98,10 @@ def pixel_pairs(
     parts = []
     for fold in table["fold"].unique().sort():
         others = table.filter(pl.col("fold") != fold)
-        mine = {*table.filter(pl.col("fold") == fold)["first"], *table.filter(pl.col("fold") == fold)["second"]}
+        mine = {
+            *table.filter(pl.col("fold") == fold)["first"],
+            *table.filter(pl.col("fold") == fold)["second"],
+        }
         names = sorted({*others["first"], *others["second"]} - mine)
         fitted = fit_whitening(_stacked(pixels[name] for name in names if name in pixels))
         scored = pair_table(_embedded(rows, pixels, fitted, elsewhere), source, pairs=pairs)
@@ -103,10 +110,15 @@ def pixel_pairs(
 
 
 def _embedded(
-    rows: Sequence[Sample], pixels: dict[str, Values | ImageError], fitted: Whitening, elsewhere: frozenset[str]
+    rows: Sequence[Sample],
+    pixels: dict[str, Values | ImageError],
+    fitted: Whitening,
+    elsewhere: frozenset[str],
 ) -> Embedded:
     answers: list[Answer] = [
-        found if isinstance(found := pixels[row.path], ImageError) else fitted.of(found[None])[0].astype(np.float64)
+        found
+        if isinstance(found := pixels[row.path], ImageError)
+        else fitted.of(found[None])[0].astype(np.float64)
         for row in rows
     ]
     return Embedded.of(rows, answers, elsewhere=elsewhere)

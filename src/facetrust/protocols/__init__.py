@@ -4,7 +4,15 @@ A protocol takes scores (never a model) and returns a `Judgement`, which `report
 """
 
 from facetrust.protocols._as_published import CHOSEN, PUBLISHED_COLUMNS, AsPublished, as_published
-from facetrust.protocols._judgement import Column, Figure, Judgement, Level, SpeciesFigures, clusters_of, draws_of
+from facetrust.protocols._judgement import (
+    Column,
+    Figure,
+    Judgement,
+    Level,
+    SpeciesFigures,
+    clusters_of,
+    draws_of,
+)
 from facetrust.protocols._literature import Published, published_for
 from facetrust.protocols._over_seeds import OverSeeds, Spread, over_seeds
 from facetrust.protocols._threshold import check_apart, fit_threshold

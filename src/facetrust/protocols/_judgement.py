@@ -48,8 +48,8 @@ class SpeciesFigures(Record):
 class Level(Record):
     """The figures for rows (images, frames), for media (videos: one score by `video_rule`), pairs or probes.
 
-    count: how many rows, media, pairs or probes were measured. bona_fide, attacks: how many of them have label 0
-    and label 1; none where there are no labels. threshold: none where nothing is decided, and then no
+    count: how many rows, media, pairs or probes were measured. bona_fide, attacks: how many of them have
+    label 0 and label 1; none where there are no labels. threshold: none where nothing is decided, and then no
     curves are drawn. species: figures per attack species, if there are any.
     """
 
@@ -113,7 +113,7 @@ def clusters_of(scores: Scores) -> tuple[NDArray[np.object_], str]:
 
 
 def draws_of(scores: Scores) -> dict[str, NDArray[np.object_] | None]:
-    """Returns what `metrics.interval` draws rows by: `clusters`, and `others` where a row is of two people."""
+    """Returns what `metrics.interval` draws rows by: `clusters`, and `others` where a row is of two."""
     if isinstance(scores, Pairs):
         return {"clusters": scores.column("subject"), "others": scores.column("other")}
     return {"clusters": clusters_of(scores)[0], "others": None}

@@ -63,5 +63,3 @@ def up(metric: str, title: str, meaning: str, *, percent: bool = True) -> Column
 def down(metric: str, title: str, meaning: str) -> Column:
     """Returns the column of a figure of which less is better."""
     return Column(metric=metric, title=title, higher_is_better=False, meaning=meaning)
-
-

@@ -131,8 +131,7 @@ def _parsed(rule: str) -> tuple[str, float]:
     known = ("bpcer",) if slash else ("apcer", "bpcer", "far")
     if kind not in known or not 0 <= share <= 1 or per not in ("", "domain") or (slash and not per):
         raise UsageError(
-            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1% or bpcer@1%/domain "
-            "(any share)"
+            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1% or bpcer@1%/domain (any share)"
         )
     return kind + slash + per, share
 

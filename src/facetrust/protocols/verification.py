@@ -119,8 +119,8 @@ def _columns(figures: list[Figure]) -> tuple[Column, ...]:
         "accuracy": up(
             "accuracy",
             "accuracy",
-            "Share of pairs decided rightly, mean over the official folds, each at the threshold that is best "
-            "on the others.",
+            "Share of pairs decided rightly, mean over the official folds, each at the threshold that is "
+            "best on the others.",
         ),
         "accuracy-deviation": down(
             "accuracy-deviation", "deviation", "Standard deviation of the folds' accuracies."

@@ -1,7 +1,7 @@
-"""What IJB-B and IJB-C share: cut faces with points, templates of several pictures, pairs and galleries of them.
+"""What IJB-B and IJB-C share: cut faces with points, templates of several pictures, pairs and galleries.
 
-Read in the layout in which insightface hands them on: `loose_crop/` and, in `meta/`, lists with the set's name
-before them.
+Read in the layout in which insightface hands them on: `loose_crop/` and, in `meta/`, lists whose names
+begin with the set's.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def _is_number(text: str) -> bool:
 def _enrolled(root: Path, list_name: str, part: str) -> pl.DataFrame:
     """The templates of a 1:N list, once each; its first two columns are template and subject."""
     path = file_at(root / "meta" / list_name, "a list")
-    lines = [line.split(",")[:2] for line in path.read_text("utf-8", errors="replace").splitlines()[1:] if line]
+    lines = [
+        line.split(",")[:2] for line in path.read_text("utf-8", errors="replace").splitlines()[1:] if line
+    ]
     if not lines or any(len(line) < 2 for line in lines):
         raise ManifestError(f"{path}: is no list of templates and subjects")
     subjects = {template.strip(): subject.strip() for template, subject in lines}

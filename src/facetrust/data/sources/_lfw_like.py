@@ -45,7 +45,9 @@ def listed_pairs(root: Path, list_name: str) -> Lists:
     found = []
     for (first, label), (second, again) in zip(lines[::2], lines[1::2], strict=False):
         if (label == 0) != (again == 0):
-            raise ManifestError(f"{root / list_name}: the lines of {first} and {second} differ in their label")
+            raise ManifestError(
+                f"{root / list_name}: the lines of {first} and {second} differ in their label"
+            )
         found.append((folder + first, folder + second, label != 0))
     pairs = pair_list(found)
     return Lists(pairs={"": pairs.with_columns(pl.Series("fold", folds_by_label(pairs["same"])))})

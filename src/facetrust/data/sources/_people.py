@@ -16,14 +16,14 @@ RECORDS = "train.rec"
 
 
 def person(path: str, name: str, domain: str, *, aligned: bool, frame: int | None = None) -> Sample:
-    """Returns the row of one person's picture; an aligned one of 112 × 112 pixels has the template's points."""
+    """Returns the row of a person's picture; an aligned one (112 × 112 pixels) has the template's points."""
     points = TEMPLATE if aligned else None
-    return Sample(
-        path=path, label=0, split="train", subject=name, domain=domain, frame=frame, points=points
-    )
+    return Sample(path=path, label=0, split="train", subject=name, domain=domain, frame=frame, points=points)
 
 
-def people_in_folders(root: Path, domain: str, holds: str, *, aligned: bool, prefix: str = "") -> list[Sample]:
+def people_in_folders(
+    root: Path, domain: str, holds: str, *, aligned: bool, prefix: str = ""
+) -> list[Sample]:
     """Returns every picture in the folders of a folder, each named for its person, by path.
 
     Args:
@@ -72,7 +72,7 @@ def people_in_records(path: Path, domain: str) -> list[Sample]:
 
 
 def people_set(root: Path, domain: str, holds: str, *, aligned: bool, seed: int) -> list[Sample]:
-    """Returns the pictures of a data set in `train.rec`, or else in a folder per person, split under the seed.
+    """Returns the pictures in `train.rec`, or else in a folder per person, people split under the seed.
 
     Raises:
         ManifestError: as `people_in_folders` and `people_in_records`.

@@ -1,4 +1,4 @@
-"""Cross-Age LFW: LFW's people years apart, 6,000 pairs (Zheng, Deng and Hu, arXiv 1708.08197). All bona fide."""
+"""Cross-Age LFW: LFW's people years apart, 6,000 pairs (Zheng, Deng and Hu, 2017). All bona fide."""
 
 from __future__ import annotations
 

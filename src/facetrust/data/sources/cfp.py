@@ -51,7 +51,7 @@ def cfp(root: Path, *, seed: int = 0, aligned: bool = False) -> list[Sample]:
 
 
 def official_lists(root: Path) -> Lists:
-    """Returns the pairs `ff` (frontal, frontal) and `fp` (frontal, profile) in ten folds, where they lie there.
+    """Returns the pairs `ff` (frontal, frontal) and `fp` (frontal, profile) in ten folds, if they are there.
 
     They are read from the makers' `Protocol` (beside or in `root`), or from `pairs_FF.csv` and `pairs_FP.csv`
     with the columns fold, image_a, image_b and same.
@@ -65,8 +65,14 @@ def official_lists(root: Path) -> Lists:
     for kind in ("FF", "FP"):
         if (table := root / f"pairs_{kind}.csv").is_file():
             found[kind.lower()] = _tabled(table, inside)
-        elif protocol := next((each / "Protocol" for each in (root, root.parent)
-                               if (each / "Protocol" / "Split" / kind).is_dir()), None):
+        elif protocol := next(
+            (
+                each / "Protocol"
+                for each in (root, root.parent)
+                if (each / "Protocol" / "Split" / kind).is_dir()
+            ),
+            None,
+        ):
             found[kind.lower()] = _numbered(protocol, kind, inside)
     return Lists(pairs=found)
 
@@ -79,7 +85,11 @@ def _tabled(path: Path, inside: str) -> pl.DataFrame:
     lines = [line.split(",") for line in path.read_text("utf-8", errors="replace").splitlines()]
     if not lines or lines[0] != ["fold", "image_a", "image_b", "same"]:
         raise ManifestError(f"{path}: needs the columns fold, image_a, image_b and same")
-    wrong = [n for n, line in enumerate(lines[1:], 2) if len(line) != 4 or line[3] not in "01" or not line[0].isdecimal()]
+    wrong = [
+        n
+        for n, line in enumerate(lines[1:], 2)
+        if len(line) != 4 or line[3] not in "01" or not line[0].isdecimal()
+    ]
     if wrong:
         raise ManifestError(f"{path}: line {wrong[0]}: is no pair with its fold")
     return pair_list([(inside + a, inside + b, same == "1", int(fold)) for fold, a, b, same in lines[1:]])

@@ -1,4 +1,4 @@
-"""ORL, the AT&T Database of Faces: 40 people, 10 grey pictures each (Samaria and Harter, 1994). All bona fide."""
+"""ORL, the AT&T Database of Faces: 40 people, 10 grey pictures each (Samaria and Harter, 1994)."""
 
 from __future__ import annotations
 
