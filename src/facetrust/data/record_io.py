@@ -93,7 +93,7 @@ class RecordFile:
         return self._places[key]
 
     def _content(self, place: int) -> bytes:
-        parts = []
+        parts: list[bytes] = []
         while True:
             flag, length = self._part(place)
             first = not parts

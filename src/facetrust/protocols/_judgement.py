@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ def clusters_of(scores: Scores) -> tuple[NDArray[np.object_], str]:
     return np.array(named, dtype=object), "sample" if kinds == {"2"} else "subject, media or sample"
 
 
-def draws_of(scores: Scores) -> dict[str, NDArray[np.object_] | None]:
+def draws_of(scores: Scores) -> dict[str, Any]:
     """Returns what `metrics.interval` draws rows by: `clusters`, and `others` where a row is of two."""
     if isinstance(scores, Pairs):
         return {"clusters": scores.column("subject"), "others": scores.column("other")}

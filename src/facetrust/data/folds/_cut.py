@@ -29,6 +29,7 @@ def cut(name: str, rows: Sequence[Sample], *, train_share: float, dev_share: flo
     train = learning - round(learning * dev_share)
     if not 0 < train < learning < len(rows):
         raise ProtocolError(f"{name}: {len(rows)} rows are too few for train, dev and test")
-    splits: list[Split] = ["train"] * train + ["dev"] * (learning - train) + ["test"] * (len(rows) - learning)
+    counts: dict[Split, int] = {"train": train, "dev": learning - train, "test": len(rows) - learning}
+    splits = [split for split, count in counts.items() for _ in range(count)]
     placed = [row.model_copy(update={"split": split}) for row, split in zip(rows, splits, strict=True)]
     return [Fold(name, sorted(placed, key=lambda row: row.path))]
