@@ -90,7 +90,8 @@ def pixel_pairs(
         return None
     pixels = dict(zip((row.path for row in rows), map(_pixels, located), strict=True))
     if train:
-        overlap = len(people_of(train) & people_of(rows))
+        asked = people_of(row for row in rows if row.split == made_by.split)
+        overlap = len(people_of(train) & asked)
         wanted = absolute(train, learning.root)[:: -(-len(train) // _MOST)]
         fitted = fit_whitening(_stacked(map(_pixels, wanted)))
         source = source.model_copy(update={"trained_people": overlap})
@@ -145,4 +146,4 @@ def _face(image: Pixels, row: Sample) -> Pixels:
 
 
 def _grey(face: Pixels) -> Values:
-    return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.float32) / 255
+    return cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)

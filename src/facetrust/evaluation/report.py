@@ -127,9 +127,9 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 def _differences(entries: Sequence[Entry], *, seed: int, rounds: int) -> list[dict[str, Any]]:
     """Returns the first model's AUC minus each other's, on the same draws, so that chance cancels out."""
-    if _auc_of(entries[0]) is None or not isinstance(entries[0].test, Scores):
-        return []
     first, *others = entries
+    if _auc_of(first) is None or not isinstance(first.test, Scores):
+        return []
     base = first.test.rows.sort("sample", "label", "attack")
     draws = draws_of(type(first.test)(base, first.test.made_by))
     differences = []
