@@ -126,12 +126,8 @@ def evaluate(
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
     output = task_named(card.task).output
-    if output == "embedding" and baselines and lists.pairs is not None and lists.templates is None:
-        found = pixel_pairs(
-            learning or whole, part.samples, part.located, lists.pairs, made_by, part.elsewhere
-        )
-        if found is not None:
-            found.write(out / f"baseline-pixels-{split}.parquet")
+    if baselines and output == "embedding":
+        part.write_pixels(out / f"baseline-pixels-{split}.parquet", learning or whole, made_by)
     fitted = fit_baselines(learning or whole) if baselines and output == "score" else {}
     _write_baselines(out, part, fitted, made_by, read_sample)
     if robustness:
@@ -222,6 +218,15 @@ class _Part:
         if self.lists.gallery is None:
             raise UsageError("a search needs a gallery")
         return search_table(self._embedded(answers), made_by, gallery=self.lists.gallery)
+
+    def write_pixels(self, path: Path, learning: Manifest, made_by: Provenance) -> None:
+        """Writes the trivial baseline of a list of pairs, where there is something to fit it on."""
+        pairs = self.lists.pairs
+        if pairs is None or self.lists.templates is not None:
+            return
+        found = pixel_pairs(learning, self.samples, self.located, pairs, made_by, self.elsewhere)
+        if found is not None:
+            found.write(path)
 
     def _embedded(self, answers: list[Answer]) -> Embedded:
         rows = Embedded.of(self.samples, answers, elsewhere=self.elsewhere)
