@@ -215,6 +215,10 @@ CHECK = ["check", "--model", "bright.onnx"]
 TRAIN = ["train", "recipe.yaml", "--out", "new"]
 EVALUATE = ["evaluate", "run", "--data", "m.parquet", "--out", "new"]
 REPORT = ["report", "test.parquet", "--dev", "dev.parquet", "--out", "new"]
+SET = {
+    name: ["data", "prepare", name, "set", "--as-is", "--out", "new/m.parquet"]
+    for name in ("ms1m", "verification-pack", "people", "lfw")
+}
 NUAA = ["data", "prepare", "nuaa", "nuaa", "--out", "new/m.parquet"]
 NUAA_HEAD = "path,label,subject,session,split_subject_disjoint,x,y,w,h,sha256\n"
 NUAA_ROW = "live/1/1_00_00_01_0.jpg,live,1,01,train,1,1,9,9,a\n"
@@ -222,6 +226,30 @@ NUAA_ROW = "live/1/1_00_00_01_0.jpg,live,1,01,train,1,1,9,9,a\n"
 # name: (arguments, what is said, spoilers …)
 Case = tuple
 CASES: dict[str, Case] = {
+    # Sets of people.
+    "records without an index": (SET["ms1m"], "train.idx: the index of the records", file("set/train.rec", b"")),
+    "records cut short": (
+        SET["ms1m"], "train.rec: byte 0: 8 bytes are announced, 3 left",
+        file("set/train.rec", b"abc"), file("set/train.idx", "1\t0\n"),
+    ),
+    "records of another kind": (
+        SET["ms1m"], "train.rec: byte 0: no record begins there",
+        file("set/train.rec", b"a" * 99), file("set/train.idx", "1\t0\n"),
+    ),
+    "pack that runs code": (
+        SET["verification-pack"], "lfw.bin: asks for os.system, which is no plain data; nothing was run",
+        file("set/lfw.bin", b"cos\nsystem\n(S'touch new'\ntR."),
+    ),
+    "pack is text": (
+        SET["verification-pack"], "lfw.bin: is not a verification pack", file("set/lfw.bin", "hello"),
+    ),
+    "person without a picture": (
+        SET["people"], "set/anna: holds no pictures of a person", file("set/anna/notes.txt", "nobody"),
+    ),
+    "pairs of nobody": (
+        SET["lfw"], "pairs.txt: line 2: is no pair of one person",
+        file("set/A/A_0001.jpg", b""), file("set/pairs.txt", "1\t1\nA\n\nB"),
+    ),
     # A picture.
     "picture missing": ([*CHECK, "none.png"], "none.png: no such file"),
     "picture empty": ([*CHECK, "x.png"], "x.png: is empty", file("x.png", b"")),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from facetrust import cli, registry
+from facetrust.data.manifest import Manifest
 from facetrust.records import CheckReport, read_table
 from facetrust.runtime.checker import Checker
 from facetrust.tasks import task_named, task_names
@@ -49,7 +50,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             cv2.imwrite(str(folder / f"{n}.png"), image[:, :, ::-1])
             cv2.imwrite(str(folder / f"{n}.mask.png"), mask)
     rows = registry.find("data.sources", "toy-set")(root / "set")
-    from facetrust.data.manifest import Manifest
 
     Manifest.write(
         [row.model_copy(update={"path": f"set/{row.path}", "mask": f"set/{row.mask}"}) for row in rows],
@@ -149,8 +149,46 @@ def test_pairs_may_be_named_in_a_file_beside_the_manifest(root, exported, tmp_pa
     assert read_table(tmp_path / "scores-test.parquet").labels.tolist() == [1, 0]
 
 
+def test_people_are_verified_and_searched_for(root, exported, tmp_path, capsys):
+    """Two folds of pairs, a gallery in train, mirror images, pixels as the baseline, and a refusal."""
+    people = [f"s{number:02d}" for number in (6, 7, 14, 15)]  # Of test.
+    pairs = "first,second,fold\n" + "".join(
+        f"set/{who}/0.png,set/{who}/{n}.png,{n}\nset/{who}/0.png,set/{other}/{n}.png,{n}\n"
+        for who, other in zip(people, people[1:] + people[:1], strict=True)
+        for n in (1, 2)
+    )
+    (tmp_path / "p.csv").write_text(pairs)
+    names = [f"set/{who}/0.png" for who in people[:2]]
+    gallery = "name,part\n" + "".join(f"{name},gallery\n" for name in [*names, "set/s00/0.png"])
+    (tmp_path / "g.csv").write_text(gallery + "".join(f"set/{who}/2.png,probe\n" for who in people))
+    lists = ("--pairs", tmp_path / "p.csv", "--gallery", tmp_path / "g.csv", "--flip")
+    run("evaluate", exported["toy-tint"], "--data", root / "toys.csv", "--out", tmp_path, *lists)
+    names = ("scores", "baseline-pixels", "searches")
+    files = {name: read_table(tmp_path / f"{name}-test.parquet") for name in names}
+    assert [type(each).__name__ for each in files.values()] == ["Pairs", "Pairs", "Searches"]
+    assert files["scores"].folds.tolist() == [1, 1, 2, 2] * 4
+    assert files["baseline-pixels"].made_by.trained_people == 0
+    assert files["searches"].labels.tolist() == [1, 1, 0, 0]
+    assert set(files["searches"].rows["enrolled"]) == {3}
+    verified = [tmp_path / f"{name}-test.parquet" for name in names[:2]]
+    run("report", *verified, "--protocol", "verification", "--out", tmp_path / "v")
+    model, baseline = json.loads((tmp_path / "v" / "report.json").read_text())["models"]
+    assert (model["levels"][0]["unit"], baseline["baseline"]) == ("pair", True)
+    assert model["levels"][0]["figures"][0]["metric"] == "accuracy"
+    searched = tmp_path / "searches-test.parquet"
+    for protocol in ("identification", "open-set"):
+        run("report", searched, "--protocol", protocol, "--out", tmp_path / protocol)
+    trained = Manifest.read(root / "toys.csv").samples()
+    trained = [row.model_copy(update={"path": str(root / row.path), "split": "train"}) for row in trained]
+    Manifest.write(trained, tmp_path / "t.csv")
+    out = tmp_path / "known"
+    run("evaluate", exported["toy-tint"], "--data", root / "toys.csv", "--out", out, *lists, "--trained-on",
+        tmp_path / "t.csv")  # fmt: skip
+    code = cli.main(["report", str(out / "scores-test.parquet"), "--protocol", "verification", "--out", "x"])
+    assert (code, "was trained on 4 of the people of the test split" in capsys.readouterr().err) == (2, True)
+
+
 def test_the_source_is_prepared_with_points_and_masks(root, told, tmp_path):
-    from facetrust.data.manifest import Manifest
     from facetrust.data.prepare import prepare
 
     prepare(

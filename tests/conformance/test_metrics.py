@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,15 +32,18 @@ BAD = {
 def test_all_were_seen():
     wanted = {"acer", "apcer", "auc", "bpcer", "bpcer-at-apcer", "ece", "eer", "hter", "tpr-at-fpr"}
     assert wanted <= set(NAMES)
-    assert len(NAMES) >= 9
+    assert len(NAMES) >= 11
 
 
-def settings_of(name: str) -> dict[str, float]:
-    """Returns what a metric asks for and has no default of: a threshold, at most."""
+FOLDS = np.arange(60) // 2 % 5  # Of pairs of rows, each with both labels.
+
+
+def settings_of(name: str, order: Any = slice(None)) -> dict[str, Any]:
+    """Returns what a metric asks for and has no default of: a threshold or folds, at most."""
     parameters = inspect.signature(registry.find("metrics", name)).parameters
     required = [p.name for p in parameters.values() if p.default is p.empty][2:]
-    assert set(required) <= {"threshold"}
-    return dict.fromkeys(required, 0.5)
+    assert set(required) <= {"threshold", "folds"}
+    return {each: 0.5 if each == "threshold" else FOLDS[order] for each in required}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,9 +66,9 @@ class TestEveryMetric:
 
     def test_does_not_mind_the_order_of_the_rows(self, name):
         order = RNG.permutation(60)
-        metric, settings = registry.find("metrics", name), settings_of(name)
-        assert metric(LABELS[order], SCORES[order], **settings) == pytest.approx(
-            metric(LABELS, SCORES, **settings), abs=1e-12
+        metric = registry.find("metrics", name)
+        assert metric(LABELS[order], SCORES[order], **settings_of(name, order)) == pytest.approx(
+            metric(LABELS, SCORES, **settings_of(name)), abs=1e-12
         )
 
     def test_takes_lists_and_does_not_change_its_input(self, name):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from facetrust import registry
 from facetrust.errors import MetricError, ProtocolError
 from facetrust.protocols import Judgement
-from facetrust.records import Provenance, Scores
+from facetrust.records import Pairs, Provenance, Scores, Searches
 
 NAMES = registry.names("protocols")
 
@@ -35,49 +38,92 @@ def scores(
     )
 
 
+def pairs(split: str, **settings: Any) -> Pairs:
+    """The same scores, of pairs in three folds."""
+    table = scores(split, **settings)
+    further = {"other": table.rows["subject"], "fold": np.arange(60) % 3 + 1}
+    return Pairs(table.rows.with_columns(**further), table.made_by)
+
+
+def searches(split: str, **settings: Any) -> Searches:
+    """The same scores, of probes; those of the gallery are found at rank 1, 2 or 3."""
+    table = scores(split, **settings)
+    known = table.labels == 1
+    further = {
+        "mate": [score if mine else None for score, mine in zip(table.scores, known, strict=True)],
+        "rank": [row % 3 + 1 if mine else None for row, mine in enumerate(known)],
+        "gallery": ["people"] * 60,
+        "enrolled": [20] * 60,
+    }
+    return Searches(table.rows.with_columns(*(pl.Series(name, each) for name, each in further.items())),
+                    table.made_by)  # fmt: skip
+
+
+# What each protocol judges; those that are not named judge scores of faces.
+KINDS = {"verification": pairs, "open-set": searches, "identification": searches}
+
+
 def test_all_were_seen():
-    assert "dev-threshold" in NAMES
+    assert {"dev-threshold", *KINDS} <= set(NAMES)
+
+
+def judged(name: str, *, test: dict[str, Any] | None = None, dev: dict[str, Any] | None = None) -> Judgement:
+    """What a protocol says of test, and of dev where it takes that."""
+    made = KINDS.get(name, scores)
+    tables = [made(**({"split": "test"} | (test or {})))]
+    if takes_dev(name):
+        tables.append(made(**({"split": "dev", "seed": 1} | (dev or {}))))
+    return registry.build("protocols", name, *tables, rounds=20)
+
+
+def takes_dev(name: str) -> bool:
+    return "dev" in inspect.signature(registry.find("protocols", name)).parameters
+
+
+WITH_DEV = [name for name in NAMES if takes_dev(name)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 class TestEveryProtocol:
-    def test_judges_test_with_a_threshold_from_dev(self, name):
-        said = registry.build("protocols", name, scores("test"), scores("dev", seed=1), rounds=20)
+    def test_judges_test(self, name):
+        said = judged(name)
         assert isinstance(said, Judgement)
         assert said.protocol == name
         assert said.made_by.split == "test"
-        assert said.fitted_on.split == "dev"
-        assert all(level.threshold.split == "dev" for level in said.levels)
 
     def test_says_how_each_of_its_figures_is_shown(self, name):
-        judgement = registry.build("protocols", name, scores("test"), scores("dev", seed=1), rounds=20)
+        judgement = judged(name)
         shown = [column.metric for column in judgement.columns]
         for level in judgement.levels:
             assert [figure.metric for figure in level.figures] == shown
         assert all(column.title and column.meaning for column in judgement.columns)
 
     def test_is_the_same_under_a_seed(self, name):
-        judge = registry.find("protocols", name)
-        pair = scores("test"), scores("dev", seed=1)
-        assert judge(*pair, seed=5, rounds=20) == judge(*pair, seed=5, rounds=20)
+        assert judged(name) == judged(name)
+
+
+@pytest.mark.parametrize("name", WITH_DEV)
+class TestEveryProtocolWithAThreshold:
+    def test_its_threshold_is_from_dev(self, name):
+        said = judged(name)
+        assert said.fitted_on.split == "dev"
+        assert all(level.threshold.split == "dev" for level in said.levels)
 
     def test_refuses_a_threshold_from_the_split_that_it_reports(self, name):
         with pytest.raises(ProtocolError):
-            registry.build("protocols", name, scores("test"), scores("test"), rounds=20)
+            judged(name, dev={"split": "test", "seed": 0})
 
     def test_refuses_rows_that_are_on_both_sides(self, name):
-        test = scores("test")
-        dev = Scores(test.rows, scores("dev", manifest="other").made_by)
+        test = KINDS.get(name, scores)("test")
+        dev = type(test)(test.rows, scores("dev", manifest="other").made_by)
         with pytest.raises(ProtocolError):
             registry.build("protocols", name, test, dev, rounds=20)
 
     def test_refuses_scores_of_two_models(self, name):
         with pytest.raises(ProtocolError, match="model"):
-            registry.build("protocols", name, scores("test"), scores("dev", model="other"), rounds=20)
+            judged(name, dev={"model": "other"})
 
     @pytest.mark.parametrize("sides", [(None, 0), (1, None)])
     def test_a_single_class_is_a_named_error(self, name, sides):
         with pytest.raises(MetricError, match="class"):
-            registry.build(
-                "protocols", name, scores("test", only=sides[0]), scores("dev", only=sides[1]), rounds=20
-            )
+            judged(name, test={"only": sides[0]}, dev={"only": sides[1]})

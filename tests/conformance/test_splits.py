@@ -13,6 +13,8 @@ from facetrust.records import Sample
 
 NAMES = registry.names("data.folds")
 FOLDS = {
+    "index-ordered": 1,
+    "shuffled": 1,
     "leave-domains-out": 5,
     "leave-one-domain-out": 8,
     "mcio": 4,
@@ -20,6 +22,9 @@ FOLDS = {
     "single-source": 12,
     "wcs": 3,
 }
+# Cuts of pictures, whoever they show: mistakes that are kept so that the audit can name them.
+OF_PICTURES = {"index-ordered", "shuffled"}
+OF_PEOPLE = [name for name in NAMES if name not in OF_PICTURES]
 # The parts that each set's makers give it.
 SETS = {
     "msu-mfsd": "train test",
@@ -68,8 +73,8 @@ def test_all_were_seen():
     assert len(NAMES) >= 5
 
 
-@pytest.mark.parametrize("name", NAMES)
 class TestEveryProtocol:
+    @pytest.mark.parametrize("name", NAMES)
     def test_gives_its_number_of_folds_with_names_for_files(self, name):
         folds = registry.build("data.folds", name, ROWS)
         assert all(type(fold) is Fold for fold in folds)
@@ -77,6 +82,7 @@ class TestEveryProtocol:
         assert len(set(names)) == len(names) == FOLDS[name]
         assert all(part.replace("-", "").replace(".", "").isalnum() for part in names)
 
+    @pytest.mark.parametrize("name", OF_PEOPLE)
     def test_puts_nobody_on_two_sides(self, name):
         for fold in registry.build("data.folds", name, ROWS):
             for column in ("subject", "media"):
@@ -86,11 +92,13 @@ class TestEveryProtocol:
                 assert len(places) >= 5
                 assert all(len(splits) == 1 for splits in places.values()), fold.name
 
+    @pytest.mark.parametrize("name", OF_PEOPLE)
     def test_has_both_labels_in_every_split(self, name):
         for fold in registry.build("data.folds", name, ROWS):
             found = {(row.split, row.label) for row in fold.samples}
             assert found == {(split, label) for split in ("train", "dev", "test") for label in (0, 1)}
 
+    @pytest.mark.parametrize("name", NAMES)
     def test_changes_nothing_but_the_split(self, name):
         known = {row.path: row for row in ROWS}
         for fold in registry.build("data.folds", name, ROWS):
@@ -98,20 +106,24 @@ class TestEveryProtocol:
             for row in fold.samples:
                 assert row == known[row.path].model_copy(update={"split": row.split})
 
+    @pytest.mark.parametrize("name", NAMES)
     def test_is_the_same_under_a_seed_and_in_any_order(self, name):
         shuffled = random.Random(1).sample(ROWS, len(ROWS))
         first = registry.build("data.folds", name, ROWS, seed=3)
         assert registry.build("data.folds", name, shuffled, seed=3) == first
 
+    @pytest.mark.parametrize("name", OF_PEOPLE)
     def test_one_label_alone_is_a_named_error(self, name):
         with pytest.raises(ProtocolError, match="no attacks") as caught:
             registry.build("data.folds", name, [row for row in ROWS if not row.label])
         assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize("name", NAMES)
     def test_nothing_is_a_named_error(self, name):
         with pytest.raises(ProtocolError, match=name):
             registry.build("data.folds", name, [])
 
+    @pytest.mark.parametrize("name", NAMES)
     def test_a_setting_that_it_does_not_have_is_refused(self, name):
         with pytest.raises(UsageError, match=name):
             registry.build("data.folds", name, ROWS, folds=3)

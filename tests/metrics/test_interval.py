@@ -107,3 +107,51 @@ def test_draws_without_both_classes_are_drawn_again():
 def test_what_cannot_be_drawn_is_refused(settings, message):
     with pytest.raises(MetricError, match=message):
         interval(auc, [0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], **settings)
+
+
+def test_a_pair_of_two_people_is_drawn_as_often_as_both():
+    """The mean over draws of a pair's weight is its own: 1 for one person, 1 - 1/n for two."""
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(30, size=4000), rng.integers(30, size=4000)
+    labels = (first == second).astype(int)
+    found: list[float] = []
+
+    def share_of_pairs_of_one(marks, scores):
+        found.append(float(marks.sum()))
+        return float(marks.mean())
+
+    interval(
+        share_of_pairs_of_one, labels, np.zeros(4000), clusters=first, others=second, rounds=2000, seed=1
+    )
+    assert np.mean(found) == pytest.approx(labels.sum(), rel=0.02)
+
+
+def test_pairs_that_share_people_are_less_certain_than_pairs_alone():
+    rng = np.random.default_rng(2)
+    people = rng.normal(size=40)  # Some people are like everybody.
+    first, second = rng.integers(40, size=3000), rng.integers(40, size=3000)
+    labels = rng.integers(2, size=3000)
+    scores = people[first] + people[second] + labels
+    from facetrust.metrics.auc import auc
+
+    alone = interval(auc, labels, scores, seed=0, rounds=200)
+    shared = interval(auc, labels, scores, clusters=first, others=second, seed=0, rounds=200)
+    assert shared[1] - shared[0] > 1.2 * (alone[1] - alone[0])
+    order = rng.permutation(3000)
+    again = interval(
+        auc, labels[order], scores[order], clusters=first[order], others=second[order], seed=0, rounds=200
+    )
+    assert again == pytest.approx(shared)
+
+
+def test_a_pair_of_people_without_a_name_stands_alone():
+    labels, scores = np.array([0, 1] * 20), np.arange(40.0)
+    nobody = [None] * 40
+    low, high = interval(
+        lambda marks, _: float(marks.mean()), labels, scores, clusters=nobody, others=nobody, rounds=200
+    )
+    assert low < 0.5 < high
+    with pytest.raises(MetricError, match="one name"):
+        interval(lambda marks, _: 0.0, labels, scores, clusters=nobody, others=nobody[1:])
+    with pytest.raises(MetricError, match="all rows are of one"):
+        interval(lambda marks, _: 0.0, labels, scores, clusters=["a"] * 40, others=["a"] * 40)

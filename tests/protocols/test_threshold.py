@@ -104,11 +104,16 @@ def test_agrees_with_loops(seed):
 
 
 @pytest.mark.parametrize(
-    "rule", ["", "eer@1%", "apcer", "apcer@", "apcer@x%", "apcer@2", "bpcer@-1%", "far@1%", "apcer@nan"]
+    "rule", ["", "eer@1%", "apcer", "apcer@", "apcer@x%", "apcer@2", "bpcer@-1%", "frr@1%", "apcer@nan"]
 )
 def test_an_unknown_rule_is_refused(rule):
     with pytest.raises(UsageError, match="no threshold rule"):
         _value(rule)
+
+
+def test_far_is_the_share_of_label_0_that_is_accepted():
+    labels, scores = [0] * 100 + [1], [*range(100), 99.5]
+    assert _value("far@3%", labels, scores) == _value("bpcer@3%", labels, scores) == 96.5
 
 
 def test_dev_rows_of_one_class_are_refused():

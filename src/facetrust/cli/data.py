@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -25,17 +25,28 @@ def prepare(
     annotations: Annotated[
         bool, typer.Option("--annotations", help="Also keep the five points, and cut the masks.")
     ] = False,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="Faces are known or aligned already: nothing is found or cut.")
+    ] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the layout, such as frames=30.")
     ] = None,
 ) -> None:
-    """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on."""
+    """Finds the faces of a dataset once; writes crops and a manifest. Run again, it goes on.
+
+    Official lists of pairs, templates and galleries are written beside the manifest.
+    """
     from facetrust.cli import output
+    from facetrust.data.as_is import list_as_is
     from facetrust.data.prepare import prepare as run
     from facetrust.faces.detector import open_detector
     from facetrust.registry import settings_of
 
+    given: dict[str, Any] = {"seed": seed, "split": split, "settings": settings_of(settings or [])}
     with output.progress("preparing") as advance:
+        if as_is:
+            typer.echo(f"{list_as_is(source, root, out, progress=advance, **given)}")
+            return
         made = run(
             source,
             root,
@@ -43,11 +54,9 @@ def prepare(
             detector=open_detector(detector),
             context=context,
             longest_face=longest_face,
-            seed=seed,
-            split=cast("Any", split),
             annotations=annotations,
-            settings=settings_of(settings or []),
             progress=advance,
+            **given,
         )
     typer.echo(f"{made}")
 
@@ -119,7 +128,10 @@ def patches(
 @app.command()
 def split(
     protocol: Annotated[
-        str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")
+        str,
+        typer.Argument(
+            help="leave-one-domain-out, mcio, wcs, single-source, oulu-npu, shuffled, index-ordered."
+        ),
     ],
     manifests: Annotated[list[Path], typer.Argument(help="Prepared manifests; their rows are put together.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a fold.")],
@@ -177,6 +189,12 @@ def audit(
         list[str] | None, typer.Option("--vs", help="Another model beside it; repeatable, with --data.")
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Faces of each manifest, with --data.")] = 300,
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--trained-on", help="Another manifest that trains; its people are looked for; repeatable."
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> int:
     """Looks for leaks and shortcuts in a manifest, or for what changes a model's answer on genuine faces.
@@ -197,7 +215,8 @@ def audit(
     from facetrust.data.manifest import Manifest
 
     with output.progress("auditing") as advance:
-        found = run(Manifest.read(manifest), progress=advance)
+        others = [Manifest.read(path) for path in trained_on or ()]
+        found = run(Manifest.read(manifest), trained_on=others, progress=advance)
     written = found.write(manifest)
     typer.echo(found.to_json(), nl=False) if json else output.print_audit(found, written)
     return int(strict and not found.clean)

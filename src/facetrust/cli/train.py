@@ -49,6 +49,18 @@ def evaluate(
         bool,
         typer.Option("--controls", help="Also score without tint, light, sharpness; in OUT/controls."),
     ] = False,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Pairs to compare; MANIFEST.pairs.csv if it is there, else all.")
+    ] = None,
+    templates: Annotated[Path | None, typer.Option(help="Templates of several pictures.")] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Who is enrolled, and who is looked for.")] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Add the embeddings of each face and its mirror image.")
+    ] = False,
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option("--trained-on", help="Manifest of the model's training people; repeatable."),
+    ] = None,
 ) -> None:
     """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
     from facetrust.evaluation.evaluate import evaluate as run
@@ -66,6 +78,11 @@ def evaluate(
         robustness=robustness,
         invariance=invariance,
         controls=controls,
+        pairs=pairs,
+        templates=templates,
+        gallery=gallery,
+        flip=flip,
+        trained_on=trained_on or (),
         progress=sys.stderr.isatty(),
     )
     typer.echo(written)
@@ -73,14 +90,19 @@ def evaluate(
 
 def report(
     scores: Annotated[list[Path], typer.Argument(help="Scores files; a folder is its test files.")],
-    dev: Annotated[
-        list[Path], typer.Option("--dev", help="The same models on dev; a folder is its dev files.")
-    ],
     out: Out,
+    dev: Annotated[
+        list[Path] | None, typer.Option("--dev", help="The same models on dev; a folder is its dev files.")
+    ] = None,
     protocol: Annotated[
         str, typer.Option(help="Who fits the threshold, who is reported; the task's own if none.")
     ] = "",
-    rule: Annotated[str, typer.Option(help="How the threshold is chosen: eer, apcer@1%, bpcer@1%.")] = "eer",
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="How the threshold is chosen: eer, apcer@1%, bpcer@1%, far@1%; the protocol's own."
+        ),
+    ] = "",
     video_rule: Annotated[
         str, typer.Option(help="A video's score: trimmed-mean, mean, efficient-vit; dev: the best there.")
     ] = "dev",
@@ -103,7 +125,7 @@ def report(
     typer.echo(
         run(
             _scores(scores, "test"),
-            dev=_scores(dev, "dev"),
+            dev=_scores(dev or [], "dev"),
             out=out,
             protocol=protocol,
             rule=rule,

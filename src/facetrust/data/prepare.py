@@ -13,7 +13,9 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from facetrust.data._resume import require_same_settings
+from facetrust.data.lists import official_lists, row_name, write_lists
 from facetrust.data.manifest import Manifest, check_suffix
+from facetrust.data.packs import PACKS
 from facetrust.data.splits import check_split
 from facetrust.errors import ImageError, ManifestError, UsageError, first_line
 from facetrust.faces.detector import WHOLE, Detector, Finding, find_faces
@@ -29,16 +31,17 @@ _COMPRESSION = 3  # Of zlib: half the time of the usual 6 for a few per cent of 
 
 
 class Prepared(NamedTuple):
-    """What `prepare` wrote: the manifest, how many faces it lists, and the list of what was left out."""
+    """What was written: the manifest, how many faces it lists, what was left out, and the lists beside it."""
 
     manifest: Path
     faces: int
     failed: int
     errors: Path | None
+    lists: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         left_out = f", {self.failed} pictures left out: {self.errors}" if self.errors else ""
-        return f"{self.manifest}: {self.faces} faces{left_out}"
+        return "\n".join([f"{self.manifest}: {self.faces} faces{left_out}", *self.lists])
 
 
 def prepare(
@@ -62,8 +65,9 @@ def prepare(
     the source knows the face's box, the found face that overlaps it best is taken, or the box itself
     if none does; else the largest face. A row that names a frame of a video is read from it, one pass
     for the rows of a video that follow each other. Pictures that cannot be read or show no face are listed in
-    `<out>.errors.csv` and left out. Crops that are already there are kept, so a run that was stopped
-    goes on.
+    `<out>.errors.csv` and left out. The makers' lists of pairs are written beside the manifest
+    (`data.lists`), without the pairs of such pictures. Crops that are already there are kept, so a run
+    that was stopped goes on.
 
     Args:
         source: name of the data set's layout, a file of `data/sources`.
@@ -94,6 +98,9 @@ def prepare(
     samples: list[Sample] = call_with_text(
         find("data.sources", source), source, root, **{"seed": seed, **(settings or {})}
     )
+    if packed := next((row.path for row in samples if Path(row.path).suffix.lower() in PACKS), None):
+        raise UsageError(f"{root / packed}: holds faces that were cut already; use --as-is")
+    lists = official_lists(source, root, settings or {})
     folder = out.with_name(f"{out.stem}-faces")
     noted = {"annotations": True} if annotations else {}
     made_by = {"source": source, "root": str(root.resolve()), "detector": detector.name}
@@ -102,20 +109,22 @@ def prepare(
     )
     cutter = _Cutter(root, folder, detector, context, longest_face, annotations)
     rows: list[Sample] = []
+    paths: dict[str, str] = {}
     failed: list[tuple[str, str]] = []
     for done, (sample, made) in enumerate(cutter.cut(samples), start=1):
         if isinstance(made, ImageError):
             failed.append((sample.path, str(made)))
         else:
             placed = sample if split is None else sample.model_copy(update={"split": split})
-            rows.append(_row(placed, f"{folder.name}/{_crop_name(sample)}", made, annotations=annotations))
+            paths[row_name(sample)] = f"{folder.name}/{_crop_name(sample)}"
+            rows.append(_row(placed, paths[row_name(sample)], made, annotations=annotations))
         if progress is not None:
             progress(done, len(samples))
     errors = write_unreadable(out.with_name(f"{out.name}.errors.csv"), failed, columns=("path", "error"))
     if not rows:
         raise ManifestError(f"{root}: no face in any of {len(samples)} pictures; reasons: {errors}")
     Manifest.write(rows, out)
-    return Prepared(out, len(rows), len(failed), errors)
+    return Prepared(out, len(rows), len(failed), errors, tuple(write_lists(lists, out, paths)))
 
 
 def _frame(sample: Sample) -> int | None:

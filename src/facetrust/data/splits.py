@@ -73,6 +73,11 @@ def assign(
     return [sample.model_copy(update={"split": chosen[row]}) for row, sample in enumerate(samples)]
 
 
+def people_of(samples: Iterable[Sample]) -> set[str]:
+    """Returns the subjects of rows without regard to case, for lists of the same people differ in it."""
+    return {sample.subject.casefold() for sample in samples if sample.subject}
+
+
 def shared(samples: Iterable[Sample]) -> list[Shared]:
     """Returns the subjects and media that lie in more than one split, by column and name.
 

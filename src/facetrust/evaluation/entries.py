@@ -52,6 +52,7 @@ def read_entries(
     Args:
         test: scores files, all of the same rows.
         dev: those that the thresholds are fitted on, one per test file; not read if the protocol takes none.
+            A protocol that can do without them may be given none.
         settings: what the protocol may be given; those that it does not take are left out.
         epochs: scores of further checkpoints of the same runs, for the figures as published works measure.
 
@@ -67,15 +68,16 @@ def read_entries(
     )
     judge = registry.find("protocols", protocol)
     accepted = inspect.signature(judge).parameters
-    if not test or not (dev or "dev" not in accepted):
+    needs_dev = "dev" in accepted and accepted["dev"].default is inspect.Parameter.empty
+    if not test or (needs_dev and not dev):
         raise UsageError("a report needs at least one test and one dev scores file")
     tests, devs = _read(test), _read(dev if "dev" in accepted else ())
     _check_same_rows(tests)
     tests.sort(key=lambda file: _is_baseline(file[1]))
-    taken = {name: value for name, value in settings.items() if name in accepted}
+    taken = {name: value for name, value in settings.items() if name in accepted and value != ""}
     entries: list[Entry] = []
     for path, scores in tests:
-        fitting = [_dev_of(path, scores, devs)] if "dev" in accepted else []
+        fitting = [_dev_of(path, scores, devs)] if devs else []
         judgement = _judged(judge, path, [scores, *(dev for _, dev in fitting)], taken)
         alike = sum(_is_baseline(scores) == entry.is_baseline for entry in entries)
         colors = _GREYS if _is_baseline(scores) else _COLORS

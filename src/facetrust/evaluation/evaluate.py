@@ -11,17 +11,22 @@ from typing import get_args
 from facetrust.data.augment.disturb import KINDS, Disturbed, check_kinds
 from facetrust.data.augment.harmless import HARMLESS, Changed, controlled
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
-from facetrust.errors import ImageError, ScoresError, UsageError
+from facetrust.data.splits import people_of
+from facetrust.errors import ImageError, ManifestError, ScoresError, UsageError
 from facetrust.evaluation.baselines import Baseline, fit_baselines, score_baselines
+from facetrust.evaluation.people import Embedded, Lists, pair_table, search_table
+from facetrust.evaluation.pixels import pixel_pairs
 from facetrust.evaluation.scorers import Answer, Reader, Scorer, open_run, open_scorer
-from facetrust.evaluation.tables import class_table, pair_table, score_table
+from facetrust.evaluation.tables import class_table, score_table
 from facetrust.imaging import read_sample
 from facetrust.records import (
     Disturbance,
     ModelCard,
+    Pairs,
     Preprocessing,
     Provenance,
     Sample,
+    Searches,
     Split,
     Table,
     read_table,
@@ -46,6 +51,11 @@ def evaluate(
     robustness: bool = False,
     invariance: bool = False,
     controls: bool = False,
+    pairs: str | Path | None = None,
+    templates: str | Path | None = None,
+    gallery: str | Path | None = None,
+    flip: bool = False,
+    trained_on: Iterable[str | Path] = (),
     progress: bool = False,
 ) -> Path:
     """Returns the scores file `out/scores-<split>.parquet` of a model on one split.
@@ -54,9 +64,12 @@ def evaluate(
     logistic regression on that measure of the face's box at the picture's own size, so that they are
     not weakened by a model's crop (but for `sharpness`, which is that of the model's own crop); and
     `errors-<split>.csv` with one row per picture that could not be read, where there is any. Such a
-    picture has no score. Where the task answers
-    with embeddings, a row is a pair: those named in `<manifest>.pairs.csv` beside the manifest, else all.
-    Where it answers with classes, the rows are confusions (`Confusions`). Neither has baselines.
+    picture has no score. Where the task answers with classes, the rows are confusions (`Confusions`),
+    without baselines.
+
+    Where it answers with embeddings, a row is a pair, those of `pairs` or else all, and the baseline is
+    `baseline-pixels-<split>.parquet` (`facetrust.evaluation.pixels`). With a gallery,
+    `searches-<split>.parquet` has one row per probe.
 
     Args:
         model: a run folder, an `.onnx` file or a bundled model's name; see `scorers.open_scorer`.
@@ -72,6 +85,11 @@ def evaluate(
             `out/invariance`, kept likewise.
         controls: also score them with light and tint drawn anew, and with live and attack of one sharpness
             (`facetrust.data.augment.harmless.CONTROLS`), in `out/controls`, kept likewise.
+        pairs, templates, gallery: lists of `facetrust.data.lists`; `<manifest>.pairs.csv` and so on beside
+            the manifest if none is named and they are there. With templates, pairs and gallery are of these.
+        flip: add the embedding of each face's mirror image to its own.
+        trained_on: manifests on whose train rows the model was trained, so that a protocol can refuse figures
+            of people whom it knows. A run that was trained on `manifest` itself needs none.
         progress: show a bar.
 
     Raises:
@@ -83,8 +101,12 @@ def evaluate(
         raise UsageError(f"split {split!r}: use one of {', '.join(get_args(Split))}")
     check_kinds(KINDS if robustness else ())
     whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
-    card, scorer = open_scorer(model, batch=batch, workers=workers)
-    part = _Part.of(whole, split, card, progress=progress)
+    card, scorer = open_scorer(model, batch=batch, workers=workers, flip=flip)
+    named = {"pairs": pairs, "templates": templates, "gallery": gallery}
+    lists = Lists.beside(
+        whole.source, **{kind: None if path is None else Path(path) for kind, path in named.items()}
+    )
+    part = _Part.of(whole, split, card, lists, progress=progress)
     made_by = Provenance(
         model=card.name,
         version="+".join(filter(None, (str(card.version), card.sha256[:8]))),
@@ -92,17 +114,23 @@ def evaluate(
         manifest=whole.hash,
         split=split,
         seed=card.seed,
+        trained_people=_trained_people(whole, split, card, trained_on),
         classes=card.classes,
     )
     out = Path(out)
     answers = part.answers(scorer, read_sample, f"{card.name} on {split}")
     part.write(_path(out, "scores", made_by), answers, made_by)
     part.write_errors(out / f"errors-{split}.csv", answers)
+    if part.lists.gallery is not None and task_named(card.task).output == "embedding":
+        part.searches(answers, made_by).write(_path(out, "searches", made_by))
     if every_epoch:
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
-    scored = task_named(card.task).output == "score"
-    fitted = fit_baselines(learning or whole, card.preprocessing) if baselines and scored else {}
+    output = task_named(card.task).output
+    if baselines and output == "embedding":
+        part.write_pixels(out / f"baseline-pixels-{split}.parquet", learning or whole, made_by)
+    scored = baselines and output == "score"
+    fitted = fit_baselines(learning or whole, card.preprocessing) if scored else {}
     _write_baselines(out, part, fitted, made_by, read_sample)
     if robustness:
         steps = [Disturbance(kind=kind, strength=each) for kind in KINDS for each in KINDS[kind].strengths]
@@ -128,22 +156,34 @@ class _Part:
     samples: list[Sample]
     located: list[Sample]
     root: Path
-    pairs: Path | None
+    split: Split
+    lists: Lists
+    elsewhere: frozenset[str]
     preprocessing: Preprocessing
     progress: bool
 
     @classmethod
-    def of(cls, manifest: Manifest, split: Split, card: ModelCard, *, progress: bool) -> _Part:
+    def of(cls, manifest: Manifest, split: Split, card: ModelCard, lists: Lists, *, progress: bool) -> _Part:
         samples = manifest.only(split).samples()
+        if task_named(card.task).output == "embedding" and any(lists):
+            named, enrolled = lists.names(), lists.enrolled()
+            # A gallery may lie in another split than those who are looked for.
+            others = [row for row in manifest.samples() if row.split != split and row.path in enrolled]
+            samples = [row for row in samples if not named or row.path in named] + others
+            if not samples:
+                raise ManifestError(
+                    f"{manifest.source}: none of its {split} rows is in the list of pairs or gallery"
+                )
         located = absolute(samples, manifest.root)
         if task_named(card.task).unit == "picture":
             located = whole_pictures(located)
-        pairs = Path(f"{manifest.source}.pairs.csv")
         return cls(
             samples=samples,
             located=located,
             root=manifest.root,
-            pairs=pairs if pairs.is_file() else None,
+            split=split,
+            lists=lists,
+            elsewhere=frozenset(manifest.rows["path"]) - {row.path for row in samples},
             preprocessing=card.preprocessing,
             progress=progress,
         )
@@ -163,7 +203,7 @@ class _Part:
     ) -> None:
         output = task_named(made_by.task).output
         if output == "embedding":
-            table: Table = pair_table(self.samples, answers, made_by, pairs=self.pairs)
+            table: Table = self.pairs(answers, made_by)
         elif output == "classes":
             table = class_table(
                 self.samples, self.located, answers, made_by, preprocessing=self.preprocessing, read=read
@@ -172,11 +212,46 @@ class _Part:
             table = score_table(self.samples, answers, made_by)
         table.write(path)
 
+    def pairs(self, answers: list[Answer], made_by: Provenance) -> Pairs:
+        asked = [row for row in self.samples if row.split == self.split]
+        return pair_table(self._embedded(answers), made_by, pairs=self.lists.pairs, rows=asked)
+
+    def searches(self, answers: list[Answer], made_by: Provenance) -> Searches:
+        if self.lists.gallery is None:
+            raise UsageError("a search needs a gallery")
+        return search_table(self._embedded(answers), made_by, gallery=self.lists.gallery)
+
+    def write_pixels(self, path: Path, learning: Manifest, made_by: Provenance) -> None:
+        """Writes the trivial baseline of a list of pairs, where there is something to fit it on."""
+        pairs = self.lists.pairs
+        if pairs is None or self.lists.templates is not None:
+            return
+        found = pixel_pairs(learning, self.samples, self.located, pairs, made_by, self.elsewhere)
+        if found is not None:
+            found.write(path)
+
+    def _embedded(self, answers: list[Answer]) -> Embedded:
+        rows = Embedded.of(self.samples, answers, elsewhere=self.elsewhere)
+        return rows if self.lists.templates is None else rows.pooled(self.lists.templates)
+
     def write_errors(self, path: Path, answers: list[Answer]) -> None:
         pairs = zip(self.samples, answers, strict=True)
         failed = [(row.path, str(answer)) for row, answer in pairs if isinstance(answer, ImageError)]
         if write_unreadable(path, failed):
             _log.warning("%d of %d pictures could not be read; see %s", len(failed), len(self.samples), path)
+
+
+def _trained_people(
+    manifest: Manifest, split: Split, card: ModelCard, trained_on: Iterable[str | Path]
+) -> int | None:
+    """How many people of the split the model was trained on; none where that cannot be told."""
+    learnt = [Manifest.read(path) for path in trained_on]
+    learnt += [manifest] if manifest.hash in card.manifest else []
+    asked = people_of(row for row in manifest.samples() if row.split == split)
+    if not learnt or not asked:
+        return None
+    trained = people_of(row for each in learnt for row in each.samples() if row.split == "train")
+    return len(asked & trained)
 
 
 def _write_epochs(

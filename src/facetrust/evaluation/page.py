@@ -51,8 +51,9 @@ def page(entries: Sequence[Entry], facts: Mapping[str, Any], declines: Sequence[
             "row": "By image",
             "medium": "By medium (a medium's rows made one score)",
             "pair": "By pair",
+            "probe": "By probe",
         },
-        units={"row": "image", "medium": "medium", "pair": "pair"},
+        units={"row": "image", "medium": "medium", "pair": "pair", "probe": "probe"},
         sections=[_section(entries, index) for index in range(len(judgement.levels))],
         words=task_named(entries[0].test.made_by.task).decisions,
     )

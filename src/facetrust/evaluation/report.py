@@ -19,7 +19,7 @@ from facetrust.evaluation.page import page
 from facetrust.evaluation.robustness import draw_sweeps, sweeps
 from facetrust.metrics import interval
 from facetrust.metrics.auc import auc
-from facetrust.protocols import Figure, clusters_of, over_seeds, published_for
+from facetrust.protocols import Figure, draws_of, over_seeds, published_for
 from facetrust.records import Scores, Table, sha256_of, write_text
 
 
@@ -29,7 +29,7 @@ def report(
     dev: Sequence[str | Path],
     out: str | Path,
     protocol: str = "",
-    rule: str = "eer",
+    rule: str = "",
     video_rule: str = "dev",
     seed: int = 0,
     rounds: int = 1000,
@@ -54,7 +54,7 @@ def report(
     rule that is best on each model's own dev; all rules' dev and test AUC are shown. Where attacks' names
     hold several words (`mid:eyes+nose`), each word's attacks are shown against all bona fide.
 
-    `protocol` is the one that the task of the scores names if none is given.
+    `protocol` is the one that the task of the scores names if none is given, `rule` the protocol's own.
 
     `robustness` are scores files of the same rows with disturbed pictures (`evaluate --robustness`);
     the page then shows how each model's AUC falls with the strength. `invariance` are those with pictures
@@ -130,18 +130,18 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 def _differences(entries: Sequence[Entry], *, seed: int, rounds: int) -> list[dict[str, Any]]:
     """Returns the first model's AUC minus each other's, on the same draws, so that chance cancels out."""
-    if _auc_of(entries[0]) is None or not isinstance(entries[0].test, Scores):
-        return []
     first, *others = entries
+    if _auc_of(first) is None or not isinstance(first.test, Scores):
+        return []
     base = first.test.rows.sort("sample", "label", "attack")
-    names, _ = clusters_of(Scores(base, first.test.made_by))
+    draws = draws_of(type(first.test)(base, first.test.made_by))
     differences = []
     for other in others:
         rival = other.test.rows.sort("sample", "label", "attack")["score"].to_numpy()
         labels, scores = base["label"].to_numpy(), base["score"].to_numpy()
         figure = Figure(metric="auc", value=_lead(labels, scores, rival=rival))
         if first.judgement.levels[0].figure("auc").low is not None:
-            low, high = interval(_lead, labels, scores, rival=rival, clusters=names, seed=seed, rounds=rounds)
+            low, high = interval(_lead, labels, scores, rival=rival, **draws, seed=seed, rounds=rounds)
             figure = Figure(metric="auc", value=figure.value, low=low, high=high)
         differences.append({"first": first.name, "other": other.name, **figure.model_dump()})
     return differences

@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.errors import ImageError
+from facetrust.errors import ImageError, UsageError
 from facetrust.imaging import Pixels, box_of
 from facetrust.records import ModelCard, Sample
+from facetrust.tasks import task_named
 
 Answer = float | NDArray[np.float64] | ImageError
 Reader = Callable[[Sample], tuple[Pixels, Sample]]
 Scorer = Callable[[list[Sample], Reader], Iterator[Answer]]
 
 
-def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tuple[ModelCard, Scorer]:
+def open_scorer(
+    model: str | Path, *, batch: int = 64, workers: int = 0, flip: bool = False
+) -> tuple[ModelCard, Scorer]:
     """Returns a model's card and its scorer.
 
     A scorer takes rows with absolute paths and a function that reads a row's picture. It yields one answer
@@ -29,16 +32,19 @@ def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tupl
         model: a run folder (runs in torch), an `.onnx` file or a bundled model's name (run by the
             runtime, as when serving).
         batch: faces at once, and `workers` processes that read them; for a run folder.
+        flip: answer with the sum of the embeddings of a face and of its mirror image.
 
     Raises:
         UnknownName: no bundled model of that name.
+        UsageError: `flip` for a model that gives no embeddings.
         ModelError: the model is missing, altered or unfinished.
     """
     if Path(model).is_dir():
-        return open_run(Path(model), batch=batch, workers=workers)
+        return open_run(Path(model), batch=batch, workers=workers, flip=flip)
     from facetrust.runtime.model import load_model
 
     opened = load_model(model, decides=False)  # A threshold is fitted on its scores, later.
+    _check_flip(opened.card, flip=flip)
 
     def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
         for row in rows:
@@ -48,14 +54,17 @@ def open_scorer(model: str | Path, *, batch: int = 64, workers: int = 0) -> tupl
                 yield error
             else:
                 points = None if shown.points is None else [shown.points]
-                (value,) = opened.answer(opened.crops(image, [box_of(shown, image)], points)).values
+                crops = opened.crops(image, [box_of(shown, image)], points)
+                if flip:
+                    crops = np.concatenate([crops, crops[..., ::-1]])
+                value = opened.answer(crops).values.sum(0)
                 yield float(value) if opened.task.output == "score" else value
 
     return opened.card, score
 
 
 def open_run(
-    folder: Path, *, batch: int = 64, workers: int = 0, weights: Path | None = None
+    folder: Path, *, batch: int = 64, workers: int = 0, weights: Path | None = None, flip: bool = False
 ) -> tuple[ModelCard, Scorer]:
     """Returns what `open_scorer` does, for a run folder.
 
@@ -63,8 +72,10 @@ def open_run(
         folder: of a finished run.
         batch: faces at once, and `workers` processes that read them.
         weights: a .safetensors file of the same network, to score with instead of the run's.
+        flip: as `open_scorer`.
 
     Raises:
+        UsageError: `flip` for a model that gives no embeddings.
         ModelError: the run is missing, altered or unfinished.
     """
     import torch
@@ -76,6 +87,7 @@ def open_run(
     from facetrust.models import answers, load_checkpoint
 
     model, card = load_checkpoint(folder)
+    _check_flip(card, flip=flip)
     if weights is not None:
         model.load_state_dict(load_file(weights))
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -89,10 +101,17 @@ def open_run(
             values: Iterator[Any] = iter(())
             if len(faces["target"]):
                 with torch.no_grad():
-                    judged = answers(model, faces["views"]["student"].to(device)).cpu()
+                    crops = faces["views"]["student"].to(device)
+                    judged = answers(model, crops)
+                    judged = (judged + answers(model, crops.flip(-1)) if flip else judged).cpu()
                 values = iter(judged.tolist() if judged.ndim == 1 else judged.numpy())
             for _ in range(len(faces["target"]) + len(faces["failed"])):
                 path = next(waiting).path
                 yield ImageError(failed[path]) if path in failed else next(values)
 
     return card, score
+
+
+def _check_flip(card: ModelCard, *, flip: bool) -> None:
+    if flip and task_named(card.task).output != "embedding":
+        raise UsageError(f"{card.title}: gives no embeddings, which alone are added over mirror images")

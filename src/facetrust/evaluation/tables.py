@@ -1,22 +1,19 @@
-"""Answers become the rows that a protocol judges: scores of faces or of pairs, or confusions of classes."""
+"""Answers become the rows that a protocol judges: scores of faces, or confusions of classes."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from facetrust.data.targets import Masks
-from facetrust.errors import ImageError, ManifestError, UsageError
+from facetrust.errors import ImageError, ManifestError
 from facetrust.evaluation.scorers import Answer, Reader
 from facetrust.imaging import box_of, crops_of
 from facetrust.records import Confusions, Preprocessing, Provenance, Sample, Scores
 
-MOST_PAIRS = 200_000  # Pairs that are made where no file names them: those of about 630 rows.
 _TEXTS = ("sample", "media", "subject", "domain", "attack")
 
 
@@ -34,44 +31,6 @@ def score_table(rows: Sequence[Sample], answers: Sequence[Answer], made_by: Prov
             raise ManifestError(f"{row.path}: has no label, by which its score could be measured")
         facts = {name: getattr(row, name) for name in (*_TEXTS[1:], "label")}
         scored.append({"sample": row.path, "score": answer, **facts})
-    _require(scored, rows)
-    return Scores(pl.DataFrame(scored, schema=_schema(Scores.kinds)), made_by)
-
-
-def pair_table(
-    rows: Sequence[Sample], answers: Sequence[Answer], made_by: Provenance, *, pairs: Path | None = None
-) -> Scores:
-    """Returns one row per pair of faces with embeddings: their cosine, label 1 for one subject.
-
-    Args:
-        pairs: a CSV with the columns `first` and `second`, paths as in the manifest; all pairs if none.
-
-    Raises:
-        ManifestError: a pair names a row that is not there, or a row has no subject.
-        UsageError: there are more than `MOST_PAIRS` pairs and no file.
-    """
-    known = {row.path: (row, answer) for row, answer in zip(rows, answers, strict=True)}
-    scored = []
-    for first, second in _pairs(rows, pairs):
-        for name in (first, second):
-            if name not in known:
-                raise ManifestError(f"{pairs}: {name} is no row of the {made_by.split} split")
-            if known[name][0].subject is None:
-                raise ManifestError(f"{name}: has no subject, by which its pairs could be measured")
-        (a, one), (b, other) = known[first], known[second]
-        if isinstance(one, ImageError) or isinstance(other, ImageError):
-            continue
-        scored.append(
-            {
-                "sample": f"{first} {second}",
-                "media": None,
-                "subject": a.subject,
-                "domain": a.domain,
-                "attack": None,
-                "label": int(a.subject == b.subject),
-                "score": float(np.dot(one, other)),
-            }
-        )
     _require(scored, rows)
     return Scores(pl.DataFrame(scored, schema=_schema(Scores.kinds)), made_by)
 
@@ -115,22 +74,6 @@ def class_table(
         ]
     _require(cells, rows)
     return Confusions(pl.DataFrame(cells, schema=_schema(Confusions.kinds)), made_by)
-
-
-def _pairs(rows: Sequence[Sample], file: Path | None) -> list[tuple[str, str]]:
-    if file is None:
-        count = len(rows) * (len(rows) - 1) // 2
-        if count > MOST_PAIRS:
-            raise UsageError(
-                f"{len(rows)} faces make {count} pairs, more than {MOST_PAIRS}; name those to be measured in "
-                "a file beside the manifest, <manifest>.pairs.csv"
-            )
-        return list(itertools.combinations([row.path for row in rows], 2))
-    try:
-        table = pl.read_csv(file, infer_schema=False)
-        return list(zip(table["first"].to_list(), table["second"].to_list(), strict=True))
-    except Exception as error:  # Polars raises many kinds for a damaged file.
-        raise ManifestError(f"{file}: is no list of pairs with columns first and second ({error})") from None
 
 
 def _schema(kinds: dict[str, str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Pixels: files are read, faces cut out of them, videos decoded, folders searched."""
 
 from facetrust.imaging.crop import (
+    TEMPLATE,
     align_face,
     box_of,
     crop_face,
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_PIXELS",
     "MIN_SIDE",
+    "TEMPLATE",
     "Pixels",
     "align_face",
     "box_of",

@@ -4,7 +4,7 @@ Labels are 1 for an attack and 0 for bona fide; a decision is `score >= threshol
 metrics, found by file name, this folder gives what several of them and the protocols share.
 """
 
-from facetrust.metrics._bootstrap import interval
+from facetrust.metrics._bootstrap import interval, interval_of_mean
 from facetrust.metrics._check import UNNAMED, checked
 from facetrust.metrics._curve import highest_threshold, operating_points
 from facetrust.metrics._logistic import Logistic, fit_logistic
@@ -16,5 +16,6 @@ __all__ = [
     "fit_logistic",
     "highest_threshold",
     "interval",
+    "interval_of_mean",
     "operating_points",
 ]

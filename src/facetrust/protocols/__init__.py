@@ -5,7 +5,15 @@ A protocol takes scores (never a model) and returns a `Judgement`, which `report
 
 from facetrust.protocols._as_published import CHOSEN, PUBLISHED_COLUMNS, AsPublished, as_published
 from facetrust.protocols._calibration import fit_calibration
-from facetrust.protocols._judgement import Column, Figure, Judgement, Level, SpeciesFigures, clusters_of
+from facetrust.protocols._judgement import (
+    Column,
+    Figure,
+    Judgement,
+    Level,
+    SpeciesFigures,
+    clusters_of,
+    draws_of,
+)
 from facetrust.protocols._literature import Published, published_for
 from facetrust.protocols._over_seeds import OverSeeds, Spread, over_seeds
 from facetrust.protocols._risk_coverage import Coverage, FittedLimit, fit_limit
@@ -34,6 +42,7 @@ __all__ = [
     "check_threshold_rule",
     "choose_rule",
     "clusters_of",
+    "draws_of",
     "fit_calibration",
     "fit_limit",
     "fit_threshold",

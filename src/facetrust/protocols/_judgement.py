@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.protocols._videos import VideoRule
-from facetrust.records import Provenance, Record, Scores, Threshold
+from facetrust.records import Pairs, Provenance, Record, Scores, Threshold
 
-Unit = Literal["row", "medium", "pair"]
+Unit = Literal["row", "medium", "pair", "probe"]
 
 
 class Column(Record):
@@ -46,10 +46,10 @@ class SpeciesFigures(Record):
 
 
 class Level(Record):
-    """The figures for rows (images, frames), for media (videos: one score by `video_rule`) or for pairs.
+    """The figures for rows (images, frames), for media (videos: one score by `video_rule`), pairs or probes.
 
-    count: how many rows, media or pairs were measured. bona_fide, attacks: how many of them have label 0
-    and label 1; none where there are no labels. threshold: none where nothing is decided, and then no
+    count: how many rows, media, pairs or probes were measured. bona_fide, attacks: how many of them have
+    label 0 and label 1; none where there are no labels. threshold: none where nothing is decided, and then no
     curves are drawn. species: figures per attack species, if there are any.
     """
 
@@ -110,3 +110,10 @@ def clusters_of(scores: Scores) -> tuple[NDArray[np.object_], str]:
     ]
     kinds = {name[0] for name in named}
     return np.array(named, dtype=object), "sample" if kinds == {"2"} else "subject, media or sample"
+
+
+def draws_of(scores: Scores) -> dict[str, Any]:
+    """Returns what `metrics.interval` draws rows by: `clusters`, and `others` where a row is of two."""
+    if isinstance(scores, Pairs):
+        return {"clusters": scores.column("subject"), "others": scores.column("other")}
+    return {"clusters": clusters_of(scores)[0], "others": None}

@@ -29,8 +29,9 @@ def fit_threshold(
     Rules: `eer`, where pooled APCER and BPCER are nearest (then their sum lowest, then the lower
     threshold); `apcer@1%`, the highest threshold whose worst species' APCER is at most 1 % (of
     all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %;
-    `apcer@1%/domain` and `bpcer@1%/domain`, the same of the mean over the `domains` that have such rows, so
-    that a large one does not decide alone. Shares may also be written `apcer@0.01`.
+    `far@1%`, which says the same where label 0 is another person; `apcer@1%/domain` and `bpcer@1%/domain`, the
+    same of the mean over the `domains` that have such rows, so that a large one does not decide alone.
+    Shares may also be written `apcer@0.01`.
 
     All values between two neighbouring scores decide dev alike; the one halfway is returned, so
     that a runtime which rounds otherwise does not turn a dev decision round.
@@ -51,7 +52,7 @@ def fit_threshold(
     elif kind == "apcer":
         top = highest_threshold(labels, scores, apcer=share, species=species)
         at = int(np.searchsorted(thresholds, top))
-    elif kind == "bpcer":
+    elif kind in ("bpcer", "far"):
         at = int(np.argmax(bpcer <= share))
     else:
         if domains is None:
@@ -79,6 +80,22 @@ def check_threshold_rule(rule: str) -> None:
     _parsed(rule)
 
 
+def check_one_model(test: Scores, dev: Scores) -> None:
+    """Checks that dev scores may fit the threshold of the reported ones.
+
+    Raises:
+        ProtocolError: they come from another model, or dev is the reported split or shares rows with it.
+    """
+    ours, theirs = test.made_by, dev.made_by
+    for field in ("model", "version", "task"):
+        if (a := getattr(ours, field)) != (b := getattr(theirs, field)):
+            raise ProtocolError(
+                f"test and dev scores differ in {field}: {a!r} and {b!r}; score both by one model"
+            )
+    check_apart(Threshold(value=0, rule="dev scores", manifest=theirs.manifest, split=theirs.split), ours)
+    check_rows_apart(test, dev)
+
+
 def check_apart(threshold: Threshold, test: Provenance) -> None:
     """Checks that a threshold was not fitted on the rows that are to be reported.
 
@@ -98,7 +115,7 @@ def check_rows_apart(test: Scores, dev: Scores) -> None:
     Raises:
         ProtocolError: some rows are the same, score included.
     """
-    keys = list(Scores.columns)
+    keys = list(test.kinds)
     shared = test.rows.join(dev.rows, on=keys, how="semi", nulls_equal=True).height
     if shared:
         raise ProtocolError(
@@ -130,14 +147,11 @@ def _parsed(rule: str) -> tuple[str, float]:
         share = float(Decimal(amount[:-1]) / 100 if amount.endswith("%") else Decimal(amount))
     except InvalidOperation:
         share = -1.0
-    if (
-        kind not in ("apcer", "bpcer")
-        or not 0 <= share <= 1
-        or per not in ("", "domain")
-        or (slash and not per)
-    ):
+    known = ("apcer", "bpcer") if slash else ("apcer", "bpcer", "far")
+    if kind not in known or not 0 <= share <= 1 or per not in ("", "domain") or (slash and not per):
         raise UsageError(
-            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, or these with /domain (any share)"
+            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1%, "
+            "or the first two with /domain (any share)"
         )
     return kind + slash + per, share
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from facetrust.errors import MetricError, ProtocolError
-from facetrust.metrics import UNNAMED, interval
+from facetrust.metrics import UNNAMED
 from facetrust.metrics.acer import acer
 from facetrust.metrics.apcer import apcer
 from facetrust.metrics.auc import auc
@@ -21,9 +21,10 @@ from facetrust.metrics.hter import hter
 from facetrust.metrics.tpr_at_fpr import tpr_at_fpr
 from facetrust.protocols._attack_columns import attack_columns
 from facetrust.protocols._judgement import Figure, Judgement, Level, SpeciesFigures, clusters_of
-from facetrust.protocols._threshold import check_apart, check_rows_apart, fit_threshold
+from facetrust.protocols._measure import measured
+from facetrust.protocols._threshold import check_apart, check_one_model, fit_threshold
 from facetrust.protocols._videos import ON_DEV, VideoRule, by_media, check_rule, choose_rule
-from facetrust.records import Scores, Threshold
+from facetrust.records import Scores
 from facetrust.tasks import task_named
 
 _FEW = 10
@@ -80,18 +81,12 @@ def _are_probabilities(scores: Scores) -> bool:
 
 
 def _check_pair(test: Scores, dev: Scores) -> None:
-    ours, theirs = test.made_by, dev.made_by
+    ours = test.made_by
     if task_named(ours.task).output != "score":
         raise ProtocolError(
             f"dev-threshold judges attacks; {ours.task} is reported by {task_named(ours.task).protocol}"
         )
-    for field in ("model", "version", "task"):
-        if (a := getattr(ours, field)) != (b := getattr(theirs, field)):
-            raise ProtocolError(
-                f"test and dev scores differ in {field}: {a!r} and {b!r}; score both by one model"
-            )
-    check_apart(Threshold(value=0, rule="dev scores", manifest=theirs.manifest, split=theirs.split), ours)
-    check_rows_apart(test, dev)
+    check_one_model(test, dev)
 
 
 def _level(unit: Any, test: Scores, dev: Scores, rule: str, seed: int, rounds: int) -> Level:
@@ -108,7 +103,7 @@ def _level(unit: Any, test: Scores, dev: Scores, rule: str, seed: int, rounds: i
         raise MetricError(f"dev scores of {dev.made_by.model}: {error}") from None
     check_apart(threshold, test.made_by)
     clusters, clustered_by = clusters_of(test)
-    measure = partial(_measured, clusters=clusters, seed=seed, rounds=rounds)
+    measure = partial(measured, clusters=clusters, seed=seed, rounds=rounds)
     try:
         figures = _figures(measure, test, threshold.value)
     except MetricError as error:
@@ -154,7 +149,7 @@ def _species(
     for name in sorted(set(names[labels == 1])):
         rows = (labels == 0) | (names == name)
         measure = partial(
-            _measured,
+            measured,
             labels=labels[rows],
             scores=scores[rows],
             clusters=clusters[rows],
@@ -170,26 +165,6 @@ def _species(
             )
         )
     return tuple(species_figures)
-
-
-def _measured(
-    name: str,
-    metric: Callable[..., float],
-    labels: Any,
-    scores: Any,
-    *,
-    clusters: Any,
-    seed: int,
-    rounds: int,
-    **settings: Any,
-) -> Figure:
-    """Returns a metric with its interval; without one where there are too few clusters to draw from."""
-    value = metric(labels, scores, **settings)
-    try:
-        low, high = interval(metric, labels, scores, clusters=clusters, seed=seed, rounds=rounds, **settings)
-    except MetricError:
-        return Figure(metric=name, value=value)
-    return Figure(metric=name, value=value, low=low, high=high)
 
 
 def _notes(test: Scores, dev: Scores, level: Level) -> tuple[str, ...]:

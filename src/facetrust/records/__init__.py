@@ -27,7 +27,7 @@ from facetrust.records.reports import (
     VideoSummary,
 )
 from facetrust.records.samples import Box, Disturbance, Point, Provenance, Record, Sample, Split
-from facetrust.records.scores import Confusions, Scores, Table, read_table
+from facetrust.records.scores import Confusions, Pairs, Scores, Searches, Table, read_table
 
 __all__ = [
     "POLICIES",
@@ -41,6 +41,7 @@ __all__ = [
     "Fill",
     "ModelCard",
     "NotJudged",
+    "Pairs",
     "Parts",
     "Point",
     "Policy",
@@ -52,6 +53,7 @@ __all__ = [
     "Result",
     "Sample",
     "Scores",
+    "Searches",
     "Split",
     "Table",
     "Threshold",

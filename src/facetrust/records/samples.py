@@ -59,7 +59,10 @@ class Disturbance(Record):
 
 
 class Provenance(Record):
-    """What made a scores file: the model, the manifest, the split, the seed, and what pictures underwent."""
+    """What made a scores file: the model, the manifest, the split, the seed, and what pictures underwent.
+
+    trained_people: how many of the people who are asked about were also trained on; none where nobody knows.
+    """
 
     model: str
     version: str
@@ -68,4 +71,5 @@ class Provenance(Record):
     split: Split
     seed: int | None = None
     disturbance: Disturbance | None = None
+    trained_people: int | None = None
     classes: tuple[str, ...] = ()

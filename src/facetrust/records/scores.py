@@ -105,6 +105,41 @@ class Scores(Table):
         return self.rows.select(keys).sort(keys)
 
 
+class Pairs(Scores):
+    """A table of scored pairs: of pictures, or of templates of several pictures.
+
+    Further columns: other, the second's subject, where `subject` is the first's (strings or null), and fold,
+    the part of the official list that the pair belongs to, from 1 (null where there are none). `sample` is
+    both names with a space between them, `label` 1 for one person.
+    """
+
+    kinds: ClassVar[dict[str, str]] = {**Scores.kinds, "other": "String", "fold": "Int64"}
+
+    @property
+    def folds(self) -> NDArray[np.int64] | None:
+        """(N,) int64, or None where a pair has no fold."""
+        column = self.rows["fold"]
+        return None if column.null_count() else column.to_numpy().astype(np.int64)
+
+
+class Searches(Scores):
+    """A table of probes that were searched for in a gallery.
+
+    `label` is 1 for a probe whose person is in the gallery, 0 for one who is not, and `score` the highest
+    similarity to anyone there. Further columns: mate, the similarity to the probe's own person, and rank,
+    how many people are at least as similar, that person included (both null where it is not there); gallery,
+    what the gallery is called, and enrolled, how many people are in it.
+    """
+
+    kinds: ClassVar[dict[str, str]] = {
+        **Scores.kinds,
+        "mate": "Float64",
+        "rank": "Int64",
+        "gallery": "String",
+        "enrolled": "Int64",
+    }
+
+
 class Confusions(Table):
     """A table of class masks against their truth: how many pixels of a picture have which two classes.
 
@@ -134,7 +169,7 @@ class Confusions(Table):
         return self.rows.group_by(keys).agg(imported_polars().col("pixels").sum()).sort(keys)
 
 
-def read_table(path: str | Path) -> Scores | Confusions:
+def read_table(path: str | Path) -> Table:
     """Returns the table in a Parquet file, of the kind that it holds.
 
     Raises:
@@ -142,7 +177,8 @@ def read_table(path: str | Path) -> Scores | Confusions:
         MissingExtra: polars is not installed.
     """
     rows, _ = _read(Path(path))
-    return Confusions.read(path) if "pixels" in rows.columns else Scores.read(path)
+    kinds = {"pixels": Confusions, "rank": Searches, "other": Pairs}
+    return next((kind for name, kind in kinds.items() if name in rows.columns), Scores).read(path)
 
 
 def _read(path: Path) -> tuple[pl.DataFrame, Provenance]:

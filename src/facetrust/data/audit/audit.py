@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, computed_field
 
 from facetrust.data.audit._facts import Facts, facts_of
+from facetrust.data.audit._identities import closed_set, met_again
 from facetrust.data.audit._leaks import (
     category_separation,
     counted,
@@ -80,12 +81,18 @@ class AuditReport(Record):
 
 
 def audit(
-    manifest: Manifest, *, limit: int = 20, progress: Callable[[int, int], None] | None = None
+    manifest: Manifest,
+    *,
+    trained_on: Sequence[Manifest] = (),
+    limit: int = 20,
+    progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
     """Returns what is wrong or doubtful in a manifest, the worst first; the same for the same files.
 
     Args:
         manifest: what to look at; each picture is read once.
+        trained_on: manifests whose train rows a model learns from too: whoever of them is in dev or test of
+            `manifest` is found. Their pictures are not read.
         limit: rows that a finding lists at most.
         progress: called with (pictures done, pictures in all).
     """
@@ -105,6 +112,8 @@ def audit(
     found = [
         *_unreadable(unreadable),
         *_shared(samples),
+        *_trained_elsewhere(samples, trained_on),
+        *_closed_set(samples),
         *_same_bytes(rows),
         *_same_looks(rows),
         *_shortcuts(labelled),
@@ -144,7 +153,8 @@ def _unreadable(errors: Sequence[str]) -> Iterator[Finding]:
 
 def _shared(samples: Sequence[Sample]) -> Iterator[Finding]:
     why = {
-        "subject": "A network can learn who attacked in training and recognise the person in the test.",
+        "subject": "A network can learn who attacked in training and recognise the person in the test; one "
+        "that tells people apart is asked about people whom it knows.",
         "media": "Frames of one recording are almost the same picture; the test repeats the training.",
     }
     found = shared(samples)
@@ -157,6 +167,39 @@ def _shared(samples: Sequence[Sample]) -> Iterator[Finding]:
         if rows:
             title = f"{len(rows)} {column}{'s' if column == 'subject' else ''} in more than one split"
             yield _finding("error", f"shared-{column}", title, explanation, rows)
+
+
+def _trained_elsewhere(samples: Sequence[Sample], trained_on: Sequence[Manifest]) -> Iterator[Finding]:
+    for other in trained_on:
+        again = met_again(samples, other.samples())
+        if again:
+            why = "Figures of people whom a network was trained on say nothing of others; leave them out."
+            title = f"{len(again)} people of dev or test are also in the train split of {other.source}"
+            rows = [f"{name}: {asked} rows, {trained} there" for name, (asked, trained) in again.items()]
+            yield _finding("error", "trained-elsewhere", title, why, rows)
+
+
+def _closed_set(samples: Sequence[Sample]) -> Iterator[Finding]:
+    found = closed_set(samples)
+    if found is None or not found.strangers:
+        return
+    share = f"{100 * found.ceiling:.1f} %"
+    rows = [f"{name}: {count} test rows" for name, count in found.strangers.most_common()]
+    if found.known == 0:
+        title = "No person of test is in train: nobody can be named"
+        why = (
+            "A closed-set accuracy would be 0 by the split alone, however well a network learns; compare "
+            "pairs of faces (verification) or search a gallery of test's own."
+        )
+    else:
+        title = (
+            f"{len(found.strangers)} people of test are not in train: at most {share} can be named rightly"
+        )
+        why = (
+            f"A closed-set accuracy cannot lie above {share}, by the split alone; and it cannot be compared "
+            "with verification, for which the people of test must be strangers."
+        )
+    yield _finding("warning" if found.known else "note", "closed-set", title, why, rows)
 
 
 def _same_bytes(rows: Rows) -> Iterator[Finding]:
