@@ -6,6 +6,15 @@ recognition, the same person. A decision is `score >= threshold`.
 
 from facetrust.records.cards import Fill, ModelCard, Preprocessing, Result, Threshold
 from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
+from facetrust.records.matches import (
+    Comparison,
+    Decision,
+    Enrolment,
+    GallerySummary,
+    Identification,
+    Match,
+    Side,
+)
 from facetrust.records.quality import Quality, QualityLimits
 from facetrust.records.reports import (
     CheckReport,
@@ -23,11 +32,17 @@ from facetrust.records.scores import Confusions, Scores, Table, read_table
 __all__ = [
     "Box",
     "CheckReport",
+    "Comparison",
     "Confusions",
+    "Decision",
     "Disturbance",
     "Embedding",
+    "Enrolment",
     "Face",
     "Fill",
+    "GallerySummary",
+    "Identification",
+    "Match",
     "ModelCard",
     "NotJudged",
     "Parts",
@@ -40,6 +55,7 @@ __all__ = [
     "Result",
     "Sample",
     "Scores",
+    "Side",
     "Split",
     "Table",
     "Threshold",
