@@ -32,6 +32,7 @@ class Decision(Record):
     that. `liveness` names the questions that were asked besides.
     """
 
+    schema_name: str = Field(alias="schema")
     model: str
     threshold: float
     threshold_rule: str
