@@ -110,7 +110,7 @@ class Server:
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
-        options = f"-k {self._folder} -p {self._port} -c listen_addresses=127.0.0.1"
+        options = f"-c unix_socket_directories='' -p {self._port} -c listen_addresses=127.0.0.1"
         log = self._folder / "log"
         done = self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "-o", options, "start")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -121,10 +121,9 @@ class Server:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for each in (pid, *map(int, children)):
             os.kill(each, 9)
-        while any(
-            Path(f"/proc/{each}/stat").is_file() and not _is_over(each) for each in (pid, *map(int, children))
-        ):
+        while any(_is_alive(each) for each in (pid, *map(int, children))):
             time.sleep(0.01)
+        (self._data / "postmaster.pid").unlink()  # Its process may stay as a zombie, which looks alive.
 
     def stop(self) -> None:
         """Stops it and removes its folder."""
@@ -132,12 +131,12 @@ class Server:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _is_over(pid: int) -> bool:
-    """Whether a process is ended but for its parent's taking notice."""
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody took notice of does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
-        return True
+        return False
 
 
 @pytest.fixture
