@@ -14,12 +14,12 @@ from facetrust.records import Embedding, QualityLimits
 from facetrust.runtime.verifier import Verifier, limit_of
 
 pytestmark = pytest.mark.usefixtures("toy")
-BOX = (8.0, 8.0, 32.0, 32.0)
+BOX = (20.0, 20.0, 100.0, 100.0)
 RED, ROSE, BLUE, WHITE = (250, 60, 60), (250, 120, 60), (60, 60, 250), (255, 240, 240)
 
 
 def picture(colour: tuple[int, int, int]) -> np.ndarray:
-    return np.full((48, 48, 3), colour, np.uint8)
+    return np.full((160, 160, 3), colour, np.uint8)
 
 
 def cosine(first: tuple[int, ...], second: tuple[int, ...]) -> float:
@@ -104,7 +104,7 @@ def test_without_one_good_face_there_is_a_reason_and_no_decision(open_verifier, 
     assert (none.decision, none.score, none.reason) == (None, None, "no face")
     assert (none.first.reason, none.second.reason) == (None, "no face")
     assert not none
-    several = open_verifier((2.0, 2.0, 16.0, 16.0), (26.0, 26.0, 16.0, 16.0))
+    several = open_verifier((5.0, 5.0, 60.0, 60.0), (90.0, 90.0, 60.0, 60.0))
     many = several.verify(picture(RED), picture(RED))
     assert (many.decision, many.reason, many.first.detail) == (None, "several faces", "2 faces")
     assert len(many.first.faces) == 2

@@ -19,7 +19,7 @@ import pytest
 from facetrust.runtime.gallery.store import Maker, Store, open_store
 from facetrust.runtime.verifier import Verifier
 
-BOX = (8.0, 8.0, 32.0, 32.0)
+BOX = (20.0, 20.0, 100.0, 100.0)
 MAKER = Maker(model="m@1", fingerprint="f" * 64, dimensions=16)
 KEY = bytes(range(32))
 
@@ -38,8 +38,8 @@ def verifier(toy, model, told) -> Verifier:
 
 @pytest.fixture(scope="session")
 def picture() -> Callable[[tuple[int, int, int]], np.ndarray]:
-    """A function that gives a picture of one colour, (48, 48, 3)."""
-    return lambda colour: np.full((48, 48, 3), colour, np.uint8)
+    """A function that gives a picture of one colour, (160, 160, 3)."""
+    return lambda colour: np.full((160, 160, 3), colour, np.uint8)
 
 
 @pytest.fixture(scope="session")

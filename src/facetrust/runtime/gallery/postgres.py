@@ -35,7 +35,7 @@ _NEAREST = (
     "SELECT name, score FROM (SELECT person, -(vector <#> %(vector)s) AS score FROM facetrust_templates "
     "ORDER BY vector <#> %(vector)s LIMIT 1) AS best JOIN facetrust_people p ON p.id = person"
 )
-_INDEX = (
+INDEX = (
     "CREATE INDEX IF NOT EXISTS facetrust_templates_near ON facetrust_templates "
     "USING hnsw (vector vector_ip_ops)"
 )
@@ -164,7 +164,7 @@ class PostgresStore:
         question = "SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'facetrust_templates'::regclass"
         (about,) = _row(self._db.execute(question))
         if about >= INDEX_FROM:
-            self._db.execute(_INDEX)
+            self._db.execute(INDEX)
 
 
 def _about(db: psycopg.Connection[Any]) -> Maker | None:

@@ -1,0 +1,148 @@
+"""How fast a gallery enrols and searches, what it takes on disk, and how often its search finds the nearest.
+
+    python benchmarks/gallery_search.py [--templates 100000] [--widths 128 512] [--postgres URL]
+
+Templates are synthetic: 10 of each person, unit vectors about a centre drawn at random, with a cosine of
+about 0.6 to each other, as those of faces have. Half of what is sought are further ones of people in the
+gallery, half strangers. Every person is enrolled in a commit of its own. Recall is the share of what is
+sought whose nearest template, by float64 and one after the other, is the one that is found (or its equal to
+1e-6). With `--postgres`, an empty database is filled with the same; exact search there is measured first, then its index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust.runtime.gallery import postgres
+from facetrust.runtime.gallery.store import Maker, Store, Vectors, open_store
+
+EACH = 10  # Templates per person.
+SPREAD = 0.8165  # Of noise about a centre of length 1, which makes the cosine of two 1 / (1 + SPREAD^2).
+
+
+class Sought(NamedTuple):
+    """What is looked for (n, d), and the best cosine of each with any template."""
+
+    vectors: Vectors
+    best: NDArray[np.float64]
+
+
+def main() -> None:
+    """Prints a row per store and width."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--templates", type=int, default=100_000)
+    parser.add_argument("--widths", type=int, nargs="+", default=[128, 512])
+    parser.add_argument("--searches", type=int, default=400)
+    parser.add_argument("--postgres", help="URL of an empty database; its tables of ours are dropped after.")
+    given = parser.parse_args()
+    header = ("store", "numbers", "templates", "people/s enrolled", "MB", "open and first search, s")
+    print(f"| {' | '.join((*header, 'p50 ms', 'p95 ms', 'recall'))} |\n{'|---' * 9}|")
+    for width in given.widths:
+        people, sought = drawn(given.templates // EACH, width, given.searches)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, key in (("SQLite", None), ("SQLite, encrypted", secrets.token_bytes(32))):
+                reopen = partial(opened, Path(folder) / f"{name}.db", width, key)
+                measured(name, reopen, people, sought)
+        if given.postgres:
+            in_postgres(given.postgres, width, people, sought)
+
+
+def opened(place: str | Path, width: int, key: bytes | None = None) -> Store:
+    """Returns the gallery at a place, made if it is not there."""
+    store = open_store(place, key=key, maker=Maker(model="drawn", fingerprint="0", dimensions=width))
+    assert store is not None
+    return store
+
+
+def drawn(count: int, width: int, searches: int) -> tuple[Vectors, Sought]:
+    """Returns the templates of people (count, EACH, d), and what is sought."""
+    rng = np.random.default_rng(0)
+    centres = unit(rng.normal(size=(count, width)))
+    people = unit(centres[:, None] + noise(rng, (count, EACH, width)))
+    known = unit(centres[: searches // 2] + noise(rng, (searches // 2, width)))
+    strangers = unit(rng.normal(size=(searches - len(known), width)))
+    vectors = np.concatenate([known, strangers])
+    flat = people.reshape(-1, width)
+    parts = np.array_split(flat, 50)
+    best = np.max([(part.astype(np.float64) @ vectors.T.astype(np.float64)).max(0) for part in parts], axis=0)
+    return people, Sought(vectors, best)
+
+
+def unit(vectors: NDArray[np.float64]) -> Vectors:
+    """Returns vectors (…, d) of unit length."""
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Returns noise of the length that makes two templates of a person as alike as stated."""
+    return rng.normal(scale=SPREAD / np.sqrt(shape[-1]), size=shape)
+
+
+def measured(name: str, reopen: Callable[[], Store], people: Vectors, sought: Sought) -> None:
+    """Fills a gallery, opens it anew, searches, and prints the row."""
+    store = reopen()
+    start = time.perf_counter()
+    for number, templates in enumerate(people):
+        store.add(f"p{number}", templates)
+    rate = len(people) / (time.perf_counter() - start)
+    store.close()
+    row(name, reopen, people, sought, f"{rate:.0f}")
+
+
+def row(name: str, reopen: Callable[[], Store], people: Vectors, sought: Sought, rate: str) -> None:
+    """Opens a full gallery, searches, and prints the row."""
+    start = time.perf_counter()
+    store = reopen()
+    store.nearest(sought.vectors[:1])
+    first = time.perf_counter() - start
+    times, right = zip(*searched(store, sought), strict=True)
+    p50, p95 = np.percentile(np.array(times) * 1e3, [50, 95])
+    count = people.shape[0] * people.shape[1]
+    print(
+        f"| {name} | {people.shape[2]} | {count:,} | {rate} | {store.size() / 1e6:.1f} | {first:.2f} | "
+        f"{p50:.1f} | {p95:.1f} | {np.mean(right):.4f} |",
+        flush=True,
+    )
+    store.close()
+
+
+def searched(store: Store, sought: Sought) -> Iterator[tuple[float, bool]]:
+    """Yields the seconds of each search, and whether it found the nearest."""
+    for vector, best in zip(sought.vectors, sought.best, strict=True):
+        start = time.perf_counter()
+        (found,) = store.nearest(vector[None])
+        yield time.perf_counter() - start, found is not None and found.score >= best - 1e-6
+
+
+def in_postgres(url: str, width: int, people: Vectors, sought: Sought) -> None:
+    """Fills a database, searches it exactly and by its index, and drops what it made."""
+    import psycopg
+
+    reopen = partial(opened, url, width)
+    try:
+        measured("PostgreSQL, exact", reopen, people, sought)
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute("ANALYZE facetrust_templates")
+            start = time.perf_counter()
+            db.execute(postgres.INDEX)
+            seconds = time.perf_counter() - start
+        row(f"PostgreSQL, HNSW (built in {seconds:.0f} s)", reopen, people, sought, "")
+    finally:
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute("DROP TABLE IF EXISTS facetrust_templates, facetrust_people, facetrust_about")
+
+
+if __name__ == "__main__":
+    main()
