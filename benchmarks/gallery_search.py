@@ -6,7 +6,8 @@ Templates are synthetic: 10 of each person, unit vectors about a centre drawn at
 about 0.6 to each other, as those of faces have. Half of what is sought are further ones of people in the
 gallery, half strangers. Every person is enrolled in a commit of its own. Recall is the share of what is
 sought whose nearest template, by float64 and one after the other, is the one that is found (or its equal to
-1e-6). With `--postgres`, an empty database is filled with the same; exact search there is measured first, then its index.
+1e-6). With `--postgres`, an empty database is filled with the same; exact search there is measured first,
+then its index.
 """
 
 from __future__ import annotations

@@ -111,10 +111,10 @@ def test_without_one_good_face_there_is_a_reason_and_no_decision(open_verifier, 
 
 
 def test_a_face_beyond_the_cards_limits_is_of_poor_quality(write_embedder, tmp_path, told):
-    path = write_embedder(tmp_path / "tint.onnx", limits=QualityLimits(least_size=33))
+    path = write_embedder(tmp_path / "tint.onnx", limits=QualityLimits(least_size=101))
     found = Verifier(path, detector=told(BOX)).verify(picture(RED), picture(RED))
     assert (found.decision, found.reason) == (None, "poor quality")
-    assert "proven from 33" in found.first.detail
+    assert "proven from 101" in found.first.detail
     free = Verifier(path, detector=told(BOX), quality_gate=False).verify(picture(RED), picture(RED))
     assert free.decision == "same"
 

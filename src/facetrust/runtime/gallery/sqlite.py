@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from facetrust.errors import GalleryError, first_line
 from facetrust.runtime.gallery.cipher import AesGcm, Cipher, Plain
@@ -56,6 +57,8 @@ def open_gallery(path: Path, *, key: bytes | None, maker: Maker | None = None) -
     Raises:
         GalleryError: no gallery, damaged, locked, encrypted or not as the key says; or it cannot be made.
     """
+    if "\0" in str(path):
+        raise GalleryError(f"{path}: cannot be made or opened; no file can have this name")
     cipher = Plain() if key is None else AesGcm(key)
     with _said(str(path)):
         if not os.path.lexists(path):
@@ -188,7 +191,10 @@ class SqliteStore:
                 self._cipher.open(about["proof"], _PROOF)
             except ValueError:
                 raise GalleryError(f"{self.place}: is encrypted by another key") from None
-        return Maker.model_validate_json(about["maker"])
+        try:
+            return Maker.model_validate_json(about.get("maker", b""))
+        except ValidationError:
+            raise GalleryError(f"{self.place}: is damaged; it does not say which model made it") from None
 
     def _current(self) -> Matrix:
         """All templates, as this transaction sees them."""
