@@ -1,4 +1,4 @@
-"""How faces are turned by their five points, and where these lie: percentiles of yaw, pitch and roll, in degrees.
+"""How faces are turned by their five points, and where these lie: percentiles of angles in degrees.
 
     python benchmarks/face_pose.py NAME=GLOB... [--detector YUNET.onnx] [--most 100]
 
