@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
 INDEX_FROM = 200_000  # Templates; fewer are searched exactly, see docs/gallery.md.
+CANDIDATES = 200  # That the index looks through; more miss fewer and take longer.
 PATIENCE = 5  # Seconds that a server, or another program's lock, is waited for.
 _LOCK = 0x46544741  # Of those who make the tables.
 _TABLES = """
@@ -56,6 +57,7 @@ def open_gallery(url: str, *, maker: Maker | None = None) -> PostgresStore | Non
         db = psycopg.connect(url, autocommit=True, connect_timeout=PATIENCE)
         try:
             db.execute("SET synchronous_commit = on")
+            db.execute(f"SET hnsw.ef_search = {CANDIDATES}")
             db.execute(f"SET lock_timeout = '{PATIENCE}s'")
             found = _about(db)
             if found is None and maker is not None:
@@ -158,6 +160,11 @@ class PostgresStore:
         """Closes the connection."""
         with self._lock:
             self._db.close()
+
+    @property
+    def server_process(self) -> int:
+        """The number of the server's process that answers."""
+        return self._db.info.backend_pid
 
     def _index(self) -> None:
         """Makes the index once there are many; what was added before is committed already."""
