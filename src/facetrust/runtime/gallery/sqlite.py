@@ -108,15 +108,16 @@ class SqliteStore:
             GalleryError: it cannot be written.
         """
         check_width(self, vectors)
-        with self._writing() as db:
-            person = self._person(db, name)
-            if person is None:
-                person = self._new_person(db, name)
-            for vector in vectors:
-                sealed = self._cipher.seal(vector.astype("<f4").tobytes(), _about_template(person))
-                db.execute("INSERT INTO templates (person, vector) VALUES (?, ?)", (person, sealed))
-            (count,) = db.execute("SELECT count(*) FROM templates WHERE person = ?", (person,)).fetchone()
         with self._lock:
+            with self._writing() as db:
+                person = self._person(db, name)
+                if person is None:
+                    person = self._new_person(db, name)
+                for vector in vectors:
+                    sealed = self._cipher.seal(vector.astype("<f4").tobytes(), _about_template(person))
+                    db.execute("INSERT INTO templates (person, vector) VALUES (?, ?)", (person, sealed))
+                rows = db.execute("SELECT count(*) FROM templates WHERE person = ?", (person,))
+                (count,) = rows.fetchone()
             if self._matrix is not None:
                 self._matrix.add(vectors, np.full(len(vectors), person))
         return int(count)
