@@ -71,7 +71,7 @@ def qualities(paths: Iterable[Path]) -> list[Quality]:
     """Returns the quality of the largest face of each picture; a picture without one has none."""
     detector = open_detector()
     found = (find_faces(image, detector) for image in pictures_of(paths))
-    return [quality_of(each.image, each.faces[0].box) for each in found if each.faces]
+    return [quality_of(each.image, each.faces[0].box, each.faces[0].points) for each in found if each.faces]
 
 
 def refused(limits: QualityLimits, found: list[Quality]) -> dict[str, float]:

@@ -189,6 +189,52 @@ def bright_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def write_embedder() -> Callable[..., Path]:
+    """Writes an .onnx file with a card of the toy question whose embedding is a face's tint: RGB minus grey.
+
+    `brightness` True makes the logarithm of it, so that a face darker than grey is not a number.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    def write(path: Path, *, brightness: bool = False, middle: float = 0.5, **changes: Any) -> Path:
+        axes = helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3])
+        grey = helper.make_tensor("grey", TensorProto.FLOAT, [], [middle])
+        last = helper.make_node("Log" if brightness else "Identity", ["tint"], ["embedding"])
+        nodes = [
+            helper.make_node("ReduceMean", ["image", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Sub", ["mean", "grey"], ["tint"]),
+            last,
+        ]
+        shape = ["batch", 3, SIDE, SIDE]
+        graph = helper.make_graph(
+            nodes,
+            "tint",
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 3])],
+            [axes, grey],
+        )
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+        cosines = (("far@1%", 0.9), ("far@0.1%", 0.99))
+        fields = {
+            "name": "tint",
+            "task": "toy-tint",
+            "architecture": "by hand",
+            "preprocessing": Preprocessing(margins=(1.0,), size=(SIDE, SIDE)),
+            "score_means": "cosine of tints",
+            "thresholds": [
+                Threshold(value=value, rule=rule, manifest="none", split="dev") for rule, value in cosines
+            ],
+            "weights": path.name,
+            "sha256": sha256_of(path),
+        }
+        path.with_suffix(".json").write_text(ModelCard(**{**fields, **changes}).to_json())
+        return path
+
+    return write
+
+
 SIDE = 16
 
 

@@ -6,6 +6,7 @@ FacetrustError              base; the command line prints it and leaves with sta
 │   └── MissingExtra        an optional package is not installed; names the extra
 ├── InputError              something handed in cannot be used
 │   ├── ImageError          unreadable, empty, or past a stated limit
+│   ├── GalleryError        a gallery that is missing, damaged, locked or of another model; a wrong key
 │   ├── ManifestError       a missing column, file, label or split
 │   └── ScoresError         a scores file that cannot be reported on
 ├── ModelError              weights or card missing, altered or of another task
@@ -61,6 +62,10 @@ class InputError(FacetrustError):
 
 class ImageError(InputError):
     """An image cannot be read or is past a limit."""
+
+
+class GalleryError(InputError):
+    """A gallery of faces cannot be used."""
 
 
 class ManifestError(InputError):

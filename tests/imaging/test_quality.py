@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facetrust.imaging.pose import face_model
 from facetrust.imaging.quality import (
     chroma,
     framed,
@@ -102,6 +103,18 @@ def test_a_face_is_measured_inside_its_box_and_the_picture(portrait):
     outside = quality_of(cut, (-30.0, -40.0, 148.0, 192.0))
     assert outside == whole.model_copy(update={"size": 148.0})
     assert quality_of(cut, (500.0, 500.0, 20.0, 30.0)).size == 20
+
+
+def test_the_pose_is_that_of_the_points_and_unknown_without(portrait):
+    points = [tuple(map(float, each)) for each in face_model()[:, :2]]
+    upright = quality_of(portrait, FACE, points)
+    assert (upright.yaw, upright.pitch, upright.roll) == pytest.approx((0, 0, 0), abs=0.02)
+    turned = [(-y, x) for x, y in points]  # By a quarter, clockwise.
+    assert quality_of(portrait, FACE, turned).roll == pytest.approx(np.pi / 2, abs=0.02)
+    alone = quality_of(portrait, FACE)
+    assert (alone.yaw, alone.pitch, alone.roll) == (None, None, None)
+    assert alone == upright.model_copy(update={"yaw": None, "pitch": None, "roll": None})
+    assert median_quality([alone, upright]) == upright
 
 
 @pytest.mark.parametrize(

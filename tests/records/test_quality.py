@@ -10,8 +10,9 @@ from facetrust.errors import ModelError
 from facetrust.records import ModelCard, Preprocessing, Quality, QualityLimits
 
 GOOD = Quality(
-    size=80, sharpness=0.3, luminance=0.5, dark=0.0, bright=0.0, chroma=4.0, tones=0.9, shading=0.6, framed=0
-)
+    size=80, sharpness=0.3, luminance=0.5, dark=0.0, bright=0.0, chroma=4.0, tones=0.9, shading=0.6, framed=0,
+    yaw=0.1, pitch=-0.1, roll=0.0,
+)  # fmt: skip
 LIMITS = QualityLimits(
     least_size=64,
     least_sharpness=0.1,
@@ -24,6 +25,9 @@ LIMITS = QualityLimits(
     least_tones=0.2,
     least_shading=0.2,
     most_framed=2,
+    most_yaw=0.6,
+    most_pitch=0.5,
+    most_roll=0.4,
 )
 
 
@@ -41,6 +45,11 @@ LIMITS = QualityLimits(
         ("tones", 0.1, "least_tones", "drawn or of too few tones"),
         ("shading", 0.1, "least_shading", "drawn or of too few tones"),
         ("framed", 3, "most_framed", "a picture inside a window or frame"),
+        ("yaw", 0.7, "most_yaw", "turned away"),
+        ("yaw", -0.7, "most_yaw", "turned away"),
+        ("yaw", None, "most_yaw", "turned away"),
+        ("pitch", -0.6, "most_pitch", "turned away"),
+        ("roll", 0.5, "most_roll", "tilted"),
     ],
 )
 def test_each_limit_has_its_reason(name, value, limit, reason):
@@ -52,7 +61,9 @@ def test_each_limit_has_its_reason(name, value, limit, reason):
 
 
 def test_a_value_at_the_limit_is_within():
-    edge = GOOD.model_copy(update={"size": 64.0, "sharpness": 2.0, "dark": 0.4, "framed": 2, "tones": 0.2})
+    edge = GOOD.model_copy(
+        update={"size": 64.0, "sharpness": 2.0, "dark": 0.4, "framed": 2, "tones": 0.2, "yaw": -0.6}
+    )
     assert LIMITS.beyond(edge) == ()
 
 
@@ -76,6 +87,8 @@ def test_no_limit_refuses_nothing():
         ('{"most_sharpness": Infinity}', "limits.most_sharpness"),
         ('{"most_dark": 1.5}', "limits.most_dark"),
         ('{"most_framed": 5}', "limits.most_framed"),
+        ('{"most_yaw": -0.1}', "limits.most_yaw"),
+        ('{"most_roll": 4}', "limits.most_roll"),
         ('{"least_luminance": 0.9, "most_luminance": 0.1}', "least_luminance is above most_luminance"),
         ('{"least_sharpness": 3, "most_sharpness": 1}', "least_sharpness is above most_sharpness"),
         ('{"least_colour": 1}', "limits.least_colour"),

@@ -156,7 +156,7 @@ def _qualities(rows: Iterable[Sample], read: Reader) -> Iterator[Quality | None]
         except ImageError:
             yield None
         else:
-            yield quality_of(image, box_of(shown, image))
+            yield quality_of(image, box_of(shown, image), shown.points or ())
 
 
 def _judged(

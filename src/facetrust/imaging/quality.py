@@ -1,4 +1,4 @@
-"""How good the picture of a face is: size, sharpness, exposure, colour, tones. No measure knows a label."""
+"""How good the picture of a face is: size, sharpness, light, colour, tones, pose. No measure knows labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.imaging.crop import Points
 from facetrust.imaging.pixels import Pixels
+from facetrust.imaging.pose import pose_of
 from facetrust.records import Box, Quality
 
 Values = NDArray[np.float64]
@@ -24,13 +26,15 @@ _LANES = 32  # Rows that a lane beside a face is looked at by.
 _MOST = 0.85  # Share of the pixels of an edge for which it must hold; an icon may interrupt it.
 
 
-def quality_of(image: Pixels, box: Box) -> Quality:
+def quality_of(image: Pixels, box: Box, points: Points = ()) -> Quality:
     """Returns what can be measured of the face in `box`, without a margin.
 
     Args:
         image: (H, W, 3) uint8 RGB, upright.
         box: x, y, w, h in pixels; may reach outside, where nothing is measured.
+        points: its five, which its pose is measured by.
     """
+    pose = pose_of(points)
     crop = _inside(image, box)
     method = cv2.INTER_AREA if min(crop.shape[:2]) > _SIDE else cv2.INTER_LINEAR
     grey = _grey_of(np.asarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=method), np.uint8))
@@ -46,14 +50,17 @@ def quality_of(image: Pixels, box: Box) -> Quality:
         tones=tones(crop),
         shading=shading(grey),
         framed=framed(image, box),
+        **({} if pose is None else pose._asdict()),
     )
 
 
 def median_quality(each: Sequence[Quality]) -> Quality:
     """Returns the median of every measure over at least one face, such as those of a track."""
-    values = np.median([list(one.model_dump().values()) for one in each], axis=0)
-    named = dict(zip(Quality.model_fields, map(float, values), strict=True))
-    return Quality(**{**named, "framed": int(named["framed"])})  # type: ignore[arg-type]
+    named: dict[str, float | None] = {}
+    for name in Quality.model_fields:
+        values = [value for one in each if (value := getattr(one, name)) is not None]
+        named[name] = float(np.median(values)) if values else None
+    return Quality(**{**named, "framed": int(named["framed"] or 0)})  # type: ignore[arg-type]
 
 
 def sharpness(grey: Values) -> float:

@@ -15,6 +15,15 @@ from facetrust.records.cards import (
     Threshold,
 )
 from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
+from facetrust.records.matches import (
+    Comparison,
+    Decision,
+    Enrolment,
+    GallerySummary,
+    Identification,
+    Match,
+    Side,
+)
 from facetrust.records.quality import Quality, QualityLimits
 from facetrust.records.reports import (
     CheckReport,
@@ -34,11 +43,17 @@ __all__ = [
     "Box",
     "Calibration",
     "CheckReport",
+    "Comparison",
     "Confusions",
+    "Decision",
     "Disturbance",
     "Embedding",
+    "Enrolment",
     "Face",
     "Fill",
+    "GallerySummary",
+    "Identification",
+    "Match",
     "ModelCard",
     "NotJudged",
     "Pairs",
@@ -54,6 +69,7 @@ __all__ = [
     "Sample",
     "Scores",
     "Searches",
+    "Side",
     "Split",
     "Table",
     "Threshold",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -9,6 +10,8 @@ from pydantic import Field, model_validator
 from facetrust.records.samples import Record
 
 AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Angle = Annotated[float, Field(ge=-math.pi, le=math.pi)]
+Turn = Annotated[float, Field(ge=0, le=math.pi, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -28,6 +31,8 @@ class Quality(Record):
         evenly painted.
     framed: on how many of its four sides, 0 to 4, the picture ends at a straight edge beside one even colour,
         as a photo does in a window.
+    yaw, pitch, roll: how it is turned, in radians, by its five points (`facetrust.imaging.pose.pose_of`):
+        to the picture's right, down, its crown to the picture's right. None without five points.
     """
 
     size: AtLeast0
@@ -39,10 +44,16 @@ class Quality(Record):
     tones: Share
     shading: Share
     framed: Annotated[int, Field(ge=0, le=4)]
+    yaw: Angle | None = None
+    pitch: Angle | None = None
+    roll: Angle | None = None
 
 
 class QualityLimits(Record):
-    """Between which qualities a model is proven; None where it has no limit. Units are those of `Quality`."""
+    """Between which qualities a model is proven; None where it has no limit. Units are those of `Quality`.
+
+    Of angles the absolute value counts, and a face of unknown pose lies beyond any limit to it.
+    """
 
     least_size: AtLeast0 | None = None
     least_sharpness: AtLeast0 | None = None
@@ -55,6 +66,9 @@ class QualityLimits(Record):
     least_tones: Share | None = None
     least_shading: Share | None = None
     most_framed: Annotated[int, Field(ge=0, le=4)] | None = None
+    most_yaw: Turn | None = None
+    most_pitch: Turn | None = None
+    most_roll: Turn | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> QualityLimits:
@@ -68,6 +82,8 @@ class QualityLimits(Record):
         """Returns the names of the limits that a face lies beyond, in the order of the fields."""
         values = {name: value for name, value in self.model_dump().items() if value is not None}
         measured = quality.model_dump()
+        for angle in ("yaw", "pitch", "roll"):
+            measured[angle] = math.inf if measured[angle] is None else abs(measured[angle])
         return tuple(
             name
             for name, limit in values.items()
@@ -88,6 +104,9 @@ class QualityLimits(Record):
             "least_tones": "drawn or of too few tones",
             "least_shading": "drawn or of too few tones",
             "most_framed": "a picture inside a window or frame",
+            "most_yaw": "turned away",
+            "most_pitch": "turned away",
+            "most_roll": "tilted",
         }
         said = dict.fromkeys(words[name] for name in self.beyond(quality))
         return ", ".join(said) or None

@@ -28,6 +28,32 @@ def default_tasks() -> tuple[str, ...]:
     )
 
 
+def default_embedder() -> str:
+    """Returns the bundled model that faces are compared by: that of the first question with embeddings.
+
+    Raises:
+        UsageError: none is bundled.
+    """
+    tasks = [task_named(name) for name in task_names()]
+    for task in tasks:
+        if task.unit == "face" and task.output == "embedding" and task.bundled in model_file.bundled():
+            return str(task.bundled)
+    raise UsageError("no model that compares faces is bundled; give one: an .onnx file and its card")
+
+
+def open_model_named(name: str | Path | Model, *, threads: int = 1) -> Model:
+    """Returns an open model as it is, a bundled one by its name, opened once, or that in an .onnx file.
+
+    Raises:
+        UnknownName: no bundled model of that name; the message gives the nearest one.
+        ModelError: its file cannot be used.
+    """
+    if isinstance(name, Model):
+        return name
+    shared = isinstance(name, str) and name in model_file.bundled()
+    return _bundled_model(str(name), threads) if shared else load_model(name, threads=threads)
+
+
 def open_models(
     tasks: Sequence[str] | str,
     choice: ModelChoice | None = None,
@@ -95,11 +121,7 @@ def _open(task: str, choice: ModelChoice, *, threads: int) -> Model:
     named = choice.get(task, task_named(task).bundled)
     if named is None or (task not in choice and named not in model_file.bundled()):
         raise UsageError(f"no model for {task} is bundled; give one: models={{{task!r}: 'file.onnx'}}")
-    if isinstance(named, Model):
-        model = named
-    else:
-        shared = isinstance(named, str) and named in model_file.bundled()
-        model = _bundled_model(str(named), threads) if shared else load_model(named, threads=threads)
+    model = open_model_named(named, threads=threads)
     if model.card.task != task:
         raise ModelError(f"{model.name}: is a model for {model.card.task}, not for {task}")
     return model

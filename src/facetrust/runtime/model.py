@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.fusion import of_faces
 from facetrust.imaging import Pixels, inputs_of
 from facetrust.imaging.crop import Points
-from facetrust.records import Box, Embedding, ModelCard, Parts, Policy, Threshold, Verdict
+from facetrust.records import Box, Embedding, ModelCard, Parts, Policy, Threshold, Verdict, sha256_of
 from facetrust.tasks import Task, judge_of, task_named
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def load_model(name: str | Path, *, threads: int = 1, batch: int = 32, decides: 
     """
     path = model_file.locate(name)
     session, card = model_file.open_model(path, threads=threads)
+    if not card.sha256:  # That inside the file cannot say it.
+        card = card.model_copy(update={"weights": path.name, "sha256": sha256_of(path)})
     try:
         task = task_named(card.task)
     except UnknownName as error:
@@ -78,6 +81,15 @@ class Model:
     def name(self) -> str:
         """The name as verdicts carry it: `name@version`."""
         return self.card.title
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What its answers hang on, as hexadecimal SHA-256: the weights' hash and the preprocessing.
+
+        Preprocessing counts as far as it is not the default, so that a field that is added changes nothing.
+        """
+        preprocessing = self.card.preprocessing.model_dump_json(exclude_defaults=True)
+        return hashlib.sha256(f"{self.card.sha256}\n{preprocessing}".encode()).hexdigest()
 
     @cached_property
     def task(self) -> Task:

@@ -11,8 +11,8 @@ from facetrust.runtime.model import Model
 
 
 def measured(face: Face, image: Pixels) -> Face:
-    """Returns the face with its quality; `image` is (H, W, 3) uint8 RGB, and its box in pixels of it."""
-    return face.model_copy(update={"quality": quality_of(image, face.box)})
+    """Returns the face with its quality; `image` is (H, W, 3) uint8 RGB, in whose pixels it was found."""
+    return face.model_copy(update={"quality": quality_of(image, face.box, face.points)})
 
 
 def not_judged(quality: Quality, models: Mapping[str, Model]) -> tuple[NotJudged, ...]:
