@@ -73,10 +73,11 @@ def evaluate(
 
 def report(
     scores: Annotated[list[Path], typer.Argument(help="Scores files; a folder is its test files.")],
-    dev: Annotated[
-        list[Path], typer.Option("--dev", help="The same models on dev; a folder is its dev files.")
-    ],
     out: Out,
+    dev: Annotated[
+        list[Path] | None,
+        typer.Option("--dev", help="The same models on dev, if a threshold is fitted; folders too."),
+    ] = None,
     protocol: Annotated[
         str, typer.Option(help="Who fits the threshold, who is reported; the task's own if none.")
     ] = "",
@@ -103,7 +104,7 @@ def report(
     typer.echo(
         run(
             _scores(scores, "test"),
-            dev=_scores(dev, "dev"),
+            dev=_scores(dev or [], "dev"),
             out=out,
             protocol=protocol,
             rule=rule,

@@ -92,6 +92,7 @@ def evaluate(
         split=split,
         seed=card.seed,
         classes=card.classes,
+        size=card.preprocessing.size if card.classes else None,
     )
     out = Path(out)
     answers = part.answers(scorer, read_sample, f"{card.name} on {split}")

@@ -21,6 +21,7 @@ from facetrust.imaging.pixels import (
     read_bytes,
     read_image,
     read_indices,
+    read_mask,
 )
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "read_bytes",
     "read_image",
     "read_indices",
+    "read_mask",
     "read_sample",
     "to_tensor",
 ]

@@ -20,6 +20,7 @@ from facetrust.imaging.regular_file import size_of
 Pixels = NDArray[np.uint8]
 
 MAX_BYTES = 64 * 1024 * 1024
+CLASS_NAMES = "facetrust.classes"
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 8
 # Decoders of Pillow that are used; others run programs of their own (EPS) or read what no camera writes.
@@ -94,6 +95,17 @@ def read_indices(path: str | Path) -> Pixels:
     Raises:
         ImageError: as `read_image`, or the picture has colours that are no indices.
     """
+    return read_mask(path)[0]
+
+
+def read_mask(path: str | Path) -> tuple[Pixels, tuple[str, ...]]:
+    """Returns what `read_indices` does, and the names of the classes in their order, if the file has them.
+
+    A PNG written by `data prepare` has them in the text `CLASS_NAMES`, with commas between.
+
+    Raises:
+        ImageError: as `read_indices`.
+    """
     data = read_bytes(path)
     decode_image(data, str(path))  # Its limits and its errors hold for masks too.
     with Image.open(io.BytesIO(data)) as picture:
@@ -101,7 +113,8 @@ def read_indices(path: str | Path) -> Pixels:
             raise ImageError(
                 f"{path}: has {picture.mode} pixels; a mask holds class indices, as palette or grey"
             )
-        return np.array(picture, dtype=np.uint8)
+        names = str(picture.info.get(CLASS_NAMES, ""))
+        return np.array(picture, dtype=np.uint8), tuple(names.split(",")) if names else ()
 
 
 def check_size(size: tuple[int, int], source: str) -> None:

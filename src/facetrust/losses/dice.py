@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from facetrust.losses._reduction import Reduction, reduced
 
@@ -28,11 +27,12 @@ def dice(
 
     Source: Milletari et al., V-Net (3DV 2016); Sudre et al. (DLMIA 2017) for several classes.
     """
-    p = classes.softmax(1)
-    t = functional.one_hot(truth.long(), classes.shape[1]).movedim(3, 1).to(p.dtype)
-    overlap, total = (p * t).sum((2, 3)), (p + t).sum((2, 3))
-    held = (t.sum((2, 3)) > 0).to(p.dtype)
+    p, t = classes.softmax(1).flatten(2), truth.long().flatten(1)
+    own = p.gather(1, t[:, None])[:, 0]  # Each pixel's probability of its true class.
+    none = torch.zeros_like(p[:, :, 0])
+    overlap, size = none.scatter_add(1, t, own), none.scatter_add(1, t, torch.ones_like(own))
+    held = (size > 0).to(p.dtype)
     if not background:
-        held = torch.cat([torch.zeros_like(held[:, :1]), held[:, 1:]], 1)
-    each = (held * (1 - 2 * overlap / total.clamp_min(_TINY))).sum(1) / held.sum(1).clamp_min(1)
-    return reduced(each, reduction)
+        held = torch.cat([none[:, :1], held[:, 1:]], 1)
+    costs = held * (1 - 2 * overlap / (p.sum(2) + size).clamp_min(_TINY))
+    return reduced(costs.sum(1) / held.sum(1).clamp_min(1), reduction)

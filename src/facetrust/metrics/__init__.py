@@ -1,11 +1,12 @@
 """One file per metric, NumPy only: arrays in, one number out, exact and free of the rows' order.
 
-Labels are 1 for an attack and 0 for bona fide; a decision is `score >= threshold`. Besides the
-metrics, found by file name, this folder gives what several of them and the protocols share.
+Labels are 1 for an attack and 0 for bona fide; a decision is `score >= threshold`. Metrics of class
+masks take counts instead, the confusion matrix (C, C) with a row per true class. Besides the metrics, found
+by file name, this folder gives what several of them and the protocols share.
 """
 
-from facetrust.metrics._bootstrap import interval
+from facetrust.metrics._bootstrap import interval, interval_of_counts
 from facetrust.metrics._check import UNNAMED, checked
 from facetrust.metrics._curve import highest_threshold, operating_points
 
-__all__ = ["UNNAMED", "checked", "highest_threshold", "interval", "operating_points"]
+__all__ = ["UNNAMED", "checked", "highest_threshold", "interval", "interval_of_counts", "operating_points"]

@@ -59,7 +59,11 @@ class Disturbance(Record):
 
 
 class Provenance(Record):
-    """What made a scores file: the model, the manifest, the split, the seed, and what pictures underwent."""
+    """What made a scores file: the model, the manifest, the split, the seed, and what pictures underwent.
+
+    classes, size: of a model that answers with classes, their names in order, and the (height, width) in
+    pixels that pictures were brought to and are measured at.
+    """
 
     model: str
     version: str
@@ -69,3 +73,4 @@ class Provenance(Record):
     seed: int | None = None
     disturbance: Disturbance | None = None
     classes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None

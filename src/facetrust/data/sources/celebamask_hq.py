@@ -9,19 +9,18 @@ with path, mask and split, and `classes.csv` with index and name. Left and right
 from __future__ import annotations
 
 import csv
-import io
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from facetrust.data.sources._files import file_at, folder_at, pictures
+from facetrust.data.sources._masks import grey, merged_at
 from facetrust.data.splits import check_split
-from facetrust.errors import ImageError, ManifestError
-from facetrust.imaging import Pixels, read_image
-from facetrust.records import Sample, Split, write_whole
+from facetrust.errors import ManifestError
+from facetrust.imaging import Pixels
+from facetrust.records import Sample, Split
 
 CLASSES = (
     "background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear",
@@ -29,7 +28,7 @@ CLASSES = (
 )  # fmt: skip
 _HOLDS = "CelebA-HQ-img and CelebAMask-HQ-mask-anno of CelebAMask-HQ, or images, masks and manifest.csv"
 _MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
-_PER_FOLDER = 2000
+_PER_FOLDER, _HALF = 2000, 127
 _FIRST_DEV, _FIRST_TEST = 162771, 182638  # CelebA's official split, by the index of its pictures.
 
 
@@ -75,11 +74,8 @@ def merged_mask(parts: Path, number: int, size: tuple[int, int]) -> Pixels:
     for index, name in enumerate(CLASSES):
         file = parts / str(number // _PER_FOLDER) / f"{number:05d}_{name}.png"
         if index and file.is_file():
-            try:
-                part = read_image(file)[:, :, 0]
-            except ImageError as error:
-                raise ManifestError(str(error)) from None
-            mask[cv2.resize(part, size[::-1], interpolation=cv2.INTER_NEAREST) > 127] = index
+            part = cv2.resize(grey(file), size[::-1], interpolation=cv2.INTER_NEAREST)
+            mask[part > _HALF] = index
             known += 1
     if not known:
         where = parts / str(number // _PER_FOLDER) / f"{number:05d}_skin.png"
@@ -95,17 +91,8 @@ def split_of(index: int) -> Split:
 def _official(path: Path, root: Path, places: dict[int, int], folder: Path) -> Sample:
     if not path.stem.isdecimal() or (number := int(path.stem)) not in places:
         raise ManifestError(f"{path}: is not named in {_MAPPING}; unpack the data set again")
-    mask = folder / f"{number}.png"
-    if not mask.is_file():
-        try:
-            with Image.open(path) as picture:
-                size = picture.height, picture.width
-        except OSError:
-            raise ManifestError(f"{path}: is no picture; unpack the data set again") from None
-        content = io.BytesIO()
-        made: NDArray[np.uint8] = merged_mask(root / "CelebAMask-HQ-mask-anno", number, size)
-        Image.fromarray(made).save(content, "PNG")
-        write_whole(mask, content.getbuffer())
+    parts = root / "CelebAMask-HQ-mask-anno"
+    mask = merged_at(folder / f"{number}.png", path, partial(merged_mask, parts, number))
     where, there = (file.relative_to(root).as_posix() for file in (path, mask))
     return _sample(where, there, split_of(places[number]))
 

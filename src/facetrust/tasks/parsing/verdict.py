@@ -21,7 +21,8 @@ def judge(probabilities: ArrayLike, card: ModelCard) -> Parts:
     """
     values = np.asarray(probabilities)
     if len(values) != len(card.classes):
-        raise ModelError(f"{card.title}: answers with {len(values)} classes, its card names {len(card.classes)}")
+        named = len(card.classes)
+        raise ModelError(f"{card.title}: answers with {len(values)} classes, its card names {named}")
     classes = values.argmax(0).astype(np.uint8)
     counts = np.bincount(classes.ravel(), minlength=len(values))
     shares = {name: float(count / classes.size) for name, count in zip(card.classes, counts, strict=True)}
