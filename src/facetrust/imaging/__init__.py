@@ -20,7 +20,6 @@ from facetrust.imaging.pixels import (
     quarter_turn,
     read_bytes,
     read_image,
-    read_indices,
     read_mask,
 )
 
@@ -40,7 +39,6 @@ __all__ = [
     "quarter_turn",
     "read_bytes",
     "read_image",
-    "read_indices",
     "read_mask",
     "read_sample",
     "to_tensor",

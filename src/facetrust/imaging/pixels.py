@@ -89,22 +89,14 @@ def picture_pixels(picture: Image.Image, source: str) -> Pixels:
     return _to_rgb(ImageOps.exif_transpose(_in_srgb(picture)), source)
 
 
-def read_indices(path: str | Path) -> Pixels:
-    """Returns the class indices in a mask file as (H, W) uint8: a palette picture's own, or grey values.
+def read_mask(path: str | Path) -> tuple[Pixels, tuple[str, ...]]:
+    """Returns the class indices in a mask file, and the classes' names in their order, if the file has them.
+
+    Indices are (H, W) uint8: a palette picture's own, or grey values. A PNG written by `data prepare` has the
+    names in its text `CLASS_NAMES`, with commas between.
 
     Raises:
         ImageError: as `read_image`, or the picture has colours that are no indices.
-    """
-    return read_mask(path)[0]
-
-
-def read_mask(path: str | Path) -> tuple[Pixels, tuple[str, ...]]:
-    """Returns what `read_indices` does, and the names of the classes in their order, if the file has them.
-
-    A PNG written by `data prepare` has them in the text `CLASS_NAMES`, with commas between.
-
-    Raises:
-        ImageError: as `read_indices`.
     """
     data = read_bytes(path)
     decode_image(data, str(path))  # Its limits and its errors hold for masks too.

@@ -110,6 +110,8 @@ class _Maps(nn.Module):
         if not self.indices:
             raise UsageError(f"finest {finest}: the backbone has no map that coarse")
         self.widths = [shapes[index][1] for index in self.indices]
+        if hasattr(backbone, "prune_intermediate_layers"):  # What lies behind the last map is left out.
+            backbone.prune_intermediate_layers(self.indices, prune_norm=True, prune_head=True, **self.how)  # type: ignore[operator]
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Returns maps (B, c, h, w), the finest first."""
