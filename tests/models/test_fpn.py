@@ -49,9 +49,7 @@ def test_all_that_is_coarse_comes_from_the_coarsest_map():
     image = torch.randn(1, 3, 64, 64)
     (coarse,) = model.maps(image)
     assert isinstance(model, Fpn)
-    seen = model.refine[0](
-        model.lateral[0](coarse) + model.context(coarse.mean((2, 3), keepdim=True))
-    )
+    seen = model.refine[0](model.lateral[0](coarse) + model.context(coarse.mean((2, 3), keepdim=True)))
     logits = torch.nn.functional.interpolate(model.head(seen), (64, 64), mode="bilinear")
     torch.testing.assert_close(model(image).logits, logits)
 

@@ -28,7 +28,8 @@ def lovasz(classes: Tensor, truth: Tensor, *, reduction: Reduction = "mean") -> 
     wrong = t.gather(2, order).cumsum(2)  # Of the class's own pixels, those met so far.
     held = wrong[:, :, -1:]
     others = torch.arange(1, t.shape[2] + 1, device=t.device) - wrong
-    jaccard = 1 - (held - wrong) / (held + others)
+    exact = torch.promote_types(p.dtype, torch.float32)  # Counts of pixels are beyond half precision.
+    jaccard = 1 - (held - wrong).to(exact) / (held + others)
     weights = torch.cat([jaccard[:, :, :1], jaccard.diff(dim=2)], 2)
     present = (held[:, :, 0] > 0).to(p.dtype)
     each = ((errors * weights.to(p.dtype)).sum(2) * present).sum(1) / present.sum(1)

@@ -20,10 +20,14 @@ _MOST_BYTES, _MOST_VALUES, _DEEPEST = 2**20, 10_000, 50
 
 
 class ModelSettings(Record):
-    """A network by the name that `create_model` takes, and its settings."""
+    """A network by the name that `create_model` takes, and its settings.
+
+    begin: folder of a finished run of the same network, whose weights training begins with.
+    """
 
     name: str
     settings: dict[str, Any] = Field(default_factory=dict)
+    begin: str = ""
 
 
 class Augment(Record):
