@@ -26,7 +26,8 @@ def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
     assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
-    assert len(NAMES) >= 26
+    assert {f"parsing/{name}" for name in ("teacher", "small", "tiny", "tiny-distilled")} <= set(NAMES)
+    assert len(NAMES) >= 30
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
@@ -94,6 +95,8 @@ def small(name: str, tiny: Path) -> Recipe:
     if recipe.model.name == "efficient-vit":
         settings |= {"depth": 1, "hidden": 64}
         how = how.model_copy(update={"size": SIZE})
+    if recipe.model.name.startswith("fpn-"):
+        how = how.model_copy(update={"size": (64, 64)})
     model = recipe.model.model_copy(update={"settings": settings})
     changed = {"data": data, "trainer": trainer, "teachers": taught, "model": model, "preprocessing": how}
     return recipe.model_copy(update=changed)
