@@ -97,7 +97,7 @@ def prepare(
     )
     folder = out.with_name(f"{out.stem}-faces")
     classes: tuple[str, ...] = getattr(module("data.sources", source), "CLASSES", ()) if annotations else ()
-    noted = {"annotations": True} if annotations else {}
+    noted: dict[str, object] = {"annotations": True} if annotations else {}
     noted |= {"classes": list(classes)} if classes else {}
     made_by = {"source": source, "root": str(root.resolve()), "detector": detector.name}
     require_same_settings(

@@ -14,7 +14,7 @@ from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.errors import ImageError, ScoresError, UsageError
 from facetrust.evaluation.baselines import Baseline, fit_baselines, score_baselines
 from facetrust.evaluation.scorers import Answer, Reader, Scorer, open_run, open_scorer
-from facetrust.evaluation.tables import class_table, pair_table, score_table
+from facetrust.evaluation.tables import class_table, commonest_classes, pair_table, score_table
 from facetrust.imaging import read_sample
 from facetrust.records import (
     Disturbance,
@@ -55,7 +55,8 @@ def evaluate(
     not weakened by a model's crop; and `errors-<split>.csv` with one row per
     picture that could not be read, where there is any. Such a picture has no score. Where the task answers
     with embeddings, a row is a pair: those named in `<manifest>.pairs.csv` beside the manifest, else all.
-    Where it answers with classes, the rows are confusions (`Confusions`). Neither has baselines.
+    Where it answers with classes, the rows are confusions (`Confusions`), and the baseline `place` is the
+    class that is commonest at each place of the crop in the train rows. Embeddings have no baselines.
 
     Args:
         model: a run folder, an `.onnx` file or a bundled model's name; see `scorers.open_scorer`.
@@ -101,6 +102,11 @@ def evaluate(
     if every_epoch:
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
+    if baselines and task_named(card.task).output == "classes":
+        guess = commonest_classes(learning or whole, card)
+        source = made_by.model_copy(update={"model": "baseline:place", "version": "1", "seed": None})
+        if guess is not None:
+            part.write(_path(out, "baseline-place", source), [guess] * len(part.samples), source)
     scored = task_named(card.task).output == "score"
     fitted = fit_baselines(learning or whole) if baselines and scored else {}
     _write_baselines(out, part, fitted, made_by, read_sample)

@@ -29,7 +29,7 @@ def class_ratios(matrix: NDArray[np.float64], *, twice: bool) -> NDArray[np.floa
     """Returns F1 (`twice`) or intersection over union per class (C,); NaN where a class occurs nowhere."""
     hits, both = np.diag(matrix), matrix.sum(0) + matrix.sum(1)
     over, under = (2 * hits, both) if twice else (hits, both - hits)
-    return np.divide(over, under, out=np.full(len(hits), np.nan), where=under > 0)
+    return np.asarray(np.divide(over, under, out=np.full(len(hits), np.nan), where=under > 0))
 
 
 def foreground_mean(ratios: NDArray[np.float64]) -> float:

@@ -66,4 +66,4 @@ def merged_mask(root: Path, name: str, size: tuple[int, int]) -> Pixels:
     for index in range(len(CLASSES)):
         file = file_at(root / "labels" / name / f"{name}_lbl{index:02d}.png", "a mask of a class")
         parts.append(cv2.resize(grey(file), size[::-1], interpolation=cv2.INTER_NEAREST))
-    return np.argmax(parts, axis=0).astype(np.uint8)
+    return np.asarray(np.argmax(parts, axis=0), dtype=np.uint8)
