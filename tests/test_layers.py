@@ -56,6 +56,7 @@ NEEDS_TORCH = {
     "tasks._binary.objective",
     "tasks.antispoof.objective",
     "tasks.deepfake.objective",
+    "tasks.parsing.objective",
     "data.dataset",
 }
 NEEDS_TORCH |= {"data.sampler"}
@@ -147,11 +148,11 @@ def test_there_is_no_utils():
 
 def test_a_questions_name_is_known_in_its_own_room_alone():
     """But for recipes, cards, importers of published weights and the demo."""
-    names = {'"antispoof"', '"deepfake"'}
+    names = {'"antispoof"', '"deepfake"', '"parsing"'}
     named = {
         file.relative_to(HOME).as_posix() for file in FILES if any(name in file.read_text() for name in names)
     }
-    own = ("tasks/antispoof/", "tasks/deepfake/", "zoo/", "cli/demo.py")
+    own = ("tasks/antispoof/", "tasks/deepfake/", "tasks/parsing/", "zoo/", "cli/demo.py")
     assert [file for file in named if not file.startswith(own)] == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,17 @@ import pytest
 
 from facetrust import registry
 from facetrust.errors import MetricError
-from facetrust.metrics import interval
+from facetrust.metrics import interval, interval_of_counts
 
-NAMES = registry.names("metrics")
+
+def takes_counts(name: str) -> bool:
+    """Whether a metric is of class masks, which have tests of their own below."""
+    return next(iter(inspect.signature(registry.find("metrics", name)).parameters)) == "counts"
+
+
+EVERY = registry.names("metrics")
+NAMES = [name for name in EVERY if not takes_counts(name)]
+OF_COUNTS = [name for name in EVERY if takes_counts(name)]
 RNG = np.random.default_rng(3)
 LABELS = np.array([0, 1] * 30)
 SCORES = np.round(np.clip(RNG.normal(0.35 + 0.3 * LABELS, 0.2), 0, 1), 2)  # Rounded, so that ties occur.
@@ -33,6 +42,7 @@ def test_all_were_seen():
     wanted = {"acer", "apcer", "auc", "bpcer", "bpcer-at-apcer", "ece", "eer", "hter", "tpr-at-fpr"}
     assert wanted <= set(NAMES)
     assert len(NAMES) >= 11
+    assert {"class-f1", "mean-f1", "mean-iou"} <= set(OF_COUNTS)
 
 
 FOLDS = np.arange(60) // 2 % 5  # Of pairs of rows, each with both labels.
@@ -89,3 +99,51 @@ class TestEveryMetric:
         clusters = np.repeat(np.arange(20), 3)
         low, high = interval(metric, LABELS, SCORES, clusters=clusters, seed=0, rounds=50, **settings)
         assert 0 <= low <= high <= 1
+
+
+COUNTS = np.array([[50, 2, 1], [3, 20, 4], [0, 5, 15]])
+BAD_COUNTS = {
+    "not square": (COUNTS[:2], "square"),
+    "one class": ([[1]], "at least two classes"),
+    "negative": (-COUNTS, "not negative"),
+    "NaN": (COUNTS * np.nan, "finite"),
+    "text": ([["a", "b"], ["c", "d"]], "must be numbers"),
+    "a list": ([1, 2], "square"),
+}
+
+
+@pytest.mark.parametrize("name", OF_COUNTS)
+class TestEveryMetricOfCounts:
+    def settings(self, name: str) -> dict[str, int]:
+        return {"index": 1} if name == "class-f1" else {}
+
+    def test_says_what_it_returns_and_where_it_comes_from(self, name):
+        text = registry.find("metrics", name).__doc__ or ""
+        assert text.startswith("Returns")
+        assert "MetricError" in text
+        assert "Source:" in text
+
+    def test_is_a_plain_number_between_0_and_1_and_1_where_all_is_right(self, name):
+        metric = registry.find("metrics", name)
+        value = metric(COUNTS.tolist(), **self.settings(name))
+        assert type(value) is float
+        assert 0 < value < 1
+        assert metric(np.diag([7, 5, 2]), **self.settings(name)) == 1
+
+    def test_does_not_mind_how_many_pixels_there_are(self, name):
+        metric = registry.find("metrics", name)
+        assert metric(COUNTS * 10**9, **self.settings(name)) == pytest.approx(
+            metric(COUNTS, **self.settings(name)), abs=1e-12
+        )
+
+    @pytest.mark.parametrize("case", BAD_COUNTS)
+    def test_is_a_named_error_where_counts_are_none(self, name, case):
+        counts, said = BAD_COUNTS[case]
+        with pytest.raises(MetricError, match=said):
+            registry.build("metrics", name, counts, **self.settings(name))
+
+    def test_has_an_interval_around_it(self, name):
+        metric = partial(registry.find("metrics", name), **self.settings(name))
+        each = np.stack([COUNTS, COUNTS.T, np.diag([9, 3, 4]), COUNTS[::-1]])
+        low, high = interval_of_counts(metric, each, seed=0, rounds=50)
+        assert 0 <= low <= metric(each.sum(0)) <= high <= 1

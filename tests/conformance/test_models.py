@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from facetrust import registry
-from facetrust.models import Score, create_model, load_checkpoint, save_checkpoint
+from facetrust.models import Classes, Score, create_model, load_checkpoint, save_checkpoint
 from facetrust.records import ModelCard, Preprocessing
 
 NAMES = registry.names("models")
@@ -27,6 +27,11 @@ EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "flip": ("flip-it", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
     "flip.v": ("flip-v", {"clip": "vit-t16", "image_size": (32, 32), "layers": 1}),
+    "fpn": ("fpn-mobilenetv3_small_050", {"image_size": (64, 96), "classes": 5, "width": 16}),
+    "fpn.block": (
+        "fpn-tf_efficientnet_lite0",
+        {"image_size": (64, 64), "classes": 3, "block": 3, "width": 8, "depth": 2, "separable": False},
+    ),
     "mesonet": ("mesonet-inception4", {"image_size": (64, 32)}),
     "timm": ("timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
     "timm.embedding": ("timm/test_vit", {"image_size": (64, 64), "embedding": 32}),
@@ -37,12 +42,24 @@ CASES = sorted({*NAMES, *EXAMPLES} - UNTRAINABLE)
 
 
 def test_all_were_seen():
-    assert {"clip", "cross-efficient-vit", "efficient-vit", "flip", "minifasnet", "onnx", "timm"} <= set(
-        NAMES
-    )
+    assert {
+        "clip",
+        "cross-efficient-vit",
+        "efficient-vit",
+        "flip",
+        "fpn",
+        "minifasnet",
+        "onnx",
+        "timm",
+    } <= set(NAMES)
     assert len(NAMES) >= 7
     assert len(CASES) >= 9
     assert {name.split(".")[0] for name in EXAMPLES} <= set(NAMES)
+
+
+def said(output: Score | Classes) -> torch.Tensor:
+    """Returns what a network says of each picture: (B,) logits, or (B, C, h, w) for classes."""
+    return output.logits if isinstance(output, Classes) else output.logit
 
 
 def built(name: str) -> tuple[nn.Module, str, dict[str, object], torch.Tensor]:
@@ -58,9 +75,12 @@ class TestEveryModel:
     def test_says_what_it_returns(self, name):
         assert (registry.find("models", name.split(".")[0]).__doc__ or "").startswith("Returns")
 
-    def test_gives_logits_and_the_map_whose_mean_they_are(self, name):
+    def test_gives_logits_and_the_map_whose_mean_they_are_or_one_per_class_and_pixel(self, name):
         model, _, _, images = built(name)
         output = model.eval()(images)
+        if isinstance(output, Classes):
+            assert output.logits.shape == (3, EXAMPLES[name][1]["classes"], *images.shape[2:])
+            return
         assert isinstance(output, Score)
         assert output.logit.shape == (3,)
         assert output.evidence.shape[0] == 3
@@ -69,7 +89,7 @@ class TestEveryModel:
 
     def test_every_parameter_that_is_trained_gets_a_gradient(self, name):
         model, _, _, images = built(name)
-        model.train()(images).logit.square().sum().backward()
+        said(model.train()(images)).square().sum().backward()
         silent = [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None]
         assert silent == []
         assert any(p.grad.abs().sum() > 0 for p in model.parameters() if p.grad is not None)
@@ -86,8 +106,8 @@ class TestEveryModel:
     def test_judges_pictures_independently(self, name):
         model, _, _, images = built(name)
         model.eval()
-        alone = torch.stack([model(image[None]).logit[0] for image in images])
-        torch.testing.assert_close(alone, model(images).logit, atol=1e-4, rtol=1e-4)
+        alone = torch.stack([said(model(image[None]))[0] for image in images])
+        torch.testing.assert_close(alone, said(model(images)), atol=1e-4, rtol=1e-4)
 
     def test_comes_back_from_its_folder(self, name, tmp_path: Path):
         model, public, settings, images = built(name)
@@ -103,4 +123,4 @@ class TestEveryModel:
         assert read == written
         assert read.parameters == sum(p.numel() for p in model.parameters())
         with torch.no_grad():
-            assert torch.equal(again(images).logit, model.eval()(images).logit)
+            assert torch.equal(said(again(images)), said(model.eval()(images)))

@@ -12,6 +12,7 @@ import facetrust
 from facetrust.data.manifest import Manifest
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
 from facetrust.records import ModelCard, Preprocessing, Sample
+from facetrust.tasks import task_named
 from facetrust.training.recipe import Recipe, load_recipe, recipe_names
 from facetrust.training.train import train
 
@@ -25,13 +26,14 @@ def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
     assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
-    assert len(NAMES) >= 26
+    assert {f"parsing/{name}" for name in ("teacher", "small", "tiny", "tiny-distilled")} <= set(NAMES)
+    assert len(NAMES) >= 30
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of 12 noisy pictures with a box, and a teacher's folder beside it."""
+    """A manifest of 12 noisy pictures with boxes and masks, and teachers' folders beside it."""
     root = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(0)
     rows = []
@@ -39,12 +41,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label, split = n % 2, "train" if n < 8 else "dev"
         pixels = rng.integers(0, 256 if label else 128, (60, 60, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / f"{n}.png")
-        rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", x=15, y=15, w=30, h=30))
+        Image.fromarray(rng.integers(0, 19, (60, 60), dtype=np.uint8)).save(root / f"{n}.mask.png")
+        face = {"x": 15, "y": 15, "w": 30, "h": 30, "mask": f"{n}.mask.png"}
+        rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", **face))
     Manifest.write(rows, root / "m.parquet")
     backbone = ("timm/mobilenetv3_small_050", {"image_size": (64, 64)})
     for folder, task, name, settings in (
         ("antispoof", "antispoof", *backbone),
         ("deepfake", "deepfake", *backbone),
+        ("parsing", "parsing", "fpn-mobilenetv3_small_050", {"image_size": (64, 64), "width": 16}),
         ("sentences", "antispoof", "flip-it", {"clip": "vit-t16", "layers": 1, "image_size": SIZE}),
     ):
         card = ModelCard(
@@ -90,6 +95,8 @@ def small(name: str, tiny: Path) -> Recipe:
     if recipe.model.name == "efficient-vit":
         settings |= {"depth": 1, "hidden": 64}
         how = how.model_copy(update={"size": SIZE})
+    if recipe.model.name.startswith("fpn-"):
+        how = how.model_copy(update={"size": (64, 64)})
     model = recipe.model.model_copy(update={"settings": settings})
     changed = {"data": data, "trainer": trainer, "teachers": taught, "model": model, "preprocessing": how}
     return recipe.model_copy(update=changed)
@@ -119,5 +126,5 @@ class TestEveryRecipe:
         assert card.architecture == recipe.model.name
         assert card.preprocessing == recipe.preprocessing
         assert card.terms == recipe.terms
-        assert card.thresholds[0].split == "dev"
+        assert [each.split for each in card.thresholds] == ["dev"] * (task_named(card.task).output == "score")
         assert not model.training

@@ -92,7 +92,8 @@ def report(
     scores: Annotated[list[Path], typer.Argument(help="Scores files; a folder is its test files.")],
     out: Out,
     dev: Annotated[
-        list[Path] | None, typer.Option("--dev", help="The same models on dev; a folder is its dev files.")
+        list[Path] | None,
+        typer.Option("--dev", help="The same models on dev, if a threshold is fitted; folders too."),
     ] = None,
     protocol: Annotated[
         str, typer.Option(help="Who fits the threshold, who is reported; the task's own if none.")

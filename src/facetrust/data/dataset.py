@@ -62,6 +62,7 @@ class FaceData(Dataset[Any]):
         strength: how strong the degradations are, 0 to 1.5 (not `flip`).
         tight: chance of a tight crop of the student's view (not `flip`).
         turn: chance that the student's crop is turned by a quarter or more (`any-camera`).
+        tilt: degrees that the student's picture is turned by at most, around the face.
         matched: chance that the student's crop is blurred to the sharpness of another row of the same domain
             and the other label, if it is the sharper one (`any-camera`).
         margins: range of the student's margin in training; the card's margins if none is given.
@@ -97,6 +98,7 @@ class FaceData(Dataset[Any]):
         strength: float = 1.0,
         tight: float = 0.0,
         turn: float = 0.0,
+        tilt: float = 0.0,
         matched: float = 0.0,
         margins: tuple[float, float] | None = None,
         contrast: int = 0,
@@ -131,6 +133,7 @@ class FaceData(Dataset[Any]):
         self.strength = strength
         self.tight = tight
         self.turn = turn
+        self.tilt = tilt
         self.matched = matched
         self._levels: dict[int, float] = {}
         self._rivals = _rivals(samples) if matched else {}
@@ -252,6 +255,9 @@ class FaceData(Dataset[Any]):
             points = None if points is None else augmentation.mirror_points(points, image.shape[1])
             if isinstance(self.target, Masks):
                 image[:, :, 3] = self.target.mirrored(image[:, :, 3])
+        if self.tilt:
+            degrees = float(rng.uniform(-self.tilt, self.tilt))
+            image, box, points = augmentation.tilt(image, box, points, degrees)
         if self.style != "flip" and rng.random() < self.tight:
             image, moved = augmentation.tighten(image, box, rng)
             across, down = moved[0] - box[0], moved[1] - box[1]

@@ -19,10 +19,11 @@ from facetrust.data.packs import PACKS
 from facetrust.data.splits import check_split
 from facetrust.errors import ImageError, ManifestError, UsageError, first_line
 from facetrust.faces.detector import WHOLE, Detector, Finding, find_faces
-from facetrust.imaging import Pixels, quarter_turn, read_image, read_indices
+from facetrust.imaging import Pixels, quarter_turn, read_image, read_mask
+from facetrust.imaging.pixels import CLASS_NAMES
 from facetrust.imaging.video import VIDEOS, iter_frames
 from facetrust.records import Box, Face, Point, Sample, Split, write_unreadable, write_whole
-from facetrust.registry import call_with_text, find
+from facetrust.registry import call_with_text, find, module
 
 _BOX = "facetrust.box"
 _POINTS = "facetrust.points"
@@ -102,12 +103,14 @@ def prepare(
         raise UsageError(f"{root / packed}: holds faces that were cut already; use --as-is")
     lists = official_lists(source, root, settings or {})
     folder = out.with_name(f"{out.stem}-faces")
-    noted = {"annotations": True} if annotations else {}
+    classes: tuple[str, ...] = getattr(module("data.sources", source), "CLASSES", ()) if annotations else ()
+    noted: dict[str, object] = {"annotations": True} if annotations else {}
+    noted |= {"classes": list(classes)} if classes else {}
     made_by = {"source": source, "root": str(root.resolve()), "detector": detector.name}
     require_same_settings(
         folder / "prepare.json", {**made_by, "context": float(context), "longest_face": longest_face, **noted}
     )
-    cutter = _Cutter(root, folder, detector, context, longest_face, annotations)
+    cutter = _Cutter(root, folder, detector, context, longest_face, annotations, classes)
     rows: list[Sample] = []
     paths: dict[str, str] = {}
     failed: list[tuple[str, str]] = []
@@ -171,6 +174,7 @@ class _Cutter(NamedTuple):
     context: float
     longest_face: int
     annotations: bool
+    classes: tuple[str, ...]
 
     def cut(self, samples: list[Sample]) -> Iterator[tuple[Sample, _Cut | ImageError]]:
         """Yields each row with the face's box in its crop, or with why there is no crop."""
@@ -220,12 +224,13 @@ class _Cutter(NamedTuple):
         )
         crop = self.folder / _crop_name(sample)
         if self.annotations and sample.mask is not None:
-            mask = read_indices(self.root / sample.mask)
+            mask, names = read_mask(self.root / sample.mask)
             upright = quarter_turn(mask, finding.turns) if finding.turns else mask
             if upright.shape != finding.image.shape[:2]:
                 raise ImageError(f"{self.root / sample.mask}: is not of its picture's size")
             # Before the crop, whose presence says that all is there.
-            _save(window.cut(upright, nearest=True), _mask_of(crop), {})
+            named = ",".join(names or self.classes)
+            _save(window.cut(upright, nearest=True), _mask_of(crop), {CLASS_NAMES: named} if named else {})
         points = (
             [number for point in face.points for number in window.place(point)] if self.annotations else []
         )

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.data.classes import converted
 from facetrust.errors import ImageError, ManifestError, UsageError
-from facetrust.imaging import Pixels, read_indices
+from facetrust.imaging import Pixels, read_mask
 from facetrust.records import Sample
 
 _LABELS = {
@@ -146,17 +147,23 @@ class Masks:
     def read(self, sample: Sample, size: tuple[int, ...]) -> Pixels:
         """Returns a row's mask (H, W, 1) uint8 of class indices.
 
+        A mask that names its classes is converted by these names; one without has the classes in order.
+
         Args:
             size: (height, width) of the picture, which the mask must have too.
 
         Raises:
-            ImageError: the mask is missing, has another size, or an index that no class has.
+            ImageError: the mask is missing, has another size, or an index or a name that no class has.
         """
         if sample.mask is None:
             raise ImageError(f"{sample.path}: the manifest names no mask for it, which this task learns from")
-        mask = read_indices(sample.mask)
+        mask, names = read_mask(sample.mask)
         if mask.shape != tuple(size[:2]):
             raise ImageError(f"{sample.mask}: is {mask.shape}, its picture {tuple(size[:2])} (height, width)")
+        try:
+            mask = converted(mask, names or self.settings["classes"], self.settings["classes"])
+        except UsageError as error:
+            raise ImageError(f"{sample.mask}: {error}") from None
         if (top := int(mask.max(initial=0))) >= len(self.settings["classes"]):
             raise ImageError(
                 f"{sample.mask}: holds index {top}; {len(self.settings['classes'])} classes are named"

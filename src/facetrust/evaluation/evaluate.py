@@ -17,7 +17,7 @@ from facetrust.evaluation.baselines import Baseline, fit_baselines, score_baseli
 from facetrust.evaluation.people import Embedded, Lists, pair_table, search_table
 from facetrust.evaluation.pixels import pixel_pairs
 from facetrust.evaluation.scorers import Answer, Reader, Scorer, open_run, open_scorer
-from facetrust.evaluation.tables import class_table, score_table
+from facetrust.evaluation.tables import class_table, commonest_classes, score_table
 from facetrust.imaging import read_sample
 from facetrust.records import (
     Disturbance,
@@ -65,7 +65,7 @@ def evaluate(
     not weakened by a model's crop (but for `sharpness`, which is that of the model's own crop); and
     `errors-<split>.csv` with one row per picture that could not be read, where there is any. Such a
     picture has no score. Where the task answers with classes, the rows are confusions (`Confusions`),
-    without baselines.
+    and the baseline `place` is the class that is commonest at each place of the crop in the train rows.
 
     Where it answers with embeddings, a row is a pair, those of `pairs` or else all, and the baseline is
     `baseline-pixels-<split>.parquet` (`facetrust.evaluation.pixels`). With a gallery,
@@ -116,6 +116,7 @@ def evaluate(
         seed=card.seed,
         trained_people=_trained_people(whole, split, card, trained_on),
         classes=card.classes,
+        size=card.preprocessing.size if card.classes else None,
     )
     out = Path(out)
     answers = part.answers(scorer, read_sample, f"{card.name} on {split}")
@@ -129,6 +130,11 @@ def evaluate(
     output = task_named(card.task).output
     if baselines and output == "embedding":
         part.write_pixels(out / f"baseline-pixels-{split}.parquet", learning or whole, made_by)
+    if baselines and output == "classes":
+        guess = commonest_classes(learning or whole, card)
+        source = made_by.model_copy(update={"model": "baseline:place", "version": "1", "seed": None})
+        if guess is not None:
+            part.write(_path(out, "baseline-place", source), [guess] * len(part.samples), source)
     scored = baselines and output == "score"
     fitted = fit_baselines(learning or whole, card.preprocessing) if scored else {}
     _write_baselines(out, part, fitted, made_by, read_sample)

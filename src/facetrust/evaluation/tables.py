@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from facetrust.data.manifest import Manifest, absolute
 from facetrust.data.targets import Masks
 from facetrust.errors import ImageError, ManifestError
 from facetrust.evaluation.scorers import Answer, Reader
-from facetrust.imaging import box_of, crops_of
-from facetrust.records import Confusions, Preprocessing, Provenance, Sample, Scores
+from facetrust.imaging import box_of, crops_of, read_image
+from facetrust.records import Confusions, ModelCard, Preprocessing, Provenance, Sample, Scores
 
 _TEXTS = ("sample", "media", "subject", "domain", "attack")
 
@@ -74,6 +76,29 @@ def class_table(
         ]
     _require(cells, rows)
     return Confusions(pl.DataFrame(cells, schema=_schema(Confusions.kinds)), made_by)
+
+
+def commonest_classes(manifest: Manifest, card: ModelCard) -> NDArray[np.float64] | None:
+    """Returns how often each class lies at each place of the crop (C, h, w), in the manifest's train rows.
+
+    As an answer about any face it is the trivial baseline: the parts where they usually are. None where there
+    are no train rows.
+
+    Raises:
+        ImageError: a picture or mask cannot be read.
+    """
+    train = [row for row in manifest.samples() if row.split == "train"]
+    if not train:
+        return None
+    masks, nearest = Masks(card.classes), card.preprocessing.model_copy(update={"resize": "nearest"})
+    counts = np.zeros((len(card.classes), *nearest.size))
+    rows, columns = np.indices(nearest.size)
+    for row in absolute(train, manifest.root):
+        image = read_image(row.path)
+        mask = masks.read(row, image.shape)
+        truth = crops_of(mask, box_of(row, image), nearest, points=row.points)[0].reshape(nearest.size)
+        counts[truth, rows, columns] += 1
+    return counts / counts.sum(0)
 
 
 def _schema(kinds: dict[str, str]) -> dict[str, Any]:

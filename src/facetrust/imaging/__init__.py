@@ -21,7 +21,7 @@ from facetrust.imaging.pixels import (
     quarter_turn,
     read_bytes,
     read_image,
-    read_indices,
+    read_mask,
 )
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "quarter_turn",
     "read_bytes",
     "read_image",
-    "read_indices",
+    "read_mask",
     "read_sample",
     "to_tensor",
 ]

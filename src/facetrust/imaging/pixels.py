@@ -20,6 +20,7 @@ from facetrust.imaging.regular_file import size_of
 Pixels = NDArray[np.uint8]
 
 MAX_BYTES = 64 * 1024 * 1024
+CLASS_NAMES = "facetrust.classes"
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 8
 # Decoders of Pillow that are used; others run programs of their own (EPS) or read what no camera writes.
@@ -88,8 +89,11 @@ def picture_pixels(picture: Image.Image, source: str) -> Pixels:
     return _to_rgb(ImageOps.exif_transpose(_in_srgb(picture)), source)
 
 
-def read_indices(path: str | Path) -> Pixels:
-    """Returns the class indices in a mask file as (H, W) uint8: a palette picture's own, or grey values.
+def read_mask(path: str | Path) -> tuple[Pixels, tuple[str, ...]]:
+    """Returns the class indices in a mask file, and the classes' names in their order, if the file has them.
+
+    Indices are (H, W) uint8: a palette picture's own, or grey values. A PNG written by `data prepare` has the
+    names in its text `CLASS_NAMES`, with commas between.
 
     Raises:
         ImageError: as `read_image`, or the picture has colours that are no indices.
@@ -101,7 +105,8 @@ def read_indices(path: str | Path) -> Pixels:
             raise ImageError(
                 f"{path}: has {picture.mode} pixels; a mask holds class indices, as palette or grey"
             )
-        return np.array(picture, dtype=np.uint8)
+        names = str(picture.info.get(CLASS_NAMES, ""))
+        return np.array(picture, dtype=np.uint8), tuple(names.split(",")) if names else ()
 
 
 def check_size(size: tuple[int, int], source: str) -> None:

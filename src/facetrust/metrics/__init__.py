@@ -1,10 +1,11 @@
 """One file per metric, NumPy only: arrays in, one number out, exact and free of the rows' order.
 
-Labels are 1 for an attack and 0 for bona fide; a decision is `score >= threshold`. Besides the
-metrics, found by file name, this folder gives what several of them and the protocols share.
+Labels are 1 for an attack and 0 for bona fide; a decision is `score >= threshold`. Metrics of class
+masks take counts instead, the confusion matrix (C, C) with a row per true class. Besides the metrics, found
+by file name, this folder gives what several of them and the protocols share.
 """
 
-from facetrust.metrics._bootstrap import interval, interval_of_mean
+from facetrust.metrics._bootstrap import interval, interval_of_counts, interval_of_mean
 from facetrust.metrics._check import UNNAMED, checked
 from facetrust.metrics._curve import highest_threshold, operating_points
 from facetrust.metrics._logistic import Logistic, fit_logistic
@@ -16,6 +17,7 @@ __all__ = [
     "fit_logistic",
     "highest_threshold",
     "interval",
+    "interval_of_counts",
     "interval_of_mean",
     "operating_points",
 ]

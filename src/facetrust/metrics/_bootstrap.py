@@ -107,6 +107,49 @@ def interval_of_mean(
     return float(low), float(high)
 
 
+def interval_of_counts(
+    metric: Callable[..., float],
+    counts: ArrayLike,
+    *,
+    seed: int = 0,
+    rounds: int = 1000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Returns the percentile bootstrap interval (low, high) of a metric of counts that are added up.
+
+    Pictures are drawn with replacement, as many as there are. Draws in which the metric is not defined are
+    left out, so the interval is conditional on its being so.
+
+    Args:
+        counts: (N, C, C) confusion matrices, one per picture.
+        level: the share of the rounds inside, in (0, 1).
+
+    Raises:
+        MetricError: fewer than two pictures; `rounds` below 1 or `level` outside (0, 1); or the metric is
+            hardly ever defined.
+
+    Source: as `interval`.
+    """
+    matrices = np.asarray(counts)
+    if rounds < 1 or not 0 < level < 1:
+        raise MetricError(f"rounds must be at least 1 and level in (0, 1), not {rounds} and {level}")
+    if matrices.ndim != 3 or len(matrices) < 2:
+        raise MetricError("an interval needs the counts of at least two pictures, one matrix each")
+    chance, flat = np.random.default_rng(seed), matrices.reshape(len(matrices), -1).astype(np.float64)
+    found = []
+    for _ in range(rounds):
+        times = np.bincount(chance.integers(len(flat), size=len(flat)), minlength=len(flat))
+        try:
+            found.append(metric((times @ flat).reshape(matrices.shape[1:])))
+        except MetricError:
+            continue
+    if len(found) < max(1, rounds // 2):
+        raise MetricError("most draws hold nothing to measure; there is no interval")
+    tail = 50 * (1 - level)
+    low, high = np.percentile(found, [tail, 100 - tail])
+    return float(low), float(high)
+
+
 def _names(clusters: ArrayLike | None, rows: int) -> NDArray[np.int64]:
     """Returns a number per row, equal where the cluster is equal, free of the rows' order."""
     if clusters is None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facetrust import model_file
-from facetrust.models._output import Score
+from facetrust.models._output import Classes, Score
 
 _EPSILON = 1e-7
 
@@ -19,7 +19,8 @@ def onnx(path: str | Path) -> OnnxModel:
     """Returns the network in an ONNX file or of a bundled name, its card as `.card`.
 
     Input `image` (B, 3, h, w), outputs `score` (B,) in [0, 1] and, if it has one, `evidence`
-    (B, gh, gw). `facetrust.model_file.open_model` says where the card comes from.
+    (B, gh, gw); or `classes` (B, C, h, w), probabilities. `facetrust.model_file.open_model` says where the
+    card comes from.
 
     Raises:
         UnknownName: no bundled model of that name.
@@ -36,16 +37,19 @@ class OnnxModel(nn.Module):
         # PyTorch may be set to more threads than there are cores.
         threads = min(torch.get_num_threads(), os.cpu_count() or 1)
         self._session, self.card = model_file.open_model(path, threads=threads)
-        model_file.check_shapes(self._session, self.card, output="score", source=path)
         names = [entry.name for entry in self._session.get_outputs()]
-        self._outputs = [name for name in ("score", "evidence") if name in names]
+        output = "classes" if "classes" in names else "score"
+        model_file.check_shapes(self._session, self.card, output=output, source=path)
+        self._outputs = [name for name in (output, "evidence") if name in names]
 
-    def forward(self, images: Tensor) -> Score:
-        """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1) if the file has none."""
+    def forward(self, images: Tensor) -> Score | Classes:
+        """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1) if there is none; or class logits."""
         pixels = np.ascontiguousarray(images.detach().cpu().numpy(), dtype=np.float32)
-        score, *maps = model_file.run(self._session, self._outputs, pixels, source=self.card.title)
+        answer, *maps = model_file.run(self._session, self._outputs, pixels, source=self.card.title)
+        if self._outputs == ["classes"]:
+            return Classes(torch.from_numpy(answer).clamp_min(_EPSILON).log().to(images.device))
         if maps:
             evidence = torch.from_numpy(maps[0])
             return Score(evidence.mean((1, 2)).to(images.device), evidence.to(images.device))
-        logit = torch.logit(torch.from_numpy(score).reshape(-1), eps=_EPSILON).to(images.device)
+        logit = torch.logit(torch.from_numpy(answer).reshape(-1), eps=_EPSILON).to(images.device)
         return Score(logit, logit[:, None, None])

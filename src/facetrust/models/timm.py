@@ -52,11 +52,9 @@ def timm(
         UsageError: the stage or block does not exist, both are given, or the backbone gives no spatial map.
         ModelError: pretrained weights cannot be fetched or read, or do not fit.
     """
-    if not library.is_model(backbone.split(".")[0]):
-        raise UnknownName("timm backbone", backbone, library.list_models())
     if stage is not None and block is not None:
         raise UsageError(f"stage {stage} and block {block}: give one of them")
-    features = _Features(_backbone(backbone, image_size, pretrained), stage, block, freeze)
+    features = _Features(backbone_of(backbone, image_size, pretrained), stage, block, freeze)
     return Mapped(features, image_size, dropout=dropout, embedding=embedding)
 
 
@@ -142,7 +140,7 @@ class _Features(nn.Module):
         self.channels_last = getattr(backbone, "output_fmt", "NCHW") == "NHWC"
         self.stage = None if stage is None else _cut(backbone, stage, keep_norm=self.tokens)
         if block is not None:
-            _cut_blocks(backbone, block)
+            cut_blocks(backbone, block)
         elif stage is None and hasattr(backbone, "prune_intermediate_layers"):
             backbone.prune_intermediate_layers(1, prune_norm=False, prune_head=True)  # type: ignore[operator]
         self.backbone = backbone
@@ -171,7 +169,10 @@ class _Features(nn.Module):
         return out.permute(0, 3, 1, 2) if self.channels_last else out
 
 
-def _backbone(name: str, image_size: tuple[int, int], pretrained: bool | str) -> nn.Module:
+def backbone_of(name: str, image_size: tuple[int, int], pretrained: bool | str) -> nn.Module:
+    """Returns timm's network of a name without its classifier; raises what `timm` raises."""
+    if not library.is_model(name.split(".")[0]):
+        raise UnknownName("timm backbone", name, library.list_models())
     settings: dict[str, Any] = {"num_classes": 0}
     known = library.get_pretrained_cfg(name)
     if known is not None and known.fixed_input_size:
@@ -213,7 +214,7 @@ def _cut(backbone: nn.Module, stage: int, *, keep_norm: bool) -> int:
     return last
 
 
-def _cut_blocks(backbone: nn.Module, block: int) -> None:
+def cut_blocks(backbone: nn.Module, block: int) -> None:
     """Removes all behind the groups of blocks 1 to `block`, so that the map is what is left's answer."""
     name = type(backbone).__name__
     cut = getattr(backbone, "prune_intermediate_layers", None)

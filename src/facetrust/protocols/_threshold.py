@@ -29,9 +29,9 @@ def fit_threshold(
     Rules: `eer`, where pooled APCER and BPCER are nearest (then their sum lowest, then the lower
     threshold); `apcer@1%`, the highest threshold whose worst species' APCER is at most 1 % (of
     all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %;
-    `far@1%`, which says the same where label 0 is another person; `apcer@1%/domain` and `bpcer@1%/domain`, the
-    same of the mean over the `domains` that have such rows, so that a large one does not decide alone.
-    Shares may also be written `apcer@0.01`.
+    `far@1%`, which says the same where label 0 is another person; `apcer@1%/domain` and
+    `bpcer@1%/domain`, the same of the mean over the `domains` that have such rows, so that a large one does
+    not decide alone. Shares may also be written `apcer@0.01`.
 
     All values between two neighbouring scores decide dev alike; the one halfway is returned, so
     that a runtime which rounds otherwise does not turn a dev decision round.

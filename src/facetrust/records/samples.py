@@ -62,6 +62,8 @@ class Provenance(Record):
     """What made a scores file: the model, the manifest, the split, the seed, and what pictures underwent.
 
     trained_people: how many of the people who are asked about were also trained on; none where nobody knows.
+    classes, size: of a model that answers with classes, their names in order, and the (height, width) in
+    pixels that pictures were brought to and are measured at.
     """
 
     model: str
@@ -73,3 +75,4 @@ class Provenance(Record):
     disturbance: Disturbance | None = None
     trained_people: int | None = None
     classes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None

@@ -97,6 +97,10 @@ def _taught(
             copy_class_embeddings(network, model, teacher.path)
     same = tuple(name for name, one in zip(taught, recipe.teachers, strict=True) if one.sees == STUDENT)
     wrapped = distill(task, taught, losses)
+    if "classes" in wrapped.wanted and len(same) < len(taught):
+        raise UsageError(
+            "classes of pixels can only be compared on the pixels that the student sees; set sees: student"
+        )
     wrapped.adapt(_example(views, contrast, target))
     return Assembly(wrapped, views, same, contrast, origins)
 

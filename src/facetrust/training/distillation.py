@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from facetrust.errors import UsageError
 from facetrust.losses import arguments_of, loss_module, settings_in, weight_of
-from facetrust.models import Inside, attention_of, look_inside, mean_logits, over_crops
+from facetrust.models import Inside, attention_of, images_of, look_inside, mean_logits, over_crops
 from facetrust.training.wrapper import Wrapper
 
 _STUDENT, _TEACHER = "student_", "teacher_"
 # What lies in a network as one tensor a layer; kept and handed on as one tensor, split for the losses.
+_AVERAGED = {"logits", "classes"}  # What several teachers can say together.
 _LAYERED = ("hidden", "queries", "keys", "values")
 
 
@@ -47,7 +49,7 @@ def distill(
 
 def looks_inside(losses: Mapping[str, Any]) -> bool:
     """Returns whether any of the losses wants more of the student than its logits and class embeddings."""
-    return bool(_wanted(losses, _STUDENT) - {"logits", "text"})
+    return bool(_wanted(losses, _STUDENT) - {*_AVERAGED, "text"})
 
 
 def learns_from_teacher(name: str) -> bool:
@@ -74,7 +76,7 @@ class Distill(Wrapper):
                 "distillation needs at least one teacher and one loss; add it, or leave both out"
             )
         self.wanted = _wanted(losses, _TEACHER)
-        if len(teachers) > 1 and (single := self.wanted - {"logits"}):
+        if len(teachers) > 1 and (single := self.wanted - _AVERAGED):
             raise UsageError(
                 f"{len(teachers)} teachers: only logits are averaged; a loss wants the {min(single)} of one"
             )
@@ -128,27 +130,29 @@ class Distill(Wrapper):
     def ask(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Returns what the losses want of the teachers, by name, each (B, …) float32.
 
-        `logits` (B,) averaged by weight; `embedding` (B, d); `attention` (B, L, H, N, N), H = 1 where
-        no loss tells heads apart; `hidden` (B, L, N, c); `queries`, `keys`, `values` (B, L, H, N, e); `map`
-        (B, c, h, w).
+        `logits` (B,), or those of `classes` (B * M, C, h, w), averaged by weight; `embedding` (B, d);
+        `attention` (B, L, H, N, N), H = 1 where no loss tells heads apart; `hidden` (B, L, N, c); `queries`,
+        `keys`, `values` (B, L, H, N, e); `map` (B, c, h, w).
 
         Args:
             views: by teacher, (B, M, 3, h, w); answers are averaged over the M crops.
         """
         if self.wanted <= {"logits", "text"}:
-            return {"logits": self._logits(views)}
+            return {"logits": self._averaged(views, mean_logits)}
+        if "classes" in self.wanted:
+            return {"classes": self._averaged(views, lambda model, crops: model(images_of(crops)).logits)}
         ((view, teacher),) = self.teachers.items()
         crops = views[view]
         inside = look_inside(teacher.model.to(crops.device), crops.flatten(0, 1))
         found = self._seen(inside, self.wanted, crops.shape[1])
         return {name: torch.stack(value, 1) if name in _LAYERED else value for name, value in found.items()}
 
-    def _logits(self, views: Mapping[str, Tensor]) -> Tensor:
+    def _averaged(self, views: Mapping[str, Tensor], say: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
         shares = sum(teacher.weight for teacher in self.teachers.values())
         total = torch.zeros(())
         for view, teacher in self.teachers.items():
             crops = views[view]
-            answer = mean_logits(teacher.model.to(crops.device), crops)
+            answer = say(teacher.model.to(crops.device), crops)
             total = total.to(crops.device) + teacher.weight * answer
         return total / shares
 
@@ -156,12 +160,15 @@ class Distill(Wrapper):
         self, parts: dict[str, Any], taught: Mapping[str, Tensor], labels: Tensor
     ) -> dict[str, list[Any]]:
         """Returns each loss's arguments, in the order of its signature."""
-        known: dict[str, Any] = {"labels": labels, "student_logits": parts["outputs"].float()}
+        outputs = parts["outputs"].float()
+        known: dict[str, Any] = {"labels": labels, "student_logits": outputs, "student_classes": outputs}
         if inside := parts.get("inside"):
             seen = self._seen(inside, self._of_student, len(inside.output.logit) // len(labels))
             known |= {_STUDENT + name: value for name, value in seen.items()}
         for name, value in taught.items():
             known[_TEACHER + name] = list(value.unbind(1)) if name in _LAYERED else value
+        if "classes" in taught:  # A teacher may answer at another size than the student.
+            known["teacher_classes"] = _at_size(taught["classes"], outputs)
         if "text" in self.wanted:
             if self._classes is None:  # a frozen teacher's never change; its text tower runs once
                 (teacher,) = self.teachers.values()
@@ -197,6 +204,12 @@ class Distill(Wrapper):
             else:
                 found[name] = over_crops(getattr(inside, name), crops)
         return found
+
+
+def _at_size(maps: Tensor, like: Tensor) -> Tensor:
+    if maps.shape[-2:] == like.shape[-2:]:
+        return maps
+    return functional.interpolate(maps.float(), like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _class_of_each(classes: Tensor, labels: Tensor) -> Tensor:

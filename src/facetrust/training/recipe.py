@@ -20,10 +20,14 @@ _MOST_BYTES, _MOST_VALUES, _DEEPEST = 2**20, 10_000, 50
 
 
 class ModelSettings(Record):
-    """A network by the name that `create_model` takes, and its settings."""
+    """A network by the name that `create_model` takes, and its settings.
+
+    begin: folder of a finished run of the same network, whose weights training begins with.
+    """
 
     name: str
     settings: dict[str, Any] = Field(default_factory=dict)
+    begin: str = ""
 
 
 class Augment(Record):
@@ -34,6 +38,7 @@ class Augment(Record):
     style: `any-camera` varies light, tint, sharpness and coding widely; `turn` and `matched` need it.
     draws: number of different augmentations of a picture, 0 for a new one every epoch. Where it is
     set, teachers that see what the student sees are asked once about each.
+    tilt: degrees that a picture is turned by at most, either way.
     """
 
     simulate: float = Field(default=0.0, ge=0, le=1)
@@ -43,6 +48,7 @@ class Augment(Record):
     margins: tuple[float, float] | None = None
     style: Literal["camera", "any-camera", "flip"] = "camera"
     turn: float = Field(default=0.0, ge=0, le=1)
+    tilt: float = Field(default=0.0, ge=0, le=180)
     matched: float = Field(default=0.0, ge=0, le=1)
     draws: int = Field(default=0, ge=0)
     pairs: bool = False

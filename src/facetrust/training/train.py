@@ -110,6 +110,8 @@ def train(
     model = models.create_model(
         recipe.model.name, image_size=recipe.preprocessing.size, **recipe.model.settings
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if recipe.model.begin:
+        _begin(model, recipe.model.begin)
     made = assemble(recipe, model, target)
     order = order_of(recipe, sources)
     taught = _teaching(recipe, sources, made, order, out) if made.origins else None
@@ -159,6 +161,15 @@ def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
     before = {"trainer": begun.trainer.model_copy(update={"flags": {}, "workers": 0})}
     if begun.model_copy(update=before) != recipe.model_copy(update=loose):
         raise UsageError(f"{out}: was begun with other settings ({written}); give another folder")
+
+
+def _begin(model: nn.Module, folder: str) -> None:
+    """Fills a network with the weights of a finished run."""
+    begun, card = models.load_checkpoint(folder)
+    try:
+        model.load_state_dict(begun.state_dict())
+    except RuntimeError:
+        raise UsageError(f"model.begin: {folder} holds another network ({card.architecture})") from None
 
 
 def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
@@ -322,5 +333,8 @@ def _origins(recipe: Recipe) -> Iterator[str]:
         tag = "" if begun is True else f" {begun}"
         which = f"{file.name} {sha256_of(file)[:16]}" if file.is_file() else f"weights{tag}"
         yield f"began with pretrained {which}"
+    if recipe.model.begin:
+        begun = Path(recipe.model.begin)
+        yield f"began with run {begun.name} {sha256_of(begun / models.WEIGHTS)[:16]}"
     for teacher in recipe.teachers:
         yield f"taught by {Path(teacher.path).name}"

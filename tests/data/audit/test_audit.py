@@ -193,7 +193,7 @@ def test_the_report_is_written_beside_and_named_by_the_rows(build: Callable[...,
 @pytest.mark.real
 def test_the_six_copies_in_fasseg(real_data: Path) -> None:
     root = real_data / "fasseg"
-    rows = [row for row in fasseg(root) if row.path.startswith("frontal02")]
+    rows = [row for row in fasseg(root, copies=True) if row.path.startswith("frontal02")]
     found = {finding.code: finding for finding in audit(Manifest.of(rows, root)).findings}
     pairs = {(15, 26), (16, 17), (17, 13), (18, 20), (19, 23), (20, 44)}
     assert set(found["duplicate"].rows) == {

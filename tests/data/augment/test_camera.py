@@ -66,3 +66,19 @@ def test_a_jittered_box_stays_near_on_average() -> None:
     assert np.allclose(centres.mean(0), (130, 120), atol=1.5)
     assert np.abs(centres - (130, 120)).max() <= 0.081 * 80 + 1e-9
     assert 0.8 < (boxes[:, 2] / 60).min() < (boxes[:, 2] / 60).max() < 1.25
+
+
+def test_a_turned_picture_and_its_points_agree(photo: np.ndarray) -> None:
+    dot = np.zeros((90, 120, 4), np.uint8)
+    dot[30:33, 70:73] = (200, 100, 50, 7)
+    box = (40.0, 20.0, 40.0, 40.0)
+    for degrees in (-25.0, 10.0, 90.0):
+        turned, same, points = augment.tilt(dot, box, [(71.0, 31.0)], degrees)
+        assert same == box
+        y, x = np.argwhere(turned[:, :, 0] > 100).mean(0)
+        assert points is not None
+        assert (x, y) == pytest.approx(points[0], abs=0.35)
+        assert set(np.unique(turned[:, :, 3])) == {0, 7}
+    assert np.array_equal(augment.tilt(photo, box, None, 0.0)[0], photo)
+    # A quarter counterclockwise around the middle of the box, (59.5, 39.5) from pixel to pixel.
+    assert augment.tilt(photo, box, [(69.5, 39.5)], 90.0)[2][0] == pytest.approx((59.5, 29.5))

@@ -53,6 +53,26 @@ def jitter(box: Box, rng: np.random.Generator, *, shift: float = 0.08, scale: fl
     return (x + (w - wide) / 2 + dx, y + (h - tall) / 2 + dy, wide, tall)
 
 
+def tilt(
+    image: Pixels, box: Box, points: Points | None, degrees: float
+) -> tuple[Pixels, Box, list[Point] | None]:
+    """Returns picture, box and points turned counterclockwise around the middle of the box, borders mirrored.
+
+    The box keeps its size, for a detector's boxes are upright. Channels past the third hold classes, which
+    are moved without mixing.
+    """
+    height, width = image.shape[:2]
+    middle = (box[0] + box[2] / 2 - 0.5, box[1] + box[3] / 2 - 0.5)
+    matrix = cv2.getRotationMatrix2D(middle, degrees, 1.0)
+    turned = [
+        cv2.warpAffine(part, matrix, (width, height), flags=method, borderMode=cv2.BORDER_REFLECT_101)
+        for part, method in ((image[:, :, :3], cv2.INTER_LINEAR), (image[:, :, 3:], cv2.INTER_NEAREST))
+        if part.size
+    ]
+    moved = None if points is None else [tuple(map(float, matrix @ (x, y, 1))) for x, y in points]
+    return np.dstack(turned), box, moved  # type: ignore[return-value]
+
+
 def mirror(image: Pixels, box: Box) -> tuple[Pixels, Box]:
     """Returns picture and box flipped left to right."""
     return np.ascontiguousarray(image[:, ::-1]), (image.shape[1] - box[0] - box[2], *box[1:])

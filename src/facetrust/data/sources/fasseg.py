@@ -1,6 +1,7 @@
 """FASSEG: portraits with masks of the face's parts (Khan et al., 2015; Benini et al., 2019). All bona fide.
 
-Six train pictures of frontal02 are byte for byte among its test pictures; the audit names them.
+Six train pictures of frontal02 are byte for byte among its test pictures. Brows are marked as hair, ears and
+neck as the face, clothing as background.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ from facetrust.data.sources._files import file_at, folder_at, folders, pictures
 from facetrust.errors import ManifestError
 from facetrust.records import Sample, Split
 
+CLASSES = ("background", "face", "hair_and_brows", "eyes", "nose", "mouth_and_lips")
+# Of frontal02: train picture and the test picture that it is a copy of.
+COPIES = {"15": "26", "16": "17", "17": "13", "18": "20", "19": "23", "20": "44"}
 _HOLDS = "frontal02/ and multipose01/ of FASSEG"
 _SPLITS: tuple[Split, ...] = ("train", "test")
 
 
-def fasseg(root: Path, *, seed: int = 0) -> list[Sample]:
-    """Returns frontal02, then multipose01, by path, with masks and the official train and test split.
+def fasseg(root: Path, *, seed: int = 0, copies: bool = False) -> list[Sample]:
+    """Returns frontal02, then multipose01, by path, with masks of `CLASSES` and the official split.
 
     The subject is known in multipose01 only (`fasseg-personne08`).
 
     Args:
         root: the folder that holds frontal02 and multipose01, or one of them.
         seed: not used; the split is fixed.
+        copies: keep the train pictures that are copies of test pictures (`COPIES`).
 
     Raises:
         ManifestError: the folder, all pictures, or the mask of a picture are missing.
@@ -35,7 +40,8 @@ def fasseg(root: Path, *, seed: int = 0) -> list[Sample]:
             samples += [_sample(path, root, split) for path in _images(pose)]
     if not samples:
         raise ManifestError(f"{root}: holds no pictures; give the folder that holds {_HOLDS}")
-    return sorted(samples, key=lambda sample: sample.path)
+    left_out = set() if copies else {f"frontal02/train/images/{stem}.jpg" for stem in COPIES}
+    return sorted((row for row in samples if row.path not in left_out), key=lambda sample: sample.path)
 
 
 def _images(folder: Path) -> list[Path]:

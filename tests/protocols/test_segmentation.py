@@ -1,0 +1,90 @@
+"""The protocol of class masks: what is counted together, and what its notes say."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from facetrust.errors import MetricError
+from facetrust.metrics.mean_f1 import mean_f1
+from facetrust.metrics.mean_iou import mean_iou
+from facetrust.protocols.segmentation import segmentation
+from facetrust.records import Confusions, Provenance
+
+CLASSES = ("background", "skin", "hair", "hat", "ear_r")
+
+
+def confusions(matrices: list[np.ndarray], **made_by: object) -> Confusions:
+    cells = [
+        {"sample": f"{n}.png", "subject": None, "domain": None, "truth": t, "answer": a, "pixels": int(p)}
+        for n, matrix in enumerate(matrices)
+        for (t, a), p in np.ndenumerate(matrix)
+        if p
+    ]
+    schema = {name: getattr(pl, kind) for name, kind in Confusions.kinds.items()}
+    facts = {"model": "m", "version": "1", "task": "parsing", "manifest": "a", "split": "test"}
+    return Confusions(
+        pl.DataFrame(cells, schema=schema),
+        Provenance(**facts, classes=CLASSES, size=(64, 96), **made_by),
+    )
+
+
+def picture(*, hair: int = 8, wrong: int = 2, ear: int = 0) -> np.ndarray:
+    """20 pixels of background and skin, and hair of which some are taken for skin; falsely answered ears."""
+    matrix = np.diag([20, 20, hair, 0, 0])
+    matrix[2, 1] = wrong
+    matrix[1, 4] = ear
+    return matrix
+
+
+def test_all_pictures_are_counted_together():
+    matrices = [picture(), picture(hair=30, wrong=0), picture(wrong=5)]
+    level = segmentation(confusions(matrices), rounds=20).levels[0]
+    whole = sum(matrices)
+    assert level.figure("mean-f1").value == mean_f1(whole)
+    assert level.figure("mean-iou").value == mean_iou(whole)
+    assert level.figure("f1:hair").value == pytest.approx(2 * 46 / (2 * 46 + 7))
+    assert level.figure("f1:skin").value == pytest.approx(2 * 60 / (2 * 60 + 7))
+    assert (level.count, level.clusters, level.clustered_by) == (3, 3, "sample")
+    assert level.threshold is None
+
+
+def test_a_class_that_is_nowhere_has_no_figure_and_one_only_answered_has_zero():
+    level = segmentation(confusions([picture(ear=3), picture()]), rounds=20).levels[0]
+    assert level.figure("f1:hat").value is None
+    assert level.figure("f1:ear_r").value == 0
+    f1 = [level.figure(f"f1:{name}").value for name in ("skin", "hair", "ear_r")]
+    assert level.figure("mean-f1").value == pytest.approx(np.mean(f1))
+
+
+def test_the_notes_name_size_classes_and_what_is_rare():
+    notes = " ".join(segmentation(confusions([picture(ear=3), picture()]), rounds=20).notes)
+    assert "64x96 pixels" in notes
+    assert "background, skin, hair, hat, ear_r" in notes
+    assert "without F1: hat." in notes
+    assert "with F1 0: ear_r." in notes
+    assert "hair (2)" in notes
+
+
+def test_intervals_are_by_picture_and_the_same_under_a_seed():
+    test = confusions([picture(), picture(wrong=8), picture(hair=1, wrong=9), picture(wrong=0)])
+    one, two = (segmentation(test, seed=3, rounds=50) for _ in range(2))
+    assert one == two
+    figure = one.levels[0].figure("mean-f1")
+    assert figure.low < figure.value < figure.high
+
+
+def test_every_figure_has_a_column_that_says_what_it_means():
+    judgement = segmentation(confusions([picture(), picture()]), rounds=5)
+    assert [each.metric for each in judgement.columns] == [
+        each.metric for each in judgement.levels[0].figures
+    ]
+    assert all(each.meaning and each.title for each in judgement.columns)
+    assert [each.title for each in judgement.columns[:3]] == ["mean F1", "mean IoU", "skin"]
+
+
+def test_a_single_picture_has_no_interval_and_none_is_an_error():
+    assert segmentation(confusions([picture()]), rounds=5).levels[0].figure("mean-f1").low is None
+    with pytest.raises(MetricError, match="no rows"):
+        segmentation(confusions([]))
