@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from facetrust import model_file
-from facetrust.models._output import Score
+from facetrust.errors import ModelError
+from facetrust.models._output import Embedding, Score
 
 _EPSILON = 1e-7
 
@@ -19,7 +20,7 @@ def onnx(path: str | Path) -> OnnxModel:
     """Returns the network in an ONNX file or of a bundled name, its card as `.card`.
 
     Input `image` (B, 3, h, w), outputs `score` (B,) in [0, 1] and, if it has one, `evidence`
-    (B, gh, gw). `facetrust.model_file.open_model` says where the card comes from.
+    (B, gh, gw); or `embedding` (B, d). `facetrust.model_file.open_model` says where the card comes from.
 
     Raises:
         UnknownName: no bundled model of that name.
@@ -36,16 +37,31 @@ class OnnxModel(nn.Module):
         # PyTorch may be set to more threads than there are cores.
         threads = min(torch.get_num_threads(), os.cpu_count() or 1)
         self._session, self.card = model_file.open_model(path, threads=threads)
-        model_file.check_shapes(self._session, self.card, output="score", source=path)
         names = [entry.name for entry in self._session.get_outputs()]
-        self._outputs = [name for name in ("score", "evidence") if name in names]
+        output = "embedding" if "embedding" in names else "score"
+        model_file.check_shapes(self._session, self.card, output=output, source=path)
+        wanted = ("embedding",) if output == "embedding" else ("score", "evidence")
+        self._outputs = [name for name in wanted if name in names]
 
-    def forward(self, images: Tensor) -> Score:
-        """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1) if the file has none."""
+    def forward(self, images: Tensor) -> Score | Embedding:
+        """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1) if there is none; or embeddings (B, d)."""
         pixels = np.ascontiguousarray(images.detach().cpu().numpy(), dtype=np.float32)
         score, *maps = model_file.run(self._session, self._outputs, pixels, source=self.card.title)
+        if self._outputs == ["embedding"]:
+            return Embedding(torch.from_numpy(score).to(images.device))
         if maps:
             evidence = torch.from_numpy(maps[0])
             return Score(evidence.mean((1, 2)).to(images.device), evidence.to(images.device))
         logit = torch.logit(torch.from_numpy(score).reshape(-1), eps=_EPSILON).to(images.device)
         return Score(logit, logit[:, None, None])
+
+    def answer(self, images: Tensor) -> tuple[Embedding, Tensor]:
+        """Returns the answer, and the embedding (B, d) in it, where the file gives one.
+
+        Raises:
+            ModelError: the file gives scores, and not what they are made from.
+        """
+        output = self(images)
+        if not isinstance(output, Embedding):
+            raise ModelError(f"{self.card.title}: an .onnx file gives scores only; take the run it was made of")
+        return output, output.embedding

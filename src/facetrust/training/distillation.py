@@ -158,7 +158,7 @@ class Distill(Wrapper):
         """Returns each loss's arguments, in the order of its signature."""
         known: dict[str, Any] = {"labels": labels, "student_logits": parts["outputs"].float()}
         if inside := parts.get("inside"):
-            seen = self._seen(inside, self._of_student, len(inside.output.logit) // len(labels))
+            seen = self._seen(inside, self._of_student, len(inside.embedding) // len(labels))
             known |= {_STUDENT + name: value for name, value in seen.items()}
         for name, value in taught.items():
             known[_TEACHER + name] = list(value.unbind(1)) if name in _LAYERED else value

@@ -34,6 +34,7 @@ from facetrust.records import (
 from facetrust.tasks import task_named
 from facetrust.training.assembly import Assembly, assemble
 from facetrust.training.distillation import Distill
+from facetrust.training.inheritance import begin
 from facetrust.training.learner import Learner
 from facetrust.training.loading import Sources, loaders, order_of, read_sources
 from facetrust.training.recipe import Recipe, load_recipe
@@ -114,8 +115,10 @@ def train(
     order = order_of(recipe, sources)
     taught = _teaching(recipe, sources, made, order, out) if made.origins else None
     faces = loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size), target)
-    learner = _learner(recipe, made.task, model, out, steps=len(faces[0]) // trainer.accumulate_grad_batches)
     last = out / "checkpoints" / "last.ckpt"
+    if not last.is_file():
+        begin(recipe, model, made, sources.train)
+    learner = _learner(recipe, made.task, model, out, steps=len(faces[0]) // trainer.accumulate_grad_batches)
     if trainer.is_global_zero:
         write_text(out / models.RECIPE, recipe.to_yaml())
     _log.info("losses: %s", ", ".join(f"{weight:g} x {name}" for name, weight in made.task.weights.items()))  # type: ignore[union-attr,operator]

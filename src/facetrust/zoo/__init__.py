@@ -16,6 +16,9 @@ import numpy as np
 from facetrust.errors import MissingExtra, ModelError, UnknownName, first_line
 from facetrust.records import ModelCard, Preprocessing, Threshold, sha256_of, write_text, write_whole
 from facetrust.zoo.efficient_vit import cross_efficient_vit, efficient_vit
+from facetrust.zoo.embedder import embedder
+from facetrust.zoo.recognition import SFACE
+from facetrust.zoo.sface import sface
 
 if TYPE_CHECKING:
     import onnx
@@ -157,6 +160,11 @@ def _import_cross_efficient_vit(file: Path, out: Path) -> Path:
     return _save(file, out, _efficient_vit("cross-efficient-vit", settings["image_size"]), weights, settings)
 
 
+def _import_sface(file: Path, out: Path) -> Path:
+    weights, settings = sface(file)
+    return _save(file, out, SFACE, weights, settings)
+
+
 def _stripped(file: Path) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in _plain(file).items()}
 
@@ -262,8 +270,10 @@ def _silent(variant: str, margin: float) -> Callable[[Path, Path], Path]:
 IMPORTERS: dict[str, Callable[[Path, Path], Path]] = {
     "cross-efficient-vit": _import_cross_efficient_vit,
     "efficient-vit": _import_efficient_vit,
+    "embedder": embedder,
     "facenox-v2se": _import_facenox,
     "flip": _import_flip,
+    "sface": _import_sface,
     "silent-face-v1se": _silent("v1se", 4.0),
     "silent-face-v2": _silent("v2", 2.7),
 }
