@@ -22,7 +22,7 @@ from facetrust.training.recipe import Recipe
 _log = logging.getLogger("facetrust")
 FACES = 256  # Pictures that the layers are fitted on.
 _CELLS = 49  # Places of every map that are looked at, drawn once for each picture.
-_RIDGE = 1e-3  # Of the mean square of a layer's inputs, added to each.
+_RIDGE = 1e-6  # Of the mean square of a layer's inputs, added to each.
 _CHUNK = 16
 
 
