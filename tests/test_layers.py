@@ -56,6 +56,7 @@ NEEDS_TORCH = {
     "tasks._binary.objective",
     "tasks.antispoof.objective",
     "tasks.deepfake.objective",
+    "tasks.recognition.objective",
     "data.dataset",
 }
 NEEDS_TORCH |= {"data.sampler"}

@@ -12,6 +12,7 @@ import facetrust
 from facetrust.data.manifest import Manifest
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
 from facetrust.records import ModelCard, Preprocessing, Sample
+from facetrust.tasks import task_named
 from facetrust.training.recipe import Recipe, load_recipe, recipe_names
 from facetrust.training.train import train
 
@@ -25,7 +26,8 @@ def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
     assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
-    assert len(NAMES) >= 26
+    assert {f"recognition/{name}" for name in ("tiny", "arcface", "distilled", "face-transformer")} <= set(NAMES)
+    assert len(NAMES) >= 31
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
@@ -39,19 +41,36 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label, split = n % 2, "train" if n < 8 else "dev"
         pixels = rng.integers(0, 256 if label else 128, (60, 60, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / f"{n}.png")
-        rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", x=15, y=15, w=30, h=30))
+        rows.append(
+            Sample(
+                path=f"{n}.png",
+                label=label,
+                split=split,
+                subject=f"s{n // 2}",
+                domain="tiny",
+                x=15,
+                y=15,
+                w=30,
+                h=30,
+                points=[(22, 25), (38, 25), (30, 32), (24, 38), (36, 38)],
+            )
+        )
     Manifest.write(rows, root / "m.parquet")
     backbone = ("timm/mobilenetv3_small_050", {"image_size": (64, 64)})
+    wide = ("sface", {"image_size": (112, 112), "widths": [12] * 14})
     for folder, task, name, settings in (
         ("antispoof", "antispoof", *backbone),
         ("deepfake", "deepfake", *backbone),
+        ("recognition", "recognition", *wide),
         ("sentences", "antispoof", "flip-it", {"clip": "vit-t16", "layers": 1, "image_size": SIZE}),
     ):
         card = ModelCard(
             name="t",
             task=task,
             architecture=name,
-            preprocessing=Preprocessing(size=settings["image_size"]),
+            preprocessing=load_recipe("recognition/tiny").preprocessing
+            if task == "recognition"
+            else Preprocessing(size=settings["image_size"]),
             score_means="any",
         )
         save_checkpoint(create_model(name, **settings), card, root / folder, settings=settings)
@@ -90,6 +109,10 @@ def small(name: str, tiny: Path) -> Recipe:
     if recipe.model.name == "efficient-vit":
         settings |= {"depth": 1, "hidden": 64}
         how = how.model_copy(update={"size": SIZE})
+    if recipe.model.name == "sface":
+        settings |= {"widths": [8] * 14, "squeeze": 4}
+    if recipe.model.name.startswith("face-transformer"):
+        settings |= {"depth": 1, "width": 64, "heads": 1, "hidden": 64}
     model = recipe.model.model_copy(update={"settings": settings})
     changed = {"data": data, "trainer": trainer, "teachers": taught, "model": model, "preprocessing": how}
     return recipe.model_copy(update=changed)
@@ -119,5 +142,7 @@ class TestEveryRecipe:
         assert card.architecture == recipe.model.name
         assert card.preprocessing == recipe.preprocessing
         assert card.terms == recipe.terms
-        assert card.thresholds[0].split == "dev"
+        rules = {"score": ["eer"], "embedding": ["far@0.1%", "far@1%"]}
+        assert [each.rule for each in card.thresholds] == rules[task_named(recipe.task).output]
+        assert {each.split for each in card.thresholds} == {"dev"}
         assert not model.training

@@ -133,5 +133,7 @@ def test_what_does_not_fit_is_refused():
             create_model(name, image_size=(100, 112))
     with pytest.raises(UsageError, match="14 numbers"):
         sface(widths=[8] * 13)
+    with pytest.raises(UsageError, match="squeeze: 9"):
+        sface(widths=[8] * 14, squeeze=9)
     with pytest.raises(UsageError, match="built for"):
         create_model("face-transformer-p8s8", depth=0, image_size=(32, 32))(torch.zeros(1, 3, 40, 32))

@@ -39,6 +39,8 @@ def sface(
     """
     if len(widths) != len(WIDTHS) or min(widths) < 1:
         raise UsageError(f"widths: give {len(WIDTHS)} numbers of channels, the stem's and the blocks'")
+    if not 0 <= squeeze <= widths[-1]:
+        raise UsageError(f"squeeze: {squeeze} is not between 0 and the last map's {widths[-1]} channels")
     return SFace(tuple(widths), cells_of(image_size), squeeze, embedding)
 
 

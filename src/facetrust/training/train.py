@@ -39,6 +39,7 @@ from facetrust.training.learner import Learner
 from facetrust.training.loading import Sources, loaders, order_of, read_sources
 from facetrust.training.recipe import Recipe, load_recipe
 from facetrust.training.teacher_cache import TeacherCache, cache_in, fill
+from facetrust.training.wrapper import innermost
 
 # isort: split
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -55,6 +56,7 @@ _OURS = {
 }  # fmt: skip
 
 
+_FAR = ("0.1%", "1%")  # The first one decides.
 _EVIDENCE = "a map whose mean is the logit"
 _MEANINGS = {
     "score": "sigmoid of the logit, in [0, 1]; higher means more likely {}",
@@ -289,6 +291,9 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
     if task.output == "score":
         labels, scores = best["targets"].numpy(), objective.scores(best["outputs"]).numpy()  # type: ignore[operator]
         thresholds = (fit_threshold("eer", labels, scores, manifest=sources.manifest, split="dev"),)
+    elif hasattr(innermost(objective), "pairs"):
+        labels, scores = innermost(objective).pairs(best["outputs"], best["targets"])  # type: ignore[operator]
+        thresholds = tuple(_at_far(share, labels, scores, sources.manifest) for share in _FAR)
     command = f"facetrust train {recipe.name}"
     figures = {name: value for name, value in best["figures"].items() if learner.directions[name] == "max"}  # type: ignore[index]
     card = ModelCard(
@@ -316,6 +321,12 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
     models.save_checkpoint(model, card, out, settings=settings, recipe=recipe.to_yaml())
 
 
+def _at_far(share: str, labels: Any, scores: Any, manifest: str) -> Threshold:
+    """The lowest threshold at which this share of the pairs of two people is accepted at most."""
+    found = fit_threshold(f"bpcer@{share}", labels, scores, manifest=manifest, split="dev")
+    return found.model_copy(update={"rule": f"far@{share}"})
+
+
 def _origins(recipe: Recipe) -> Iterator[str]:
     """Gives what the weights owe to others: those that training began with, and the teachers."""
     begun = recipe.model.settings.get("pretrained")
@@ -326,4 +337,5 @@ def _origins(recipe: Recipe) -> Iterator[str]:
         which = f"{file.name} {sha256_of(file)[:16]}" if file.is_file() else f"weights{tag}"
         yield f"began with pretrained {which}"
     for teacher in recipe.teachers:
-        yield f"taught by {Path(teacher.path).name}"
+        begun = "began with the weights of, and " if teacher.inherit else ""
+        yield f"{begun}taught by {Path(teacher.path).name}"
