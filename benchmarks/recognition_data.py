@@ -1,4 +1,4 @@
-"""Manifests to train a face embedding on and to choose by, whose people are none of LFW's and CFP's test.
+"""Manifests to train a face embedding on, to choose by, and to test on, in which nobody is met twice.
 
     python benchmarks/recognition_data.py --lfw LFW --cfp CFP --out data [--faces MANIFEST ...] [--screen MODEL]
 
@@ -6,12 +6,15 @@ LFW and CFP are folders of pictures aligned to 112 x 112 pixels. Test are the pe
 the first five folds of CFP's pairs (250 people); all others of both sets are trained on, but for a fifth of CFP's,
 and those of LFW with two pictures or more, who are the development set. Further manifests bring faces of nobody in
 particular, with their five points, from whatever split; with `--screen` those are left out that an embedder finds
-like a test person (cosine 0.5 or more). Writes `recognition-people.parquet`, and `recognition-faces.parquet`.
+like a test person (cosine 0.5 or more). Writes `recognition-people.parquet` and `recognition-faces.parquet` to
+train on, and to test on, each with its list of pairs and folds beside it: `recognition-lfw.parquet` (6,000 pairs),
+`recognition-cfp-ff.parquet` and `recognition-cfp-fp.parquet` (3,500 pairs each, folds 1 to 5).
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,7 @@ def main() -> None:
     tested = tested_people(options.lfw) | {name for name, number in cfp.items() if number <= HALF}
     rows = named_rows(options.lfw, options.cfp, lfw, cfp, tested)
     print(Manifest.write(rows, options.out / "recognition-people.parquet").hash, counts(rows))
+    write_tests(options.lfw, options.cfp, cfp, options.out)
     if options.faces:
         faces = [row for path in options.faces for row in unnamed_rows(path)]
         if options.screen:
@@ -94,6 +98,42 @@ def test_rows(
             pictures = sorted((cfp / f"{number:03d}" / "frontal").glob("*.jpg"))
             rows += [aligned(path, person, "cfp", "test") for path in pictures[:4]]
     return rows
+
+
+def write_tests(lfw: Path, cfp: Path, numbers: dict[str, int], out: Path) -> None:
+    """Writes the manifests of the test pairs and their lists."""
+    names = {number: name for name, number in numbers.items()}
+    lists = {"recognition-lfw": lfw_pairs(lfw)}
+    for kind in ("FF", "FP"):
+        with (cfp / f"pairs_{kind}.csv").open() as file:
+            pairs = [
+                (int(row["fold"]), cfp / row["image_a"], cfp / row["image_b"]) for row in csv.DictReader(file)
+            ]
+        lists[f"recognition-cfp-{kind.lower()}"] = [pair for pair in pairs if pair[0] <= HALF // 50]
+    for title, pairs in lists.items():
+        pictures = sorted({path for pair in pairs for path in pair[1:]})
+        rows = [
+            aligned(path, path.parent.name, "lfw", "test")
+            if title == "recognition-lfw"
+            else aligned(path, names[int(path.relative_to(cfp).parts[0])], "cfp", "test")
+            for path in pictures
+        ]
+        print(title, Manifest.write(rows, out / f"{title}.parquet").hash, f"{len(pairs)} pairs")
+        with (out / f"{title}.parquet.pairs.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["first", "second", "fold"])
+            writer.writerows([first.resolve(), second.resolve(), fold] for fold, first, second in pairs)
+
+
+def lfw_pairs(lfw: Path) -> list[tuple[int, Path, Path]]:
+    """Returns fold and pictures of the pairs in `pairs.txt`: of each fold 300 of one person, 300 of two."""
+    pairs = []
+    for number, line in enumerate((lfw / "pairs.txt").read_text().splitlines()[1:]):
+        part = line.split("\t")
+        first, second = (part[0], part[1]), (part[-2] if len(part) == 4 else part[0], part[-1])
+        paths = [lfw / name / f"{name}_{int(index):04d}.jpg" for name, index in (first, second)]
+        pairs.append((number // 600 + 1, paths[0], paths[1]))
+    return pairs
 
 
 def unnamed_rows(path: Path) -> list[Sample]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facetrust.data.augment import camera as augment
+from facetrust.imaging.crop import TEMPLATE
 
 
 @pytest.fixture
@@ -66,3 +67,16 @@ def test_a_jittered_box_stays_near_on_average() -> None:
     assert np.allclose(centres.mean(0), (130, 120), atol=1.5)
     assert np.abs(centres - (130, 120)).max() <= 0.081 * 80 + 1e-9
     assert 0.8 < (boxes[:, 2] / 60).min() < (boxes[:, 2] / 60).max() < 1.25
+
+
+def test_points_are_moved_a_little_and_keep_their_order() -> None:
+    rng = np.random.default_rng(0)
+    places = np.array(TEMPLATE)
+    moved = np.array([augment.jitter_points(TEMPLATE, rng) for _ in range(200)])
+    off = np.linalg.norm(moved - places, axis=2)
+    assert 1 < off.mean() < 4  # Of eyes that are 35 pixels apart.
+    assert off.max() < 12
+    assert (moved[:, 1, 0] > moved[:, 0, 0]).all()
+    assert (moved[:, 3:, 1].min(1) > moved[:, :2, 1].max(1)).all()
+    assert np.abs(moved.mean(0) - places).max() < 1
+    assert augment.jitter_points(TEMPLATE, rng, strength=0) == [pytest.approx(point) for point in TEMPLATE]
