@@ -2,13 +2,14 @@
 
     python benchmarks/recognition_data.py --lfw LFW --cfp CFP --out data [--faces MANIFEST ...] [--screen MODEL]
 
-LFW and CFP are folders of pictures aligned to 112 x 112 pixels. Test are the people of LFW's `pairs.txt` and of
-the first five folds of CFP's pairs (250 people); all others of both sets are trained on, but for a fifth of CFP's,
-and those of LFW with two pictures or more, who are the development set. Further manifests bring faces of nobody in
-particular, with their five points, from whatever split; with `--screen` those are left out that an embedder finds
-like a test person (cosine 0.5 or more). Writes `recognition-people.parquet` and `recognition-faces.parquet` to
-train on, and to test on, each with its list of pairs and folds beside it: `recognition-lfw.parquet` (6,000 pairs),
-`recognition-cfp-ff.parquet` and `recognition-cfp-fp.parquet` (3,500 pairs each, folds 1 to 5).
+LFW and CFP are folders of pictures aligned to 112 x 112 pixels. Test are the people of LFW's `pairs.txt` and
+of the first five folds of CFP's pairs (250 people); all others of both sets are trained on, but for a fifth of
+CFP's and those of LFW with two pictures or more, who are the development set. Further manifests bring faces of
+nobody in particular, with their five points, from whatever split; with `--screen` those are left out that an
+embedder finds like a test person (cosine 0.5 or more). Writes `recognition-people.parquet` and
+`recognition-faces.parquet` to train on, and to test on, each with its list of pairs and folds beside it:
+`recognition-lfw.parquet` (6,000 pairs), `recognition-cfp-ff.parquet` and `recognition-cfp-fp.parquet` (3,500
+pairs each, folds 1 to 5).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ HALF = 250  # People of the first five of CFP's ten folds.
 
 
 def main() -> None:
+    """Writes the manifests and prints their hashes and counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--lfw", type=Path, required=True)
     parser.add_argument("--cfp", type=Path, required=True)
@@ -46,7 +48,7 @@ def main() -> None:
     if options.faces:
         faces = [row for path in options.faces for row in unnamed_rows(path)]
         if options.screen:
-            shown = [row for row in test_rows(options.lfw, options.cfp, lfw, cfp, tested)]
+            shown = test_rows(options.lfw, options.cfp, lfw, cfp, tested)
             faces = screened(options.screen, faces, shown)
         print(Manifest.write(faces, options.out / "recognition-faces.parquet").hash, counts(faces))
 
@@ -65,6 +67,7 @@ def tested_people(lfw: Path) -> set[str]:
 
 
 def aligned(path: Path, person: str, domain: str, split: Split) -> Sample:
+    """Returns a row of an aligned picture."""
     return Sample(path=str(path.resolve()), subject=person, domain=domain, split=split, points=TEMPLATE)
 
 
@@ -160,6 +163,7 @@ def screened(model: str, faces: list[Sample], shown: list[Sample]) -> list[Sampl
 
 
 def counts(rows: list[Sample]) -> str:
+    """Returns how many pictures and people there are to train on and to choose by."""
     parts = {split: [row for row in rows if row.split == split] for split in ("train", "dev")}
     return ", ".join(
         f"{split}: {len(part)} pictures of {len({row.subject for row in part if row.subject})} people"

@@ -1,4 +1,4 @@
-"""Every family of models: logits and the map whose mean they are, or embeddings; the same again after saving."""
+"""Every family of models: logits and the map whose mean they are, or embeddings; the same after saving."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
     assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
-    assert {f"recognition/{name}" for name in ("tiny", "arcface", "distilled", "face-transformer")} <= set(NAMES)
+    assert {f"recognition/{name}" for name in ("tiny", "arcface", "distilled", "face-transformer")} <= set(
+        NAMES
+    )
     assert len(NAMES) >= 31
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 

@@ -18,7 +18,9 @@ def test_cosines_with_every_centre():
     for row in range(4):
         for column in range(5):
             a, b = faces[row], centres.weight[column]
-            assert cosines[row, column].item() == pytest.approx((a @ b / a.norm() / b.norm()).item(), abs=1e-6)
+            assert cosines[row, column].item() == pytest.approx(
+                (a @ b / a.norm() / b.norm()).item(), abs=1e-6
+            )
     assert torch.equal(own, who)
     assert cosines.abs().max() <= 1 + 1e-6
 

@@ -75,11 +75,15 @@ def test_the_combined_margin_holds_both_and_sphereface():
     assert both[1:-1] == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("settings", [{"angle": 0.5}, {"times": 1.35, "angle": 0.0}, {"times": 2.0, "angle": 0.3}])
+@pytest.mark.parametrize(
+    "settings", [{"angle": 0.5}, {"times": 1.35, "angle": 0.0}, {"times": 2.0, "angle": 0.3}]
+)
 def test_a_face_farther_from_its_class_never_costs_less(settings):
     own = torch.linspace(1, -1, 2001, dtype=torch.float64)
     cosines = torch.stack([own, torch.zeros_like(own)], 1)
-    each = combined_margin(cosines, torch.zeros(2001, dtype=torch.int64), scale=1, reduction="none", **settings)
+    each = combined_margin(
+        cosines, torch.zeros(2001, dtype=torch.int64), scale=1, reduction="none", **settings
+    )
     assert (each.diff() > -1e-6).all()
 
 
@@ -131,9 +135,7 @@ def test_adaface_is_the_formula():
     mean = sum(cut) / len(cut)
     deviation = math.sqrt(sum((norm - mean) ** 2 for norm in cut) / (len(cut) - 1))
     each = adaface(cosines, norms, who, scale=8, reduction="none").tolist()
-    wanted = [
-        slow(8 * slow_ada(own, norm, mean, deviation), 8) for own, norm in zip(OWN, NORMS, strict=True)
-    ]
+    wanted = [slow(8 * slow_ada(own, norm, mean, deviation), 8) for own, norm in zip(OWN, NORMS, strict=True)]
     assert each[1:-1] == pytest.approx(wanted[1:-1])
     assert each == pytest.approx(wanted, abs=0.02)
     fixed = adaface(cosines, norms, who, scale=8, statistics=(20.0, 100.0), reduction="none").tolist()
@@ -166,7 +168,12 @@ def test_adaface_keeps_its_statistics_in_training_alone():
 
 @pytest.mark.parametrize(
     ("loss", "settings"),
-    [("arcface", {"margin": -0.1}), ("arcface", {"margin": 3.2}), ("cosface", {"scale": 0}), ("adaface", {"margin": 2})],
+    [
+        ("arcface", {"margin": -0.1}),
+        ("arcface", {"margin": 3.2}),
+        ("cosface", {"scale": 0}),
+        ("adaface", {"margin": 2}),
+    ],
 )
 def test_settings_out_of_range_are_refused(loss, settings):
     inputs = (*given(),) if loss != "adaface" else (given()[0], torch.ones(9), given()[1])

@@ -102,7 +102,9 @@ def test_face_transformer_attends_by_the_scale_that_it_was_given():
     for scale, factor in (("width", 64**-0.5), ("head", 64**-0.5)):
         other = create_model("face-transformer-p8s8", scale=scale, **settings).eval()
         other.load_state_dict(model.state_dict())
-        torch.testing.assert_close(attention_of(look_inside(other, images))[:, 0], (query @ key.mT * factor).softmax(-1))
+        torch.testing.assert_close(
+            attention_of(look_inside(other, images))[:, 0], (query @ key.mT * factor).softmax(-1)
+        )
     wide = create_model("face-transformer-p8s8", **{**settings, "width": 128}).eval()
     usual = create_model("face-transformer-p8s8", scale="head", **{**settings, "width": 128}).eval()
     usual.load_state_dict(wide.state_dict())

@@ -65,11 +65,15 @@ class Published:
         self.add("PRelu", [np.abs(self.draw(out, 1, 1))])
 
     def write(self, path: Path) -> Path:
-        listed = [helper.make_tensor_value_info(each.name, each.data_type, each.dims) for each in self.weights]
+        listed = [
+            helper.make_tensor_value_info(each.name, each.data_type, each.dims) for each in self.weights
+        ]
         data = helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, 112, 112])
         made = helper.make_tensor_value_info("fc1", TensorProto.FLOAT, ["N", 5])
         graph = helper.make_graph(self.nodes, "sface", [data, *listed], [made], self.weights)
-        onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 21)]), str(path))
+        onnx.save(
+            helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 21)]), str(path)
+        )
         return path
 
 

@@ -53,7 +53,7 @@ class ClassCentres(nn.Module):
             return faces @ functional.normalize(centres.float(), dim=1).T, own
 
     def drawn(self, identities: Tensor) -> Tensor:
-        """Returns the numbers of the centres of one step, sorted: all of the batch, and a sample of others."""
+        """Returns the sorted numbers of one step's centres: all of the batch, and a sample of others."""
         chance = torch.rand(len(self.weight), device=identities.device)
         chance[identities] = 2  # Above all that were drawn.
         count = max(int(identities.unique().numel()), round(self.share * len(self.weight)))

@@ -13,7 +13,7 @@ _LEAST_SQUARE = 1e-6
 
 
 def clamped(cosines: Tensor) -> Tensor:
-    """Returns cosines in [-1, 1], in float32 or better: rounding may lead past 1, and halves are too coarse."""
+    """Returns cosines in [-1, 1], in float32 or better: rounding leads past 1, and halves are too coarse."""
     return cosines.to(torch.promote_types(cosines.dtype, torch.float32)).clamp(-1, 1)
 
 
@@ -28,7 +28,13 @@ def sines(cosines: Tensor) -> Tensor:
 
 
 def margin_cross_entropy(
-    cosines: Tensor, own: Tensor, identities: Tensor, *, scale: float, reduction: Reduction, dtype: torch.dtype
+    cosines: Tensor,
+    own: Tensor,
+    identities: Tensor,
+    *,
+    scale: float,
+    reduction: Reduction,
+    dtype: torch.dtype,
 ) -> Tensor:
     """Returns the cross-entropy of scaled cosines (B, C), where `own` (B,) stands for the own class's."""
     logits = scale * cosines.scatter(1, identities[:, None], own[:, None])

@@ -55,9 +55,7 @@ def adaface(
     cos = of_own(every, identities)
     theta = torch.atan2(sines(cos), cos) - margin * quality
     own = theta.clamp(_EPSILON, math.pi - _EPSILON).cos() - margin * (1 + quality)
-    return margin_cross_entropy(
-        every, own, identities, scale=scale, reduction=reduction, dtype=cosines.dtype
-    )
+    return margin_cross_entropy(every, own, identities, scale=scale, reduction=reduction, dtype=cosines.dtype)
 
 
 class Adaface(nn.Module):

@@ -11,7 +11,7 @@ from facetrust.losses._reduction import Reduction, reduced
 def similarity_distillation(
     student_embedding: Tensor, teacher_embedding: Tensor, *, reduction: Reduction = "mean"
 ) -> Tensor:
-    """Returns the mean over all B^2 pairs of (cosine of the student's - cosine of the teacher's)^2, in [0, 4].
+    """Returns the mean over all B^2 pairs of (student's cosine - teacher's cosine)^2, in [0, 4].
 
     Cosines are what faces are compared by, so widths may differ. A face's cosine with itself is 1 on both
     sides and costs nothing. Source: the idea of Tung and Mori 2019 (arXiv 1907.09682), whose rows of dot

@@ -17,9 +17,7 @@ class Attention(nn.Module):
     `scale` multiplies the products of queries and keys; 1/sqrt(64) if none is given.
     """
 
-    def __init__(
-        self, width: int, *, heads: int, dropout: float = 0.0, scale: float | None = None
-    ) -> None:
+    def __init__(self, width: int, *, heads: int, dropout: float = 0.0, scale: float | None = None) -> None:
         super().__init__()
         inner = heads * HEAD_WIDTH
         self.heads = heads

@@ -106,9 +106,7 @@ class FaceTransformer(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(
-        self, width: int, *, heads: int, hidden: int, dropout: float, scale: float | None
-    ) -> None:
+    def __init__(self, width: int, *, heads: int, hidden: int, dropout: float, scale: float | None) -> None:
         super().__init__()
         self.attn = Attention(width, heads=heads, dropout=dropout, scale=scale)
         self.feed = FeedForward(width, hidden, dropout=dropout)

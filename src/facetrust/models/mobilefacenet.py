@@ -1,4 +1,4 @@
-"""MobileFaceNet: inverted residuals, then a depthwise convolution over the whole last map (arXiv 1804.07573)."""
+"""MobileFaceNet (arXiv 1804.07573): inverted residuals, then a weight per cell and channel of the last map."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class OnnxModel(nn.Module):
         self._outputs = [name for name in wanted if name in names]
 
     def forward(self, images: Tensor) -> Score | Embedding:
-        """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1) if there is none; or embeddings (B, d)."""
+        """Returns logits (B,) and evidence (B, gh, gw), (B, 1, 1) if there is none, or embeddings (B, d)."""
         pixels = np.ascontiguousarray(images.detach().cpu().numpy(), dtype=np.float32)
         score, *maps = model_file.run(self._session, self._outputs, pixels, source=self.card.title)
         if self._outputs == ["embedding"]:
@@ -63,5 +63,7 @@ class OnnxModel(nn.Module):
         """
         output = self(images)
         if not isinstance(output, Embedding):
-            raise ModelError(f"{self.card.title}: an .onnx file gives scores only; take the run it was made of")
+            raise ModelError(
+                f"{self.card.title}: an .onnx file gives scores only; take the run it was made of"
+            )
         return output, output.embedding

@@ -47,9 +47,7 @@ def sface(
 class SFace(nn.Module):
     """A chain without residuals: whatever a block says, it says through the channels of the one before."""
 
-    def __init__(
-        self, widths: tuple[int, ...], cells: tuple[int, int], squeeze: int, embedding: int
-    ) -> None:
+    def __init__(self, widths: tuple[int, ...], cells: tuple[int, int], squeeze: int, embedding: int) -> None:
         super().__init__()
         self.dimensions, self.widths = embedding, widths
         self.stem = Convolution(3, widths[0], kernel=3)

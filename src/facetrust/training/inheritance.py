@@ -1,4 +1,4 @@
-"""A narrow network begins with the channels of a wide one that say most, each layer refitted to those kept."""
+"""A narrow network begins with the most telling channels of a wide one, each layer refitted to those kept."""
 
 from __future__ import annotations
 

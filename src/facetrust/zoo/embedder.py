@@ -16,8 +16,8 @@ _OUTPUT = "embedding"
 def embedder(file: Path, out: Path) -> Path:
     """Returns where it wrote `<out>/<name>.onnx`, with its card inside and beside it.
 
-    Inputs that are only weights are taken out of the list, a batch size that is fixed is freed, and embeddings
-    are brought to unit length within the file.
+    Inputs that are only weights are taken out of the list, a batch size that is fixed is freed, and
+    embeddings are brought to unit length within the file.
 
     Args:
         file: an .onnx file with one input (B, 3, h, w) and one output (B, d), or (B, d, 1, 1); beside it its
@@ -56,7 +56,9 @@ def _rename(file: Path, graph: Any) -> None:
     """Names input and output, frees the batch, and flattens and normalises at the end."""
     from onnx import TensorProto, helper
 
-    weights = {each.name for each in graph.initializer} | {name for node in graph.node for name in node.output}
+    weights = {each.name for each in graph.initializer} | {
+        name for node in graph.node for name in node.output
+    }
     for entry in [each for each in graph.input if each.name in weights]:
         graph.input.remove(entry)
     if len(graph.input) != 1 or len(graph.output) != 1:

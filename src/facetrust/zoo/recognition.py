@@ -20,7 +20,7 @@ def embedder(
     terms: str = "not stated",
     threshold: float | None = None,
 ) -> ModelCard:
-    """Returns the card of a published network for recognition, with its authors' threshold if they state one."""
+    """Returns the card of a published network, with its authors' threshold if they state one."""
     own = (
         ()
         if threshold is None

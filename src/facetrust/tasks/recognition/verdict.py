@@ -18,7 +18,9 @@ def judge(vector: ArrayLike, card: ModelCard) -> Embedding:
     values = np.asarray(vector, np.float64)
     length = float(np.linalg.norm(values))
     if not (np.isfinite(length) and length > 0):
-        raise ModelError(f"{card.title}: answered with an embedding of length {length}; it cannot be compared")
+        raise ModelError(
+            f"{card.title}: answered with an embedding of length {length}; it cannot be compared"
+        )
     unit = values / length
     return Embedding(
         task=card.task, model=card.title, dimensions=len(unit), vector=tuple(float(value) for value in unit)
