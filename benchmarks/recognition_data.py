@@ -1,12 +1,12 @@
 """Manifests to train a face embedding on, to choose by, and to test on, in which nobody is met twice.
 
-    python benchmarks/recognition_data.py --lfw LFW --cfp CFP --out data [--faces MANIFEST ...] [--screen MODEL]
+    python benchmarks/recognition_data.py --lfw LFW --cfp CFP --out OUT [--faces MANIFEST …] [--screen MODEL]
 
 LFW and CFP are folders of pictures aligned to 112 x 112 pixels. Test are the people of LFW's `pairs.txt` and
-of the first five folds of CFP's pairs (250 people); all others of both sets are trained on, but for a fifth of
-CFP's and those of LFW with two pictures or more, who are the development set. Further manifests bring faces of
-nobody in particular, with their five points, from whatever split; with `--screen` those are left out that an
-embedder finds like a test person (cosine 0.5 or more). Writes `recognition-people.parquet` and
+of the first five folds of CFP's pairs (250 people); all others of both sets are trained on, but for a fifth
+of CFP's and those of LFW with two pictures or more, who are the development set. Further manifests bring
+faces of nobody in particular, with their five points, from whatever split; with `--screen` those are left
+out that an embedder finds like a test person (cosine 0.5 or more). Writes `recognition-people.parquet` and
 `recognition-faces.parquet` to train on, and to test on, each with its list of pairs and folds beside it:
 `recognition-lfw.parquet` (6,000 pairs), `recognition-cfp-ff.parquet` and `recognition-cfp-fp.parquet` (3,500
 pairs each, folds 1 to 5).

@@ -21,6 +21,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
         "cross-efficient-vit",
         {"image_size": (64, 64), "widths": (16, 24), "depth": 1, "depths": (1, 1, 1), "hidden": 32},
     ),
+    "edgeface": ("edgeface-xxs", {"rank": 0.5, "embedding": 16}),
     "efficient-vit": (
         "efficient-vit",
         {"image_size": (64, 96), "width": 32, "depth": 1, "heads": 2, "hidden": 32},

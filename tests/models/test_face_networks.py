@@ -14,6 +14,8 @@ from facetrust.models import attention_of, create_model, look_inside
 from facetrust.models.sface import sface
 
 COUNTS = {
+    "edgeface-xxs": 1_244_744,
+    "edgeface-base": 18_225_812,
     "face-resnet": 11_445_440,
     "face-transformer-p8s8": 63_218_176,
     "face-transformer-p10s8": 63_273_472,
@@ -34,6 +36,13 @@ def test_parameters(name):
     with torch.device("meta"):
         model = create_model(name, image_size=(112, 112))
     assert sum(parameter.numel() for parameter in model.parameters()) == COUNTS[name]
+
+
+@pytest.mark.parametrize(("name", "rank", "count"), [("xs", 0.6, 1_770_492), ("s", 0.5, 3_652_520)])
+def test_parameters_of_low_rank(name, rank, count):
+    with torch.device("meta"):
+        model = create_model(f"edgeface-{name}", rank=rank)
+    assert sum(parameter.numel() for parameter in model.parameters()) == count
 
 
 def test_the_counts_of_face_transformer_by_arithmetic():
@@ -125,7 +134,7 @@ def test_overlapping_patches_see_their_neighbours():
 
 
 def test_what_does_not_fit_is_refused():
-    for name in ("mobilefacenet-xxl", "iresnet-19", "face-transformer-p9s8"):
+    for name in ("mobilefacenet-xxl", "iresnet-19", "face-transformer-p9s8", "edgeface-m"):
         with pytest.raises(UnknownName):
             create_model(name)
     with pytest.raises(UnknownName, match="attention scale"):

@@ -25,7 +25,7 @@ HOW = Preprocessing(size=(32, 32), align="points", margins=(1.0,))
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve tinted faces of nobody to train on, eight of four people to choose by, and an .onnx teacher."""
+    """Tinted faces: eight of nobody and four of two people to train on, eight to choose by; a teacher."""
     root = tmp_path_factory.mktemp("faces")
     rng = np.random.default_rng(0)
     rows = []
@@ -37,9 +37,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append(
             Sample(
                 path=f"{number}.png",
-                label=0 if train_row else None,
+                label=0 if number < 8 else None,
                 split="train" if train_row else "dev",
-                subject=None if train_row else f"p{person}",
+                subject=None if number < 8 else f"p{person}",
                 points=POINTS,
             )
         )
@@ -90,8 +90,13 @@ def test_no_identity_is_needed_and_widths_may_differ(root, tmp_path):
 
 
 def test_a_margin_needs_identities(root, tmp_path):
+    rows = [
+        row for row in Manifest.read(root / "m.csv").samples() if row.subject is None or row.split == "dev"
+    ]
+    Manifest.write(rows, root / "nobody.csv")
+    data = {"manifests": [str(root / "nobody.csv")], "balance": False}
     with pytest.raises(UsageError, match="0 identities"):
-        train(recipe_of(root, losses={"arcface": 1}, teachers=[]), out=tmp_path / "run")
+        train(recipe_of(root, losses={"arcface": 1}, teachers=[], data=data), out=tmp_path / "run")
 
 
 def test_only_a_network_of_the_same_layout_hands_its_weights_on(root, tmp_path):

@@ -23,6 +23,7 @@ def iresnet(
     image_size: tuple[int, int] = (112, 112),
     embedding: int = 512,
     dropout: float = 0.0,
+    pooled: bool = False,
 ) -> IResNet:
     """Returns an IResNet for aligned faces: `18`, `34`, `50` or `100` (24.0, 34.1, 43.6, 65.2 million).
 
@@ -32,6 +33,8 @@ def iresnet(
         image_size: (height, width) in pixels, multiples of 16.
         embedding: numbers of the answer.
         dropout: of the last map in training.
+        pooled: shortcuts that change no number of channels only leave out every second pixel, as in AdaFace's
+            networks; insightface's have a convolution there.
 
     Raises:
         UnknownName: no such variant.
@@ -39,14 +42,20 @@ def iresnet(
     """
     if variant not in _DEPTHS:
         raise UnknownName("IResNet variant", variant, _DEPTHS)
-    return IResNet(_DEPTHS[variant], cells_of(image_size), embedding, dropout)
+    return IResNet(_DEPTHS[variant], cells_of(image_size), embedding, dropout, pooled=pooled)
 
 
 class IResNet(nn.Module):
     """A stem at full size, four stages that each halve it, and a linear layer over the whole last map."""
 
     def __init__(
-        self, depths: tuple[int, ...], cells: tuple[int, int], embedding: int, dropout: float
+        self,
+        depths: tuple[int, ...],
+        cells: tuple[int, int],
+        embedding: int,
+        dropout: float,
+        *,
+        pooled: bool,
     ) -> None:
         super().__init__()
         self.dimensions = embedding
@@ -55,7 +64,10 @@ class IResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.prelu = nn.PReLU(width)
         for number, (out, depth) in enumerate(zip(_WIDTHS, depths, strict=True), start=1):
-            blocks = [_Block(width, out, stride=2), *(_Block(out, out) for _ in range(depth - 1))]
+            blocks = [
+                _Block(width, out, stride=2, pooled=pooled),
+                *(_Block(out, out) for _ in range(depth - 1)),
+            ]
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
             width = out
         self.bn2 = nn.BatchNorm2d(width)
@@ -81,7 +93,7 @@ class IResNet(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, channels: int, out: int, *, stride: int = 1) -> None:
+    def __init__(self, channels: int, out: int, *, stride: int = 1, pooled: bool = False) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv1 = nn.Conv2d(channels, out, 3, padding=1, bias=False)
@@ -90,7 +102,9 @@ class _Block(nn.Module):
         self.conv2 = nn.Conv2d(out, out, 3, stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(out)
         self.downsample: nn.Module = nn.Identity()
-        if stride != 1 or channels != out:
+        if pooled and channels == out:
+            self.downsample = nn.MaxPool2d(1, stride)
+        elif stride != 1 or channels != out:
             self.downsample = nn.Sequential(
                 nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
             )

@@ -1,4 +1,4 @@
-"""MobileFaceNet (arXiv 1804.07573): inverted residuals, then a weight per cell and channel of the last map."""
+"""MobileFaceNet (arXiv 1804.07573): inverted residuals, then one weight per cell and channel at last."""
 
 from __future__ import annotations
 

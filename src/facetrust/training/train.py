@@ -19,7 +19,7 @@ from facetrust import models
 from facetrust.data.augment.harmless import CONTROLS
 from facetrust.data.dataset import FaceData
 from facetrust.data.sampler import EpochSampler, GroupSampler
-from facetrust.data.targets import target_of
+from facetrust.data.targets import Unasked, target_of
 from facetrust.errors import UnknownName, UsageError
 from facetrust.protocols import fit_threshold
 from facetrust.records import (
@@ -257,8 +257,9 @@ def _teaching(
     home = out / "taught" if recipe.cache == "run" else Path(recipe.cache)
     answers = cache_in(home, count if clean else count * augment.draws, facts)
     data = FaceData(
-        sources.train, views=made.views, seed=recipe.seed, training=not clean, same=made.same, **dict(augment)
-    )
+        sources.train, views=made.views, seed=recipe.seed, training=not clean, same=made.same,
+        target=Unasked(), **dict(augment),
+    )  # fmt: skip
     keys: list[int] = []
     for epoch in range(recipe.trainer.epochs):
         order.set_epoch(epoch)
