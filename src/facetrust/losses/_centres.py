@@ -43,7 +43,8 @@ class ClassCentres(nn.Module):
             embedding: (B, d) of any length.
             identities: (B,) int64.
         """
-        centres, own = self.weight, identities
+        centres: Tensor = self.weight
+        own = identities
         if self.training and self.share < 1:
             chosen = self.drawn(identities)
             centres, own = centres[chosen], torch.searchsorted(chosen, identities)
@@ -56,5 +57,5 @@ class ClassCentres(nn.Module):
         """Returns the sorted numbers of one step's centres: all of the batch, and a sample of others."""
         chance = torch.rand(len(self.weight), device=identities.device)
         chance[identities] = 2  # Above all that were drawn.
-        count = max(int(identities.unique().numel()), round(self.share * len(self.weight)))
+        count = max(len(set(identities.tolist())), round(self.share * len(self.weight)))
         return chance.topk(count).indices.sort().values

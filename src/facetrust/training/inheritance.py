@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional
 from facetrust.data.dataset import FaceData, Failed
 from facetrust.data.targets import Unasked
 from facetrust.errors import UsageError
+from facetrust.models.sface import SFace
 from facetrust.records import Sample
 from facetrust.training.assembly import STUDENT, Assembly
 from facetrust.training.distillation import Distill
@@ -80,32 +81,34 @@ def inherit(student: nn.Module, teacher: nn.Module, images: Tensor) -> None:
     Raises:
         UsageError: the networks are not of one layout, or a layer of the student is the wider one.
     """
-    _check(student, teacher)
+    narrow, wide = _check(student, teacher)
     with torch.no_grad():
-        _Inheritance(teacher, images).give(student)
+        _Inheritance(wide, images).give(narrow)
 
 
-def _check(student: nn.Module, teacher: nn.Module) -> None:
-    parts = ("stem", "blocks", "squeeze", "head", "widths")
-    if not all(hasattr(network, part) for network in (student, teacher) for part in parts):
+def _check(student: nn.Module, teacher: nn.Module) -> tuple[SFace, SFace]:
+    if not (isinstance(student, SFace) and isinstance(teacher, SFace)):
         raise UsageError(
             "inherit: weights can only be handed on between networks of sface's layout; "
             f"these are {type(teacher).__name__} and {type(student).__name__}"
         )
-    mine, theirs = cast(tuple[int, ...], student.widths), cast(tuple[int, ...], teacher.widths)
-    if any(ours > wide for ours, wide in zip(mine, theirs, strict=True)):
-        raise UsageError(f"inherit: the student's widths {mine} are not all within the teacher's {theirs}")
+    if any(mine > wide for mine, wide in zip(student.widths, teacher.widths, strict=True)):
+        raise UsageError(
+            f"inherit: the student's widths {student.widths} are not all within the teacher's {teacher.widths}"
+        )
+    return student, teacher
 
 
 class _Inheritance:
     """What the teacher says of the images at every layer, looked at in a few places."""
 
-    def __init__(self, teacher: nn.Module, images: Tensor) -> None:
+    def __init__(self, teacher: SFace, images: Tensor) -> None:
         self.images = images
         self.stem = _folded(teacher.stem)
-        self.blocks = [(_folded(block[0]), _folded(block[1])) for block in teacher.blocks]  # type: ignore[union-attr,index]
-        self.strides = [block[0].conv.stride[0] for block in teacher.blocks]  # type: ignore[union-attr,index]
-        self.head = cast(nn.Linear, teacher.head)
+        pairs = [_units(block) for block in teacher.blocks]
+        self.blocks = [(_folded(deep), _folded(point)) for deep, point in pairs]
+        self.strides = [deep.conv.stride[0] for deep, _ in pairs]
+        self.head = teacher.head
         self._draw = np.random.default_rng(0)
         self.places: list[Tensor] = []
         self.seen: list[Tensor] = []
@@ -115,7 +118,7 @@ class _Inheritance:
         """Keeps the inputs of every pointwise layer (N * cells, c); returns the last maps (N, c, h, w)."""
         found: list[list[Tensor]] = [[] for _ in self.blocks]
         last = []
-        for images in self.images.split(_CHUNK):
+        for images in torch.split(self.images, _CHUNK):
             x = _run(images, self.stem, padding=1)
             for number, (deep, point) in enumerate(self.blocks):
                 x = _run(x, deep, stride=self.strides[number], padding=1, groups=x.shape[1])
@@ -132,19 +135,18 @@ class _Inheritance:
         self.places[number] = torch.cat([self.places[number], torch.from_numpy(drawn)])
         return self.places[number]
 
-    def give(self, student: nn.Module) -> None:
+    def give(self, student: SFace) -> None:
         """Sets the student's weights."""
-        widths = cast(tuple[int, ...], student.widths)
-        kept = [self._kept(number, widths[number]) for number in range(len(self.blocks))]
-        kept.append(self._kept_last(widths[-1]))
-        chunks = list(self.images.split(_CHUNK))
+        kept = [self._kept(number, student.widths[number]) for number in range(len(self.blocks))]
+        kept.append(self._kept_last(student.widths[-1]))
+        chunks = list(torch.split(self.images, _CHUNK))
         stem = _Unit(*(part[kept[0]] for part in self.stem))
         chunks = _set(student.stem, stem, chunks)
         for number, (deep, point) in enumerate(self.blocks):
             mine, after = kept[number], kept[number + 1]
-            ours = student.blocks[number]  # type: ignore[index]
+            ours = _units(student.blocks[number])
             chunks = _set(ours[0], _Unit(*(part[mine] for part in deep)), chunks)
-            places = self.places[number].split(_CHUNK)
+            places = torch.split(self.places[number], _CHUNK)
             inputs = torch.cat([_taken(x, at) for x, at in zip(chunks, places, strict=True)])
             wanted = self.seen[number] @ point.weight[after, :, 0, 0].T + point.bias[after]
             weight, bias = _least_squares(inputs, wanted)
@@ -164,14 +166,14 @@ class _Inheritance:
         cells = self.last.shape[2] * self.last.shape[3]
         return self.head.weight.reshape(self.head.out_features, -1, cells).mT
 
-    def _give_head(self, student: nn.Module, maps: Tensor) -> None:
+    def _give_head(self, student: SFace, maps: Tensor) -> None:
         """The teacher's head reads its last maps as told from the student's, through fewer channels."""
         ours, theirs = _cells(maps), _cells(self.last)
         weight, bias = _least_squares(ours, theirs)
         whole = self._head_by_channel()
         offset = self.head.bias + torch.einsum("opc,c->o", whole, bias)
         mixed = whole @ weight  # (d, cells, channels of the student)
-        head, squeeze = cast(nn.Linear, student.head), student.squeeze
+        squeeze = student.squeeze
         if isinstance(squeeze, nn.Conv2d):
             covariance, mean = _covariance(ours)
             ridge = _RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=torch.float64)
@@ -184,16 +186,22 @@ class _Inheritance:
             cast(Tensor, squeeze.bias).copy_(-down @ mean.float())
             offset = offset + torch.einsum("opc,c->o", mixed, mean.float())
             mixed = (left[:, :count] * values[:count]).float().reshape(*mixed.shape[:2], count)
-        head.weight.copy_(mixed.mT.flatten(1))
-        head.bias.copy_(offset)
+        student.head.weight.copy_(mixed.mT.flatten(1))
+        student.head.bias.copy_(offset)
 
 
-def _folded(unit: nn.Module) -> _Unit:
-    norm = cast(nn.BatchNorm2d, unit.bn)
-    factor = norm.weight / (cast(Tensor, norm.running_var) + norm.eps).sqrt()
-    weight = cast(nn.Conv2d, unit.conv).weight * factor[:, None, None, None]
-    bias = norm.bias - cast(Tensor, norm.running_mean) * factor
-    return _Unit(weight.detach(), bias.detach(), cast(nn.PReLU, unit.prelu).weight.detach())
+def _units(block: nn.Module) -> tuple[Any, Any]:
+    """Returns a block's depthwise and pointwise unit: each a `conv`, a `bn` and a `prelu`."""
+    deep, point = cast(nn.Sequential, block)
+    return deep, point
+
+
+def _folded(unit: Any) -> _Unit:
+    norm = unit.bn
+    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+    weight = unit.conv.weight * factor[:, None, None, None]
+    bias = norm.bias - norm.running_mean * factor
+    return _Unit(weight.detach(), bias.detach(), unit.prelu.weight.detach())
 
 
 def _run(x: Tensor, unit: _Unit, *, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
@@ -201,20 +209,20 @@ def _run(x: Tensor, unit: _Unit, *, stride: int = 1, padding: int = 0, groups: i
     return functional.prelu(made, unit.slopes)
 
 
-def _set(unit: nn.Module, wanted: _Unit, chunks: list[Tensor]) -> list[Tensor]:
+def _set(unit: Any, wanted: _Unit, chunks: list[Tensor]) -> list[Tensor]:
     """Sets a unit, its normalisation to what it sees in these maps; returns the maps behind it."""
-    conv, norm = cast(nn.Conv2d, unit.conv), cast(nn.BatchNorm2d, unit.bn)
+    conv, norm = unit.conv, unit.bn
     conv.weight.copy_(wanted.weight)
-    cast(nn.PReLU, unit.prelu).weight.copy_(wanted.slopes)
+    unit.prelu.weight.copy_(wanted.slopes)
     made = [conv(x) for x in chunks]
     count = sum(x.numel() // x.shape[1] for x in made)
     mean = sum(x.sum((0, 2, 3)) for x in made) / count
     variance = sum((x - mean[:, None, None]).square().sum((0, 2, 3)) for x in made) / count
-    cast(Tensor, norm.running_mean).copy_(mean)
-    cast(Tensor, norm.running_var).copy_(variance)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
     norm.weight.copy_((variance + norm.eps).sqrt())
     norm.bias.copy_(mean + wanted.bias)
-    return [cast(Tensor, unit.prelu(norm(x))) for x in made]  # type: ignore[operator]
+    return [unit.prelu(norm(x)) for x in made]
 
 
 def _taken(maps: Tensor, places: Tensor) -> Tensor:

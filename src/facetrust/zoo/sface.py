@@ -118,4 +118,4 @@ def _dequantised(
         cut = [slice(None)] * values.ndim
         cut[axis] = slice(0, values.shape[axis])
         scale, zero = (np.repeat(each, block, axis)[tuple(cut)] for each in (scale, zero))
-    return ((values.astype(np.float32) - zero.astype(np.float32)) * scale).astype(np.float32)
+    return np.asarray((values.astype(np.float32) - zero.astype(np.float32)) * scale, np.float32)
