@@ -1,6 +1,11 @@
-"""How many faces of each set a model's card leaves unjudged, measure by measure.
+"""How many faces of each set a model's card leaves unjudged, measure by measure, and where its errors grow.
 
     python benchmarks/quality_limits.py NAME=SET [NAME=SET ...] [--model antispoof-tiny]
+    python benchmarks/quality_limits.py --data M.parquet [--data ...] [--risk 0.1] [--model antispoof-tiny]
+
+The second form prints the risk-coverage curve of each measure on dev faces of manifests, as they are and
+made worse: BPCER and APCER of the best 100 to 50 per cent of the faces, and the limit at which errors stay
+below the risk, as `facetrust export --risk` fits it.
 
 A set is `SOURCE:FOLDER` (a data set in its official layout; its genuine train and dev rows),
 `FILE.csv?column=value,value&column=value` (rows of a CSV with a column `path`), or a folder of pictures and
@@ -18,6 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from facetrust import registry
+from facetrust.cli.output import print_limits
+from facetrust.evaluation.quality_limits import fit_limits
 from facetrust.faces.detector import find_faces, open_detector
 from facetrust.imaging import Pixels, read_image
 from facetrust.imaging.inputs import inputs_in, is_video
@@ -80,10 +87,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sets", nargs="+", metavar="NAME=SET")
+    parser.add_argument("sets", nargs="*", metavar="NAME=SET")
+    parser.add_argument("--data", action="append", default=[], help="manifest whose dev faces are judged")
+    parser.add_argument("--risk", type=float, default=0.1)
     parser.add_argument("--model", default="antispoof-tiny")
     parser.add_argument("--most", type=int, default=400, help="pictures of a set, drawn under a fixed seed")
     args = parser.parse_args()
+    if args.data:
+        print_limits(fit_limits(args.model, args.data, bound=args.risk, most=args.most))
+        return
     limits = load_model(args.model).card.limits
     if limits is None:
         parser.error(f"{args.model}: its card has no limits")

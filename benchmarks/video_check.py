@@ -2,6 +2,7 @@
 
     python benchmarks/video_check.py --videos DIR [--tasks antispoof] [--model TASK=FILE] [--threads 2]
         [--minutes 10] [--json out.json]
+    python benchmarks/video_check.py --videos DATA/ffpp --tasks deepfake --model deepfake=FILE --minutes 0
 
 Each video in turn: its verdict and score, and seconds of checking per second of video, models opened
 before. Then the first video that could be checked is repeated, frame by frame, to a clip of `--minutes` and
@@ -59,7 +60,7 @@ def main() -> None:
     if missing := set(given.tasks) - set(asked):
         parser.error(f"no model for {', '.join(sorted(missing))}; give --model TASK=FILE")
     print(f"{len(videos)} videos, {', '.join(given.tasks)}, {given.threads} thread(s)")
-    rows = checked(videos, asked, given.detector, threads=given.threads)
+    rows = checked(videos, asked, given.detector, threads=given.threads, root=given.videos)
     peaks = []
     good = next((path for path, row in zip(videos, rows, strict=True) if "per_second" in row), None)
     if good is not None and given.minutes > 0:
@@ -69,28 +70,29 @@ def main() -> None:
 
 
 def checked(
-    videos: Sequence[Path], asked: dict[str, str], detector: Path | None, *, threads: int
+    videos: Sequence[Path], asked: dict[str, str], detector: Path | None, *, threads: int, root: Path
 ) -> list[dict[str, Any]]:
     """Returns for each video its verdicts and seconds per second of video; prints them as they come."""
     models: Any = {task: load_model(name, threads=threads) for task, name in asked.items()}
     finder = open_detector(detector, threads=threads)
     rows: list[dict[str, Any]] = []
     for path in videos:
+        name = path.relative_to(root).as_posix()
         start, used = time.perf_counter(), time.process_time()
         try:
             report = check_video(path, tasks=list(models), models=models, detector=finder)
         except ImageError as error:
-            rows.append({"file": path.name, "error": str(error)})
-            print(f"{path.name:24} {error}")
+            rows.append({"file": name, "error": str(error)})
+            print(f"{name}: {error}")
             continue
         length = report.watched.seconds if report.watched else math.nan
         ratio = (time.perf_counter() - start) / length
         cpu = (time.process_time() - used) / length
         said = [each.model_dump(mode="json") for each in report.verdicts]
-        rows.append({"file": path.name, "verdicts": said, "seconds": length, "per_second": ratio, "cpu": cpu})
+        rows.append({"file": name, "verdicts": said, "seconds": length, "per_second": ratio, "cpu": cpu})
         decoding = report.timings["decode"] / length
         print(
-            f"{path.name:24} {told(report):40} {length:7.1f} s  {ratio:.3f} s per second of video, "
+            f"{name}: {told(report)}; {length:.1f} s, {ratio:.3f} s per second of video, "
             f"{decoding:.3f} of it decoding; {cpu:.3f} s of processors"
         )
     return rows

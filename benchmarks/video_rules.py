@@ -1,7 +1,7 @@
 """How much of a video must be an attack to be found: recall by length and false alarms, by fusion rule.
 
     python benchmarks/video_rules.py --data DIR [--model antispoof-tiny] [--detector FILE]
-        [--scores scores.json] [--seconds 30] [--clips 60] [--json out.json]
+        [--blends SPECIES] [--dev-only] [--scores scores.json] [--seconds 30] [--clips 60] [--json out.json]
 
 DIR holds `nuaa`, `padmix` and `ffpp`. Every picture is scored once, as `check` scores it, and kept in
 `--scores` for the next run with this model. A clip is a walk to and fro through one person's or camera's
@@ -12,6 +12,11 @@ by which no more genuine clips are refused than `--alarms`, or where the trimmed
 than that, `--alarms` more than it. Figures are of other people and cameras (NUAA test, padmix dev, FF++
 originals, the last as they are, four looks a second), at the first threshold of the model's card; groups
 count alike, 95 % intervals are of a bootstrap over groups.
+
+With `--blends self-blend` (or another species of `facetrust data simulate`) the attacks are blends of the
+live pictures instead, for a model that looks for manipulations: those of a person and session are blended by
+the same draws, and live and blended pictures both go through H.264 (rate factor 23, the last of five equal
+frames) before they are scored. `--dev-only` leaves the other people and cameras unscored.
 """
 
 from __future__ import annotations
@@ -30,11 +35,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.data.augment.disturb import disturb
+from facetrust.data.simulate import manipulate
 from facetrust.faces.detector import Detector, find_faces, open_detector
 from facetrust.fusion import MARGIN, STRETCH, mean, trimmed_mean, worst_stretch
 from facetrust.imaging import Pixels, read_image
 from facetrust.imaging.video import iter_frames, timing_of
-from facetrust.records import write_text
+from facetrust.records import Face, write_text
 from facetrust.runtime.model import Model, load_model
 from facetrust.runtime.videos import Sampling, sampled
 
@@ -43,6 +50,7 @@ LENGTHS = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 STRETCHES = (0.5, 1.0, 2.0)
 MARGINS = np.arange(0.0, 4.01, 0.25)
 FEWEST = 4  # Pictures that make a walk.
+CODED = 23  # H.264's constant rate factor, that of FaceForensics++'s c23.
 
 Rule = Callable[[Sequence[float], Sequence[float]], float]
 Rates = dict[float, dict[str, float]]  # Length of the attack in seconds, 0 for none → group → share refused.
@@ -64,6 +72,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="antispoof-tiny")
     parser.add_argument("--detector", type=Path, help="YuNet's .onnx file; MTCNN without it")
+    parser.add_argument("--blends", metavar="SPECIES", help="blend live pictures; both are encoded anew")
+    parser.add_argument("--dev-only", action="store_true", help="score and print development groups only")
     parser.add_argument("--scores", type=Path, help="read if it is there, else written")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--clips", type=int, default=60, help="per group and length")
@@ -73,20 +83,24 @@ def main() -> None:
 
     cv2.setNumThreads(1)
     model = load_model(given.model)
+    made_with = (model.name, given.blends, given.dev_only)
+    parts = ("dev",) if given.dev_only else ("dev", "test")
     if given.scores is not None and given.scores.is_file():
         scored = json.loads(given.scores.read_text())
-        if scored["model"] != model.name:
-            parser.error(f"{given.scores}: are scores of {scored['model']}, not {model.name}")
+        if (scored["model"], scored.get("blends"), scored.get("dev_only", False)) != made_with:
+            parser.error(f"{given.scores}: are other scores, of {scored['model']}")
     else:
-        scored = {"model": model.name} | scores_of(given.data, model, open_detector(given.detector))
+        scored = dict(zip(("model", "blends", "dev_only"), made_with, strict=True))
+        scored |= scores_of(
+            given.data, model, open_detector(given.detector), blends=given.blends, parts=parts
+        )
         if given.scores is not None:
             write_text(given.scores, json.dumps(scored))
     dev, test = groups_of(scored["nuaa"], scored["padmix"], scored["ffpp"])
     looks = round(given.seconds * RATE)
     threshold = model.threshold
-    clips = {
-        name: clips_of(part, looks=looks, count=given.clips) for name, part in (("dev", dev), ("test", test))
-    }
+    groups = {"dev": dev, "test": test}
+    clips = {name: clips_of(groups[name], looks=looks, count=given.clips) for name in parts}
 
     def rates(part: str, rule: Rule) -> Rates:
         return refused(clips[part], rule, threshold)
@@ -100,17 +114,19 @@ def main() -> None:
             if over(rates("dev", rule)[0.0]) <= allowed:
                 break
         rules[f"worst {stretch:g} s less {margin:g}"] = rule
+    for stretch in STRETCHES:
+        rules[f"all looks of {stretch:g} s"] = partial(agreeing, stretch=stretch)
     rules.setdefault(f"worst {STRETCH:g} s less {MARGIN:g}", worst_stretch)
     print(f"{model.name}, threshold {threshold:.3f}; {given.seconds:g} s at {RATE} looks per second")
     print(f"in use: worst {STRETCH:g} s less {MARGIN:g}; on dev {100 * allowed:.1f} % may be refused")
     figures: dict[str, Any] = {}
-    for part in ("dev", "test"):
+    for part in parts:
         tables = {name: rates(part, rule) for name, rule in rules.items()}
         figures |= {f"{part}: {name}": table for name, table in tables.items()}
         for kind in ("", "nuaa"):
             print_table(f"{part} {kind}".strip(), tables, kind)
-    print("\nby group on test, the rule in use: genuine, and 1 s of attack")
-    table = rates("test", worst_stretch)
+    print(f"\nby group on {parts[-1]}, the rule in use: genuine, and 1 s of attack")
+    table = rates(parts[-1], worst_stretch)
     for name, value in table[0.0].items():
         print(f"  {name:24} {100 * value:5.1f} {100 * table[1.0].get(name, np.nan):5.1f}")
     if given.json:
@@ -137,20 +153,64 @@ def highest(scores: Sequence[float], times: Sequence[float]) -> float:
     return float(max(scores))
 
 
-def scores_of(data: Path, model: Model, detector: Detector) -> dict[str, Any]:
+def agreeing(scores: Sequence[float], times: Sequence[float], *, stretch: float) -> float:
+    """Returns the highest score that all looks of a stretch reach, or the trimmed mean if that is higher."""
+    wide = max(1, min(len(scores), round(stretch * RATE)))
+    lowest = np.lib.stride_tricks.sliding_window_view(np.asarray(scores), wide).min(axis=1)
+    return max(trimmed_mean(scores), float(lowest.max()))
+
+
+def scores_of(
+    data: Path, model: Model, detector: Detector, *, blends: str | None, parts: Sequence[str]
+) -> dict[str, Any]:
     """Returns the score of every picture (none where no face is found), and of FF++'s originals in time."""
     found: dict[str, Any] = {}
     for name in ("nuaa", "padmix"):
         with (data / name / "manifest.csv").open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            rows = [row for row in csv.DictReader(file) if part_of(row) in parts]
+        if blends is not None:
+            found[name] = blended(data / name, rows, model, detector, species=blends)
+            continue
         found[name] = [
             row | {"score": score_of(read_image(data / name / row["path"]), model, detector)} for row in rows
         ]
     found["ffpp"] = {}
+    if "test" not in parts:
+        return found
     for path in sorted((data / "ffpp" / "original_sequences").rglob("*.mp4")):
         looks = sampled(timing_of(path), Sampling(per_second=RATE))
         found["ffpp"][path.stem] = [score_of(image, model, detector) for _, image in iter_frames(path, looks)]
     return found
+
+
+def part_of(row: Mapping[str, Any]) -> str | None:
+    """Returns whether a row of NUAA or padmix is chosen on (dev) or reported (test); none of both."""
+    if "split_subject_disjoint" in row:
+        return {"val": "dev", "test": "test"}.get(row["split_subject_disjoint"])
+    return {"train": "dev", "dev": "test"}[row["split"]]
+
+
+def blended(
+    root: Path, rows: Sequence[Mapping[str, Any]], model: Model, detector: Detector, *, species: str
+) -> list[dict[str, Any]]:
+    """Returns the scores of live pictures and of a blend of each, both after H.264; none where no face is."""
+    found = []
+    for row in (each for each in rows if each["label"] == "live"):
+        faces = find_faces(read_image(root / row["path"]), detector)
+        if not faces.faces:
+            continue
+        # Frames of one person and session are blended alike, as one forger's are.
+        draws = np.random.default_rng([*f"{row['subject']} {row.get('session')}".encode()])
+        fake = manipulate(faces.image, largest(faces.faces).box, species=species, rng=draws).fake
+        for label, picture in (("live", faces.image), ("spoof", fake)):
+            shown = disturb(picture, "h264", strength=CODED, rng=draws)
+            found.append({**row, "label": label, "score": score_of(shown, model, detector)})
+    return found
+
+
+def largest(faces: Sequence[Face]) -> Face:
+    """Returns the largest face."""
+    return max(faces, key=lambda each: each.box[2] * each.box[3])
 
 
 def score_of(image: Pixels, model: Model, detector: Detector) -> float | None:
@@ -158,7 +218,7 @@ def score_of(image: Pixels, model: Model, detector: Detector) -> float | None:
     found = find_faces(image, detector)
     if not found.faces:
         return None
-    face = max(found.faces, key=lambda each: each.box[2] * each.box[3])
+    face = largest(found.faces)
     return float(model.answer(model.crops(found.image, [face.box], [face.points])).values[0])
 
 
@@ -169,14 +229,12 @@ def groups_of(
     walks: dict[tuple[str, str], dict[str, dict[str, list[Any]]]] = defaultdict(
         lambda: {"live": defaultdict(list), "spoof": defaultdict(list)}
     )
-    parts = {"val": "dev", "test": "test"}
     for row in nuaa:
-        if (part := parts.get(row["split_subject_disjoint"])) and row["score"] is not None:
+        if (part := part_of(row)) and row["score"] is not None:
             walks[part, f"nuaa {row['subject']}"][row["label"]][row["session"]].append(row)
     for row in padmix:
         if row["score"] is not None:
-            part = {"train": "dev", "dev": "test"}[row["split"]]
-            walks[part, f"padmix {row['domain']}"][row["label"]][row["subject"]].append(row)
+            walks[str(part_of(row)), f"padmix {row['domain']}"][row["label"]][row["subject"]].append(row)
     found: dict[str, dict[str, Walks]] = {"dev": {}, "test": {}}
     for (part, name), labels in sorted(walks.items()):
         live, attacks = (

@@ -94,3 +94,33 @@ class TestThreshold:
         said = capsys.readouterr()
         assert said.out == ""
         assert said.err.startswith(f"facetrust: {message}")
+
+
+class TestPolicy:
+    def test_it_picks_one_of_the_cards_and_the_json_says_which(self, photo, another, capsys):
+        rules = {"eer": 0.4, "apcer@5%": ALWAYS, "bpcer@5%": NEVER}
+        fitted = [{"value": v, "rule": r, "manifest": "m", "split": "dev"} for r, v in rules.items()]
+        model = another("antispoof", 0.5, thresholds=fitted)
+        for policy, rule, status in (
+            ("strict", "apcer@5%", 1),
+            ("balanced", "eer", 0),
+            ("lenient", "bpcer@5%", 0),
+        ):
+            assert run("check", photo, *ATTACKS, model, "--policy", policy, "--json") == status
+            (verdict,) = lines_of(capsys.readouterr().out)[0]["faces"][0]["verdicts"]
+            assert (verdict["threshold"], verdict["threshold_rule"]) == (rules[rule], rule)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["harsh"], "no policy 'harsh'; use strict, balanced, lenient"),
+            (["strict"], "its card has no threshold for the policy strict, only by hand; fit one with"),
+            (["balanced", "--threshold", "0.5"], "give a policy or thresholds, not both"),
+        ],
+    )
+    def test_what_is_refused(self, photo, bright_model, capsys, options, message):
+        assert run("check", photo, *ATTACKS, bright_model, "--policy", *options) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert message in said.err
+        assert said.err.count("\n") == 1

@@ -64,7 +64,7 @@ def looking_at(cells: list[int]) -> Tensor:
 
 
 def test_all_were_seen():
-    assert {"attention", "cam", "gradcam", "rollout"} <= set(NAMES)
+    assert {"attention", "cam", "gradcam", "rollout", "spatial-attention"} <= set(NAMES)
 
 
 def test_what_an_explanation_is_given_is_named():

@@ -115,6 +115,43 @@ def test_what_is_written_is_one_drawing_and_what_was_returned(runs, manifest, ph
     assert wide[1] > narrow[1]
 
 
+def test_convolutional_networks_are_compared_by_their_feature_maps(runs, manifest, tmp_path):
+    """Without attention; a teacher and a student whose grid is twice as fine."""
+    fine = saved(tmp_path / "fine", "timm/mobilenetv3_small_050", seed=3, stage=1)
+    found = compare(runs / "plain", [manifest], against=[fine, runs / "plain"], out=tmp_path / "o", rows=2)
+    assert found.method == "spatial-attention"
+    other, itself = found.agreements
+    assert itself.values == pytest.approx((1.0,), abs=1e-6)
+    assert (other.teacher_layers, other.student_layers) == ((1,), (1,))
+    values, evens = [], []
+    for name in found.pictures:
+        shares = []
+        for run in (runs / "plain", fine):
+            model, card = load_checkpoint(run)
+            crop = crops_of(
+                read_image(manifest.parent / name), [(20.0, 20.0, 48.0, 48.0)], card.preprocessing
+            )
+            with torch.no_grad():
+                squares = look_inside(model, crop[:, 0]).map[0].double().square().sum(0).numpy()
+            shares.append(squares)
+        grid = shares[0].shape
+        step = shares[1].shape[0] // grid[0]
+        assert step == 2
+        shares[1] = shares[1].reshape(grid[0], step, grid[1], step).mean((1, 3))
+        a, b = (each / each.sum() for each in shares)
+        values.append(1 - divergence(a, b))
+        evens.append(1 - divergence(a, np.full(grid, 1 / a.size)))
+    assert other.mean == pytest.approx(np.mean(values), abs=1e-5)
+    assert found.even.mean == pytest.approx(np.mean(evens), abs=1e-5)
+    assert (tmp_path / "o" / "comparison.png").is_file()
+
+
+def divergence(a: np.ndarray, b: np.ndarray) -> float:
+    """Returns the Jensen-Shannon divergence in bits, by its definition."""
+    middle = (a + b) / 2
+    return float(sum((p[p > 0] * np.log2(p[p > 0] / middle[p > 0])).sum() for p in (a, b)) / 2)
+
+
 @pytest.mark.parametrize(
     ("student", "settings", "error", "message"),
     [

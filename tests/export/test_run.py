@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from facetrust.data.manifest import Manifest
-from facetrust.errors import ExportError, ManifestError, ModelError, UsageError
+from facetrust.errors import ExportError, ManifestError, MetricError, ModelError, UsageError
 from facetrust.export.run import export_run
 from facetrust.imaging import box_of, crop_face, read_image
 from facetrust.model_file import locate, open_model
 from facetrust.models import create_model, load_checkpoint, mean_logits, save_checkpoint
-from facetrust.records import ModelCard, Preprocessing, QualityLimits, Sample, Threshold
+from facetrust.records import POLICIES, ModelCard, Preprocessing, QualityLimits, Sample, Threshold
 from facetrust.runtime.model import load_model
 
 HOW = Preprocessing(size=(64, 64), margins=(1.0, 1.4))
@@ -60,8 +60,9 @@ def test_the_file_answers_as_the_network_and_says_how_it_was_proven(run, tmp_pat
     assert made.parity.faces == 12
     assert made.parity.scores <= 1e-4
     assert made.bytes == (tmp_path / "out.onnx").stat().st_size
-    assert made.choice is None
-    assert load_model(tmp_path / "out.onnx").card.limits == LIMITS
+    assert (made.choice, made.calibrated, made.fitted_on) == (None, None, 0)
+    card = load_model(tmp_path / "out.onnx").card
+    assert (card.limits, card.thresholds, card.calibration) == (LIMITS, (THRESHOLD,), None)
     assert json.loads((tmp_path / "out.export.json").read_text()) == json.loads(made.model_dump_json())
     served = load_model(tmp_path / "out.onnx")
     assert served.name == "tiny@1"
@@ -259,3 +260,70 @@ def test_a_name_may_say_its_version(run, tmp_path):
     for wrong in ("@2", "other@", "other@new"):
         with pytest.raises(UsageError, match="write NAME or NAME@VERSION"):
             export_run(run / "run", tmp_path / "w.onnx", name=wrong)
+
+
+@pytest.fixture
+def bright(tmp_path, write_model) -> Path:
+    """An exported file whose score is the brightness, and a manifest beside it of dark and bright faces."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(40):
+        level = rng.normal(110 if n % 2 else 70, 15)
+        pixels = np.clip(rng.normal(level, 9, (60, 60, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{n}.png")
+        rows.append(Sample(path=f"{n}.png", label=n % 2, split="dev", domain="ab"[n // 2 % 2]))
+    Manifest.write(rows, tmp_path / "bright.parquet")
+    return write_model("bright")
+
+
+def test_an_exported_file_gets_a_new_card_and_keeps_its_graph(bright, tmp_path):
+    out = tmp_path / "new.onnx"
+    rules = ["bpcer@5%/domain", "apcer@5%/domain"]
+    made = export_run(bright, out, manifest=tmp_path / "bright.parquet", rules=rules, name="new@3", risk=0.2)
+    assert (made.parity, made.fitted_on) == (None, 40)
+    before, after = load_model(bright), load_model(out)
+    assert after.name == "new@3"
+    assert [each.rule for each in after.card.thresholds] == rules
+    assert after.card.thresholds[0].manifest == Manifest.read(tmp_path / "bright.parquet").hash
+    assert [after.card.threshold_for(each) for each in POLICIES]
+    calibration = after.card.calibration
+    assert calibration is not None
+    assert after.judge(0.6).probability == calibration.probability(0.6)
+    assert before.judge(0.6).probability is None
+    assert made.calibrated is not None
+    assert made.calibrated.after < made.calibrated.before
+    assert calibration.slope > 1  # A logit of 4 x mean - 2 is too timid.
+    limits = {each.limit: each.value for each in made.limits}
+    assert after.card.limits == QualityLimits(**limits)
+    image = read_image(tmp_path / "1.png")
+    np.testing.assert_array_equal(before.score(image, [(0, 0, 60, 60)]), after.score(image, [(0, 0, 60, 60)]))
+    assert load_model(bright).card == before.card
+
+
+def test_limits_that_errors_cannot_tell_stay(bright, tmp_path):
+    manifest = tmp_path / "bright.parquet"
+    export_run(bright, tmp_path / "n.onnx", manifest=manifest, limits="antispoof-tiny", risk=0.2)
+    card, copied = load_model(tmp_path / "n.onnx").card, load_model("antispoof-tiny").card
+    assert card.limits is not None
+    assert copied.limits is not None
+    for name in ("most_sharpness", "least_tones", "least_shading", "most_framed"):
+        assert getattr(card.limits, name) == getattr(copied.limits, name)
+    assert card.limits.least_size != copied.limits.least_size
+    assert [each.rule for each in card.thresholds] == ["by hand"]
+
+
+def test_what_cannot_be_fitted(run, bright, tmp_path):
+    manifest = tmp_path / "bright.parquet"
+    for settings, message in (
+        ({"risk": 0.1}, "give a manifest"),
+        ({"risk": 1.0, "manifest": manifest}, "a risk of 1 is not above 0 and below 1"),
+        ({"int8": True, "manifest": manifest}, "is exported; its graph and crops stay"),
+        ({"margins": [1.0], "manifest": manifest}, "is exported; its graph and crops stay"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            export_run(bright, tmp_path / "no.onnx", **settings)
+    genuine = [row for row in Manifest.read(manifest).samples() if not row.label]
+    Manifest.write(genuine, tmp_path / "genuine.parquet")
+    with pytest.raises(MetricError, match="of one class"):
+        export_run(bright, tmp_path / "no.onnx", manifest=tmp_path / "genuine.parquet", rules=["eer"])
+    assert not (tmp_path / "no.onnx").exists()

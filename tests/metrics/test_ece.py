@@ -20,6 +20,13 @@ def test_closed_form(labels, scores, expected):
     assert ece(labels, scores) == pytest.approx(expected)
 
 
+def test_balanced_counts_each_label_one_half():
+    labels, scores = [0, 0, 0, 1], [0.25, 0.25, 0.25, 0.25]
+    assert ece(labels, scores) == 0
+    assert ece(labels, scores, balanced=True) == pytest.approx(0.25)
+    assert ece([0, 1], [0.2, 0.9], balanced=True) == pytest.approx(ece([0, 1], [0.2, 0.9]))
+
+
 @pytest.mark.parametrize("bins", [1, 4, 15])
 def test_agrees_with_loops(crowd, bins):
     labels, scores, _ = crowd

@@ -142,12 +142,32 @@ def test_every_domain_counts_alike_in_the_mean_of_their_bpcer():
     assert ((scores[:90] >= lower).mean() + (scores[90:100] >= lower).mean()) / 2 > 0.1
 
 
-@pytest.mark.parametrize("rule", ["apcer@1%/domain", "eer/domain", "bpcer@1%/", "bpcer@1%/camera"])
-def test_only_bpcer_goes_by_domain(rule):
+def test_every_domain_counts_alike_in_the_mean_of_their_apcer():
+    """A large domain of low scores decides alone when pooled; a domain of genuine rows alone has no say."""
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(0, 1, 90), rng.normal(3, 1, 10), [-9.0, -9.0]])
+    labels = np.array([1] * 100 + [0, 0])
+    domains = ["large"] * 90 + ["small"] * 10 + ["large", "genuine"]
+    pooled = fit_threshold("apcer@10%", labels, scores, manifest="m", split="dev")
+    mean = fit_threshold("apcer@10%/domain", labels, scores, manifest="m", split="dev", domains=domains)
+    assert pooled.value < mean.value
+    assert mean.rule == "apcer@10%/domain"
+
+    def rate(threshold: float) -> float:
+        return float(((scores[:90] < threshold).mean() + (scores[90:100] < threshold).mean()) / 2)
+
+    assert rate(mean.value) <= 0.1 < rate(np.sort(scores[scores >= mean.value])[0] + 1e-9)
+    alone = fit_threshold("apcer@10%/domain", labels, scores, manifest="m", split="dev", domains=["a"] * 102)
+    assert alone.value == pooled.value
+
+
+@pytest.mark.parametrize("rule", ["eer/domain", "bpcer@1%/", "apcer@1%/", "bpcer@1%/camera"])
+def test_only_bounds_go_by_domain(rule):
     with pytest.raises(UsageError, match="no threshold rule"):
         fit_threshold(rule, [0, 1], [0.1, 0.9], manifest="m", split="dev", domains=["a", "a"])
 
 
 def test_domains_must_be_named_for_it():
-    with pytest.raises(UsageError, match="name no domains"):
-        fit_threshold("bpcer@1%/domain", [0, 1], [0.1, 0.9], manifest="m", split="dev")
+    for kind in ("apcer", "bpcer"):
+        with pytest.raises(UsageError, match=f"name no domains; use {kind}@1%$"):
+            fit_threshold(f"{kind}@1%/domain", [0, 1], [0.1, 0.9], manifest="m", split="dev")

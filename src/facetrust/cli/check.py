@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -27,6 +27,10 @@ def check(
     threshold: Annotated[
         list[str] | None,
         typer.Option("--threshold", help="[TASK=] value above 0 and below 1, not the card's; repeatable."),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help="strict, balanced or lenient: which of the card's thresholds decides."),
     ] = None,
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
@@ -77,6 +81,7 @@ def check(
         tasks=tasks,
         models=arguments.models_by_task(model or [], tasks, threads=threads),
         thresholds=arguments.thresholds_by_task(threshold or [], tasks),
+        policy=cast("Any", policy),
         detector=detector,
         evidence=evidence,
         threads=threads,

@@ -104,6 +104,19 @@ def simulate(
 
 
 @app.command()
+def patches(
+    root: Annotated[Path, typer.Argument(help="A folder of pictures, as the layout folder knows them.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    side: Annotated[int, typer.Option(min=16, help="Side of a patch in pixels.")] = 128,
+    margin: Annotated[float, typer.Option(min=1, help="The model's margin.")] = 1.3,
+) -> None:
+    """Lists patches of pictures without a face, at their own resolution, as if they were faces."""
+    from facetrust.data.patches import patches as body
+
+    typer.echo(f"{out}: {len(body(root, out, side=side, margin=margin))} patches")
+
+
+@app.command()
 def split(
     protocol: Annotated[
         str, typer.Argument(help="leave-one-domain-out, mcio, wcs, single-source or oulu-npu.")

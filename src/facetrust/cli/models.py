@@ -38,7 +38,9 @@ def explain(
     out: Out = Path("evidence"),
     method: Annotated[
         str | None,
-        typer.Option(help="cam; of a run folder gradcam too, of a ViT attention and rollout."),
+        typer.Option(
+            help="cam; of a run folder gradcam and spatial-attention, of a ViT attention and rollout."
+        ),
     ] = None,
     against: Annotated[list[Path] | None, typer.Option(help="A student's run folder; repeatable.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Test rows taken of a manifest, evenly spread.")] = 6,
@@ -50,9 +52,7 @@ def explain(
     if against:
         from facetrust.explain.compare import compare
 
-        found = compare(
-            model, images, against=against, out=out, method=method or "rollout", rows=rows, detector=detector
-        )
+        found = compare(model, images, against=against, out=out, method=method, rows=rows, detector=detector)
         output.print_comparison(found, out)
         return
     from facetrust.explain.picture import explain_image
@@ -63,17 +63,20 @@ def explain(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[
+        str, typer.Argument(help="A run folder; or an .onnx file or bundled name, for a new card.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
     manifest: Annotated[
-        list[Path] | None, typer.Option("--data", help="Manifest to prove it on; may be repeated.")
+        list[Path] | None,
+        typer.Option("--data", help="Manifest to prove it and fit its card on; repeatable."),
     ] = None,
     margin: Annotated[
         list[float] | None, typer.Option(help="Crop in sides of the face, instead of the run's; repeatable.")
     ] = None,
     rule: Annotated[
         list[str] | None,
-        typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%, bpcer@5%/domain; the first decides."),
+        typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%, these with /domain; the first decides."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
     name: Annotated[str | None, typer.Option(help="Name in the card, or NAME@VERSION.")] = None,
@@ -83,6 +86,12 @@ def export(
     ] = None,
     limits: Annotated[
         str | None, typer.Option(help="A model whose limits of quality the card takes: a name or .onnx file.")
+    ] = None,
+    risk: Annotated[
+        float | None,
+        typer.Option(
+            help="Fit the limits of quality on dev: within them at most this share is wrong, as 0.1."
+        ),
     ] = None,
 ) -> None:
     """Writes an ONNX file with its card, and proves that it answers as the network does."""
@@ -100,6 +109,7 @@ def export(
             name=name,
             proof=proof,
             limits=limits,
+            risk=risk,
         )
     )
 
@@ -108,7 +118,8 @@ def import_checkpoint(
     kind: Annotated[
         str,
         typer.Argument(
-            help="cross-efficient-vit, efficient-vit, facenox-v2se, flip, silent-face-v1se, silent-face-v2."
+            help="cross-efficient-vit, efficient-vit, facenox-v2se, flip, mesonet, silent-face-v1se, "
+            "silent-face-v2."
         ),
     ],
     file: Annotated[Path, typer.Argument(help="The published weight file; nothing is fetched.")],

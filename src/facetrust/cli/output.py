@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from facetrust.explain.compare import Comparison
     from facetrust.export.run import Exported
     from facetrust.profile import ProfileReport
+    from facetrust.protocols import FittedLimit
 
 _MANY = 4  # Pictures from which on a bar is worth showing.
 # Control characters, those that turn the direction of writing or end a line, and halves of characters.
@@ -205,10 +206,17 @@ def print_comparison(found: Comparison, out: Path) -> None:
 def print_export(made: Exported) -> None:
     """Prints what was exported and how it was proven."""
     typer.echo(f"{made.path}: {made.bytes:,} bytes")
-    typer.echo(
-        f"greatest difference of a score on {made.faces}: {made.parity.scores:.1e} "
-        f"(allowed {made.parity.tolerance:.0e})"
-    )
+    if made.parity is not None:
+        typer.echo(
+            f"greatest difference of a score on {made.faces}: {made.parity.scores:.1e} "
+            f"(allowed {made.parity.tolerance:.0e})"
+        )
+    if made.calibrated is not None:
+        before, after = made.calibrated.before, made.calibrated.after
+        error = f"calibration error there {before:.3f}, calibrated {after:.3f}"
+        typer.echo(f"fitted on {made.fitted_on} dev faces; {error}")
+    if made.limits:
+        print_limits(made.limits)
     if made.choice is not None:
         rows = [
             (
@@ -222,6 +230,21 @@ def print_export(made: Exported) -> None:
         ]
         print_table(("form", "bytes", "ms", "over float", "AUC"), rows)
         typer.echo(f"kept {made.choice.kept}: {made.choice.reason}")
+
+
+def print_limits(limits: Sequence[FittedLimit]) -> None:
+    """Prints fitted limits of quality, and the errors by how many of the faces they leave."""
+    shares = [f"{each.coverage:.0%}" for each in limits[0].curve]
+    rows = []
+    for each in limits:
+        value = "none" if each.value is None else f"{each.value:.3g}"
+        errors = [f"{_percent(point.bpcer)} / {_percent(point.apcer)}" for point in each.curve]
+        rows.append((each.limit, value, *errors))
+    print_table(("limit", "value", *(f"BPCER / APCER at {share}" for share in shares)), rows)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def print_cards(found: Sequence[ModelCard], *, as_json: bool) -> None:

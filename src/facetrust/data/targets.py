@@ -14,7 +14,7 @@ from facetrust.records import Sample
 
 _LABELS = {
     **dict.fromkeys(("0", "bona fide", "bonafide", "live", "real", "genuine", "different"), 0),
-    **dict.fromkeys(("1", "attack", "spoof", "fake", "manipulated", "generated", "same"), 1),
+    **dict.fromkeys(("1", "attack", "spoof", "fake", "manipulated", "generated", "recaptured", "same"), 1),
 }
 NOBODY = -1  # The number of who is not known.
 _SIDES = (("left_", "right_"), ("l_", "r_"))  # How class names say whose side they are on.

@@ -17,7 +17,7 @@ from facetrust.tasks import task_named
 _BASELINE = "baseline:"
 # Okabe and Ito's colours, which colour-blind readers can tell apart; baselines are grey and dashed.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_GREYS = ("#6b7280", "#9ca3af", "#4b5563")
+_GREYS = ("#6b7280", "#9ca3af", "#4b5563", "#b6bcc6", "#374151")
 
 _File = tuple[Path, Table]
 

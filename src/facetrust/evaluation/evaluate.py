@@ -52,8 +52,9 @@ def evaluate(
 
     Beside it: `baseline-<probe>-<split>.parquet` for each probe of `facetrust.data.audit.probes`, a
     logistic regression on that measure of the face's box at the picture's own size, so that they are
-    not weakened by a model's crop; and `errors-<split>.csv` with one row per
-    picture that could not be read, where there is any. Such a picture has no score. Where the task answers
+    not weakened by a model's crop (but for `sharpness`, which is that of the model's own crop); and
+    `errors-<split>.csv` with one row per picture that could not be read, where there is any. Such a
+    picture has no score. Where the task answers
     with embeddings, a row is a pair: those named in `<manifest>.pairs.csv` beside the manifest, else all.
     Where it answers with classes, the rows are confusions (`Confusions`). Neither has baselines.
 
@@ -101,7 +102,7 @@ def evaluate(
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
     scored = task_named(card.task).output == "score"
-    fitted = fit_baselines(learning or whole) if baselines and scored else {}
+    fitted = fit_baselines(learning or whole, card.preprocessing) if baselines and scored else {}
     _write_baselines(out, part, fitted, made_by, read_sample)
     if robustness:
         steps = [Disturbance(kind=kind, strength=each) for kind in KINDS for each in KINDS[kind].strengths]
@@ -199,14 +200,14 @@ def _write_baselines(
     """Writes the scores of each baseline, but for those that lie there for disturbed pictures."""
     sources = {
         probe: made_by.model_copy(
-            update={"model": f"baseline:{probe}", "version": baseline.manifest, "seed": None}
+            update={"model": f"baseline:{probe}", "version": baseline.version, "seed": None}
         )
         for probe, baseline in fitted.items()
     }
     paths = {probe: _path(out, f"baseline-{probe}", source) for probe, source in sources.items()}
     lacking = {probe: fitted[probe] for probe in fitted if not _is_kept(paths[probe], sources[probe])}
     if lacking:
-        for probe, answers in score_baselines(lacking, part.located, read).items():
+        for probe, answers in score_baselines(lacking, part.located, read, part.preprocessing).items():
             part.write(paths[probe], answers, sources[probe])
 
 

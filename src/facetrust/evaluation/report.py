@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facetrust import __version__
 from facetrust.errors import MissingExtra
 from facetrust.evaluation.entries import Entry, read_entries
+from facetrust.evaluation.groups import grouped
 from facetrust.evaluation.invariance import held_in
 from facetrust.evaluation.page import page
 from facetrust.evaluation.robustness import draw_sweeps, sweeps
@@ -50,7 +51,8 @@ def report(
     the seed are also put together: mean, standard deviation and number of each figure.
 
     Where rows share a medium, each medium is scored by `video_rule` (see `facetrust.fusion`), or by the
-    rule that is best on each model's own dev; all rules' dev and test AUC are shown.
+    rule that is best on each model's own dev; all rules' dev and test AUC are shown. Where attacks' names
+    hold several words (`mid:eyes+nose`), each word's attacks are shown against all bona fide.
 
     `protocol` is the one that the task of the scores names if none is given.
 
@@ -88,6 +90,7 @@ def report(
         "differences": _differences(entries, seed=seed, rounds=rounds),
         "over_seeds": [each.model_dump(mode="json") for each in over_seeds(judgements, published=published)],
         "robustness": [each.model_dump(mode="json") for each in swept],
+        "groups": [each.model_dump() for each in grouped(scored, seed=seed, rounds=rounds)],
         "invariance": [each.model_dump(mode="json") for each in held],
         "published": [each.model_dump() for each in published_for(entries[0].test.column("domain"))],
         "warnings": _warnings(entries),

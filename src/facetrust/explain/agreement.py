@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from facetrust.errors import UsageError
 
@@ -36,6 +37,25 @@ def agreement(first: Tensor, second: Tensor) -> Tensor:
     others = second[:, [b for _, b in pairs]].float().mean(2)
     divergence = _entropy((rows + others) / 2) - (_entropy(rows) + _entropy(others)) / 2
     return (1 - divergence / math.log(2)).clamp(0, 1).mean(-1)
+
+
+def map_agreement(first: Tensor, second: Tensor) -> Tensor:
+    """Returns (B, 1) float32 in [0, 1], as `agreement` of two maps that each say how much of a cell there is.
+
+    Each map is a distribution over its cells; the finer one is averaged down to the grid of the coarser, so
+    that networks of different stride can be compared.
+
+    Args:
+        first, second: (B, h, w), 0 or more, over the same images.
+    """
+    grid = (min(first.shape[1], second.shape[1]), min(first.shape[2], second.shape[2]))
+    shares = []
+    for each in (first, second):
+        cells = functional.adaptive_avg_pool2d(each.float()[:, None], grid).flatten(1)
+        total = cells.sum(1, keepdim=True)
+        shares.append(torch.where(total > 0, cells / total, 1 / cells.shape[1]))  # Nothing is even.
+    ours, theirs = (share[:, None, None, None] for share in shares)
+    return agreement(ours, theirs)
 
 
 def matched(first: int, second: int) -> list[tuple[int, int]]:

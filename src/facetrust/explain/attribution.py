@@ -18,6 +18,8 @@ from facetrust.imaging.crop import Points
 from facetrust.models import Inside, Score, attention_of, look_inside
 from facetrust.records import Box, Preprocessing
 
+SPATIAL = "spatial-attention"  # Of a feature map, which a network without attention has too.
+
 
 class Attribution(NamedTuple):
     """Heat (B, h, w) over images, and the attention maps (B, L, H, N, N) it was made from, if it was."""
@@ -35,6 +37,15 @@ def by_attention(method: str) -> bool:
     if method not in registry.names("explain.methods"):
         raise UnknownName("explanation", method, registry.names("explain.methods"))
     return "maps" in inspect.signature(registry.find("explain.methods", method)).parameters
+
+
+def has_sign(method: str) -> bool:
+    """Returns whether an explanation says what speaks for an attack, and not only where a network looks.
+
+    Raises:
+        UnknownName: no such explanation.
+    """
+    return not by_attention(method) and method != SPATIAL
 
 
 def crops_of(
@@ -61,7 +72,9 @@ def attribute(model: nn.Module, images: Tensor, *, method: str) -> Attribution:
     with torch.enable_grad():
         inside = look_inside(model, images.detach().clone().requires_grad_())
         if not inside.queries:
-            raise UsageError(f"{method}: this network has no attention that can be seen; take cam")
+            raise UsageError(
+                f"{method}: this network has no attention that can be seen; take cam or {SPATIAL}"
+            )
         pooled = _pools_patches(inside)
     maps = attention_of(inside).detach()
     # Where the answer is no map, the patches are laid out by the picture's shape.

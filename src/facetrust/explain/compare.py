@@ -12,17 +12,19 @@ from torch import Tensor, nn
 
 from facetrust.data.manifest import SUFFIXES, Manifest
 from facetrust.errors import InputError, UsageError
-from facetrust.explain.agreement import agreement, matched
-from facetrust.explain.attribution import attribute, by_attention, crops_of
+from facetrust.explain.agreement import agreement, map_agreement, matched
+from facetrust.explain.attribution import SPATIAL, attribute, crops_of, has_sign
 from facetrust.explain.figure import Panel, Row, draw_side_by_side
+from facetrust.explain.methods.spatial_attention import energy_of
 from facetrust.faces.detector import find_faces, open_detector
 from facetrust.imaging import Pixels, box_of, crop_face, read_image
-from facetrust.models import load_checkpoint, mean_logits
+from facetrust.models import load_checkpoint, look_inside, mean_logits
 from facetrust.records import Box, ModelCard, Record, write_text
 from facetrust.tasks import task_named
 
 _CAPTIONS = {
     "attention": "how much the last layer attends to each place",
+    SPATIAL: "how strongly the last feature map answers in each place",
     "rollout": "how much of each place is in the last layer, by attention through all layers",
 }
 
@@ -31,7 +33,8 @@ class Agreement(Record):
     """How alike a student and the teacher look: 1 is identical, 0 has nothing in common.
 
     1 - the Jensen-Shannon divergence in bits between the rows of both attention maps (mean over
-    heads), averaged over rows and pictures; `values` per pair of layers, which count from 1.
+    heads), averaged over rows and pictures; `values` per pair of layers, which count from 1. By spatial
+    attention, that of the two maps' shares of every cell, of the last layer alone.
     """
 
     student: str
@@ -79,7 +82,7 @@ def compare(
     *,
     against: Sequence[str | Path],
     out: str | Path,
-    method: str = "rollout",
+    method: str | None = None,
     rows: int = 6,
     detector: str | Path | None = None,
 ) -> Comparison:
@@ -88,9 +91,11 @@ def compare(
     The drawing has a row per face and a column for the input, the teacher and each student.
 
     Args:
-        teacher: run folder of a network with attention, and so are those of `against`, the students.
+        teacher: run folder of a network, and so are those of `against`, the students; by attention or rollout
+            all must have attention between tokens.
         pictures: images, of which the largest face is taken, or manifests.
-        method: an explanation by attention: `rollout`, or `attention` for the last layer.
+        method: `rollout`, `attention` for the last layer, or `spatial-attention` for the last feature map,
+            which a convolutional network has too; if none is given, what the teacher has.
         rows: how many rows of a manifest's test split are taken, evenly spread over it.
         detector: YuNet's .onnx file; MTCNN without it.
 
@@ -98,15 +103,16 @@ def compare(
         ModelError: a run folder is not whole.
         ImageError: a picture cannot be read.
         InputError: there is no face in one, or a manifest has no test rows.
-        UsageError: a network has no attention, or two cut faces differently or into other patches.
+        UsageError: a network lacks what the method needs, or two cut faces differently or into other patches.
         MissingExtra: matplotlib is not installed.
     """
-    if not by_attention(method):
-        raise UsageError(f"{method}: is not made from attention; compare by attention or rollout")
+    if method is not None and has_sign(method):
+        raise UsageError(f"{method}: is not made from attention; compare by attention, rollout or {SPATIAL}")
     if not against or not pictures or rows < 1:
         raise UsageError("a comparison needs a student and a picture, or a row of a manifest, at least")
     networks = [_Network(str(path), *load_checkpoint(path)) for path in (teacher, *against)]
     _need_same_window(networks)
+    method = method or _usual_method(networks[0])
     drawn: list[Row] = []
     names: list[str] = []
     alike: list[list[Tensor]] = [[] for _ in networks]
@@ -114,10 +120,11 @@ def compare(
         seen = [_seen(network, face, method) for network in networks]
         theirs = seen[0][1]
         for values, maps in zip(alike, [_even(theirs), *(maps for _, maps in seen[1:])], strict=True):
-            values.append(agreement(theirs, maps)[0])
+            alike_by = map_agreement if method == SPATIAL else agreement
+            values.append(alike_by(theirs, maps)[0])
         drawn.append(Row(face.title, [panel for panel, _ in seen]))
         names.append(face.name)
-    depths = [maps.shape[1] for _, maps in seen]
+    depths = [1 if method == SPATIAL else maps.shape[1] for _, maps in seen]
     called = ["even attention", *(network.path for network in networks[1:])]
     even, *students = (
         _agreement(name, depths[0], depth, torch.stack(values).mean(0))
@@ -136,18 +143,30 @@ def compare(
 
 
 def _seen(network: _Network, face: _Face, method: str) -> tuple[Panel, Tensor]:
-    """Returns what a network sees of a face, and its attention maps (1, L, H, N, N)."""
+    """Returns what a network sees of a face, and its attention (1, L, H, N, N) or energy (1, h, w)."""
     how = network.card.preprocessing
     crops = crops_of(face.image, [face.box], how)
     with torch.no_grad():
         score = float(mean_logits(network.model, crops).sigmoid())
     heat, maps = attribute(network.model, crops[:, 0], method=method)
+    if method == SPATIAL:
+        maps = energy_of(network.model, crops[:, 0])
     if maps is None:
         raise UsageError(f"{network.path}: has no attention; compare networks that have")
     return Panel(crop_face(face.image, face.box, how), heat[0], score), maps
 
 
+def _usual_method(teacher: _Network) -> str:
+    """Rollout, or spatial attention where the teacher has no attention that can be seen."""
+    with torch.no_grad():
+        inside = look_inside(teacher.model, torch.zeros(1, 3, *teacher.card.preprocessing.size))
+    return "rollout" if inside.queries else SPATIAL
+
+
 def _even(maps: Tensor) -> Tensor:
+    """Attention, or energy, that is the same everywhere."""
+    if maps.ndim == 3:
+        return torch.ones_like(maps)
     return torch.full_like(maps[:, :, :1], 1 / maps.shape[-1])
 
 

@@ -27,8 +27,8 @@ def explain_image(
 
     Args:
         model: a run folder, or a bundled name or .onnx file, whose own evidence is the map of `cam`.
-        method: a file of `explain/methods/`. Those by attention need a ViT; they say where it looks, not what
-            speaks for an attack, and are drawn in a colour of their own.
+        method: a file of `explain/methods/`. Those by attention need a ViT; they and `spatial-attention` say
+            where it looks, not what speaks for an attack, and are drawn in a colour of their own.
 
     Raises:
         ModelError: the model is missing or altered.
@@ -65,7 +65,7 @@ def _by_network(
 ) -> None:
     import torch
 
-    from facetrust.explain.attribution import attribute, by_attention, crops_of
+    from facetrust.explain.attribution import attribute, crops_of, has_sign
     from facetrust.models import answers, load_checkpoint
 
     model, card = load_checkpoint(folder)
@@ -80,7 +80,7 @@ def _by_network(
     with torch.no_grad():
         values = answers(model, crops).numpy()
     maps = list(attribute(model, crops[:, 0], method=method).heat)
-    _draw(target, found.image, found.faces, card, values, maps, signed=not by_attention(method))
+    _draw(target, found.image, found.faces, card, values, maps, signed=has_sign(method))
 
 
 def _need_face(image: str | Path, faces: tuple[Face, ...]) -> None:

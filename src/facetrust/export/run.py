@@ -1,4 +1,4 @@
-"""A finished run becomes an exported file: proven on real crops, int8 only if it pays."""
+"""A finished run becomes an exported file: proven on real crops, its card fitted on dev, int8 if it pays."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facetrust.data.manifest import Manifest
 from facetrust.errors import UsageError
+from facetrust.export.fit import Calibrated, Fitted, fit_card
 from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
 from facetrust.export.openvino import openvino
@@ -20,29 +21,33 @@ from facetrust.export.parity import (
     FLOAT_TOLERANCE,
     INT8_TOLERANCE,
     Parity,
-    answers_of,
-    as_faces,
-    inputs_of,
     parity,
 )
-from facetrust.imaging import box_of, crops_of, read_image, to_tensor
-from facetrust.model_file import locate, open_model, open_session, read, save
-from facetrust.protocols import fit_threshold
+from facetrust.imaging import box_of, crops_of, read_image
+from facetrust.model_file import bundled, locate, open_model, read, save
+from facetrust.protocols import FittedLimit, check_threshold_rule
 from facetrust.records import ModelCard, Preprocessing, Record, Result, Split, write_text
 from facetrust.tasks import task_named
 
 if TYPE_CHECKING:
+    import onnx
     from torch import nn
 
 
 class Exported(Record):
-    """What was written, how far it is from the network and on which faces, and the figures of int8."""
+    """What was written, how far it is from the network and on which faces, and what was fitted and chosen.
+
+    parity: none where an exported file was given a new card. fitted_on: labelled dev faces.
+    """
 
     path: str
     bytes: int
-    faces: str
-    parity: Parity
+    faces: str = "none"
+    parity: Parity | None = None
     choice: Choice | None = None
+    fitted_on: int = 0
+    calibrated: Calibrated | None = None
+    limits: tuple[FittedLimit, ...] = ()
 
 
 def export_run(
@@ -56,18 +61,21 @@ def export_run(
     name: str | None = None,
     proof: str | Path | None = None,
     limits: str | Path | None = None,
+    risk: float | None = None,
     faces: int = 200,
     rounds: int = 50,
 ) -> Exported:
     """Returns what it wrote: `out`, its card beside it, and `<stem>.export.json`, which is this record.
 
     Args:
-        run: the folder of a finished run.
+        run: the folder of a finished run; or an exported file, or a bundled model's name, whose graph stays
+            and whose card is fitted anew.
         out: an .onnx file, or an .xml file for OpenVINO, made from the .onnx file that was proven.
         manifest: parity is measured on at most `faces` of its dev crops (of each of several), else on noise.
-        margins: crops to take instead of the run's; the threshold is then fitted anew, on all dev faces.
+        margins: crops to take instead of the run's; the threshold is then fitted anew.
         rules: how thresholds are chosen (`fit_threshold`), anew and on all dev faces; the first one decides
-            when serving. The equal error rate, if none is given and margins are.
+            when serving. The equal error rate, if none is given and margins are. A calibration is fitted
+            with them.
         int8: also try both int8 forms, scaled by train crops, and keep the fastest that ranks dev
             faces as well; needs the manifest.
         name: the name in the card, if it is to be another; `NAME@2` says its version too.
@@ -76,12 +84,14 @@ def export_run(
             without, they are advisory.
         limits: a bundled model's name or an .onnx file; the card takes the qualities of a face from it
             beyond which a face is not judged.
+        risk: fit these anew on dev, so that within them at most this share of the decisions is wrong; what
+            errors cannot tell stays as `limits` says.
         rounds: timed calls of each form.
 
     Raises:
-        UsageError: int8, margins or rules without a manifest, no such rule, or `out` ends neither in .onnx
-            nor in .xml.
-        ModelError: the run is unfinished or altered.
+        UsageError: int8, margins, rules or a risk without a manifest, no such rule, a risk not above 0 and
+            below 1, int8 or margins for an exported file, or `out` ends neither in .onnx nor in .xml.
+        ModelError: the run is unfinished or altered, or so is the file.
         ManifestError: the manifest cannot be used, or lacks dev or train rows.
         ImageError: one of its pictures cannot be read.
         ExportError: the file does not answer as the network does; nothing is left of it.
@@ -92,52 +102,138 @@ def export_run(
     if out.suffix not in (".onnx", ".xml"):
         raise UsageError(f"{out}: give a name that ends in .onnx, or in .xml for OpenVINO")
     paths = [manifest] if isinstance(manifest, str | Path) else list(manifest or ())
-    if (int8 or margins or rules) and not paths:
-        raise UsageError("int8, margins and thresholds are settled on faces: give a manifest")
-    model, card = load_checkpoint(run)
-    if (int8 or rules) and task_named(card.task).output != "score":
+    if (int8 or margins or rules or risk is not None) and not paths:
+        raise UsageError("int8, margins, thresholds and limits are settled on faces: give a manifest")
+    for rule in rules:
+        check_threshold_rule(rule)
+    if risk is not None and not 0 < risk < 1:
+        raise UsageError(f"a risk of {risk:g} is not above 0 and below 1")
+    file = None if Path(run).is_dir() else _exported_file(run)
+    if file is not None and (int8 or margins):
+        raise UsageError(f"{run}: is exported; its graph and crops stay as they are (give the run's folder)")
+    if file is None:
+        model, card = load_checkpoint(run)
+    else:
+        card = open_model(file)[1]
+    task = task_named(card.task)
+    if (int8 or rules or risk is not None) and task.output != "score":
         raise UsageError(f"{run}: answers {card.task} without a score; it has no threshold, nor an int8 form")
+    if risk is not None and task.unit != "face":
+        raise UsageError(f"{run}: answers {card.task} of whole pictures; its card has no limits of quality")
     if proof is not None:
         card = proven(card, Path(proof))
     if limits is not None:
         card = card.model_copy(update={"limits": open_model(locate(limits))[1].limits})
     card = _named(card, name)
-    if hasattr(model, "fold"):
-        # A text side says the same of every face: its answers are kept, the tower is not.
-        model = model.fold()  # type: ignore[operator]
-        size = sum(value.numel() for value in model.parameters())
-        architecture = f"{card.architecture}, text folded"
-        card = card.model_copy(update={"architecture": architecture, "parameters": size})
     wholes = [Manifest.read(path) for path in paths]
-    if rules or (margins and task_named(card.task).output == "score"):
-        card = _settled(model, card, tuple(margins) or card.preprocessing.margins, rules or ("eer",), wholes)
-    how = card.preprocessing
-    dev, labels, domains, faces_of = _noise(how), np.zeros(0), [""], "noise"
+    if margins:
+        card = _recut(card, tuple(margins))
+        rules = rules or (("eer",) if task.output == "score" else ())
+    if file is None:
+        return _network(
+            *_folded(model, card), out, wholes, rules=rules, risk=risk, int8=int8, faces=faces, rounds=rounds
+        )
+    fitted = fit_card(file, card, wholes, rules=rules, risk=risk)
+    _save(read(file)[0], fitted.card, out)
+    return _written(out, fitted)
+
+
+def _network(
+    model: nn.Module,
+    card: ModelCard,
+    out: Path,
+    manifests: Sequence[Manifest],
+    *,
+    rules: Sequence[str],
+    risk: float | None,
+    int8: bool,
+    faces: int,
+    rounds: int,
+) -> Exported:
+    """Exports a network, proves it on dev crops, and fits its card."""
+    dev, labels, faces_of = _noise(card.preprocessing), np.zeros(0), "noise"
     train = dev
-    if wholes:
-        dev, labels, domains = _crops(wholes, how, "dev", faces)
-        train = _crops(wholes, how, "train", faces)[0] if int8 else train
-        faces_of = f"{len(dev)} dev faces of manifest {_hashes(wholes)}"
+    if manifests:
+        dev, labels = _crops(manifests, card.preprocessing, "dev", faces)
+        train = _crops(manifests, card.preprocessing, "train", faces)[0] if int8 else train
+        faces_of = f"{len(dev)} dev faces of manifest {'+'.join(each.hash for each in manifests)}"
     choice = None
     with tempfile.TemporaryDirectory() as scratch:
         made = export(model, card, Path(scratch) / out.name, crops=dev)
         if int8:
             choice = choose(made, dev, labels, calibration=train, rounds=rounds)
             made = Path(choice.path)
-        graph, inside = read(made)
-        if choice is not None and choice.kept != "float":
-            inside = _refitted(made, inside, card, dev, labels, domains, _hashes(wholes))
-        limit = FLOAT_TOLERANCE if choice is None or choice.kept == "float" else INT8_TOLERANCE
+        is_float = choice is None or choice.kept == "float"
+        limit = FLOAT_TOLERANCE if is_float else INT8_TOLERANCE
         figures = parity(model, card, made, dev, tolerance=limit)
-        if out.suffix == ".xml":
-            openvino(made, out)
-        else:
-            save(graph, inside, out)
+        graph, inside = read(made)
+        # An int8 form has thresholds of its own, by the rules of the float form's.
+        rules = rules or (() if is_float else _rules_of(card))
+        fitted = fit_card(made, inside, manifests, rules=rules, risk=risk)
+        _save(graph, fitted.card, out)
+    return _written(out, fitted, faces=faces_of, parity=figures, choice=choice)
+
+
+def _folded(model: nn.Module, card: ModelCard) -> tuple[nn.Module, ModelCard]:
+    """A network without its text side, which says the same of every face, where it has one."""
+    if not hasattr(model, "fold"):
+        return model, card
+    model = model.fold()  # type: ignore[operator]
+    size = sum(value.numel() for value in model.parameters())
+    return model, card.model_copy(
+        update={"architecture": f"{card.architecture}, text folded", "parameters": size}
+    )
+
+
+def _exported_file(name: str | Path) -> Path | None:
+    """The file of a bundled model's name or of a path that ends in .onnx; None of anything else."""
+    given = Path(name)
+    if given.suffix == ".onnx" or str(name) in bundled():
+        return locate(str(name) if str(name) in bundled() else given)
+    return None
+
+
+def _save(graph: onnx.ModelProto, card: ModelCard, out: Path) -> None:
+    if out.suffix == ".onnx":
+        save(graph, card, out)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / f"{out.stem}.onnx"
+        save(graph, card, source)
+        openvino(source, out)
+
+
+def _written(out: Path, fitted: Fitted, **facts: Any) -> Exported:
+    """Writes the record of what was exported beside it, and returns it."""
     exported = Exported(
-        path=str(out), bytes=out.stat().st_size, faces=faces_of, parity=figures, choice=choice
+        path=str(out),
+        bytes=out.stat().st_size,
+        fitted_on=fitted.faces,
+        calibrated=fitted.calibrated,
+        limits=fitted.limits,
+        **facts,
     )
     write_text(out.with_suffix(".export.json"), exported.model_dump_json(indent=2) + "\n")
     return exported
+
+
+def _recut(card: ModelCard, margins: tuple[float, ...]) -> ModelCard:
+    """Returns the card with other crops, and without what was fitted and measured on those before."""
+    how = card.preprocessing.model_copy(update={"margins": margins})
+    results = card.results if how == card.preprocessing else ()
+    return card.model_copy(update={"preprocessing": how, "thresholds": (), "results": results})
+
+
+def _rules_of(card: ModelCard) -> tuple[str, ...]:
+    """The rules of a card's thresholds that can be fitted anew; the equal error rate if there are none."""
+    known = []
+    for each in card.thresholds:
+        try:
+            check_threshold_rule(each.rule)
+        except UsageError:  # Set by hand, or by another project.
+            continue
+        known.append(each.rule)
+    return tuple(known) or ("eer",)
 
 
 def _named(card: ModelCard, name: str | None) -> ModelCard:
@@ -147,29 +243,6 @@ def _named(card: ModelCard, name: str | None) -> ModelCard:
     if not title or (at and not version.isdecimal()):
         raise UsageError(f"{name}: write NAME or NAME@VERSION, the version a whole number")
     return card.model_copy(update={"name": title, "version": int(version or card.version)})
-
-
-def _refitted(
-    file: Path,
-    inside: ModelCard,
-    origin: ModelCard,
-    crops: NDArray[np.uint8],
-    labels: NDArray[np.float64],
-    domains: Sequence[str],
-    manifest: str,
-) -> ModelCard:
-    """The card of an int8 form with thresholds of its own, by the rules of the float form's."""
-    inputs = inputs_of(as_faces(crops, inside.preprocessing), inside.preprocessing, str(file))
-    scores, _ = answers_of(open_session(file), inputs, margins=len(inside.preprocessing.margins))
-    thresholds = []
-    how: dict[str, Any] = {"manifest": manifest, "split": "dev", "domains": domains}
-    for each in origin.thresholds:
-        try:
-            thresholds.append(fit_threshold(each.rule, labels, scores, **how))
-        except UsageError:  # Set by hand, or by another project.
-            continue
-    rest = () if thresholds else (fit_threshold("eer", labels, scores, **how),)
-    return inside.model_copy(update={"thresholds": (*thresholds, *rest)})
 
 
 def proven(card: ModelCard, report: Path) -> ModelCard:
@@ -213,51 +286,21 @@ def _auc(model: dict[str, Any]) -> float:
     return float(next(each["value"] for each in model["levels"][0]["figures"] if each["metric"] == "auc"))
 
 
-def _settled(
-    model: nn.Module,
-    card: ModelCard,
-    margins: tuple[float, ...],
-    rules: Sequence[str],
-    manifests: Sequence[Manifest],
-) -> ModelCard:
-    """Returns the card with these margins and the thresholds that go with them."""
-    import torch
-
-    from facetrust.models import mean_logits
-
-    how = card.preprocessing.model_copy(update={"margins": margins})
-    crops, labels, domains = _crops(manifests, how, "dev", None)
-    with torch.no_grad():
-        tensors = torch.from_numpy(np.stack([[to_tensor(crop, how) for crop in face] for face in crops]))
-        scores = torch.cat([mean_logits(model, part) for part in torch.split(tensors, 64)]).double().sigmoid()
-    found = tuple(
-        fit_threshold(rule, labels, scores.numpy(), manifest=_hashes(manifests), split="dev", domains=domains)
-        for rule in rules
-    )
-    results = card.results if how == card.preprocessing else ()
-    return card.model_copy(update={"preprocessing": how, "thresholds": found, "results": results})
-
-
-def _hashes(manifests: Sequence[Manifest]) -> str:
-    return "+".join(manifest.hash for manifest in manifests)
-
-
 def _crops(
-    manifests: Sequence[Manifest], how: Preprocessing, split: Split, count: int | None
-) -> tuple[NDArray[np.uint8], NDArray[np.float64], list[str]]:
-    """Crops (N, M, h, w, 3), labels (N,) and domains of a split; at most `count` rows of each manifest."""
-    made, labels, domains = [], [], []
+    manifests: Sequence[Manifest], how: Preprocessing, split: Split, count: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Crops (N, M, h, w, 3) and labels (N,) of a split; at most `count` rows of each manifest."""
+    made, labels = [], []
     for manifest in manifests:
         part = manifest.only(split)
         samples = part.samples()
-        chosen = np.unique(np.linspace(0, len(samples) - 1, count or len(samples)).astype(int))
+        chosen = np.unique(np.linspace(0, len(samples) - 1, count).astype(int))
         for sample in (samples[i] for i in chosen):
             image = read_image(part.path_of(sample))
             box = box_of(sample, image)
             made.append(crops_of(image, box, how, points=sample.points))
             labels.append(float(sample.label or 0))
-            domains.append(sample.domain or "")
-    return np.asarray(made), np.array(labels), domains
+    return np.asarray(made), np.array(labels)
 
 
 def _noise(how: Preprocessing) -> NDArray[np.uint8]:

@@ -7,5 +7,14 @@ metrics, found by file name, this folder gives what several of them and the prot
 from facetrust.metrics._bootstrap import interval
 from facetrust.metrics._check import UNNAMED, checked
 from facetrust.metrics._curve import highest_threshold, operating_points
+from facetrust.metrics._logistic import Logistic, fit_logistic
 
-__all__ = ["UNNAMED", "checked", "highest_threshold", "interval", "operating_points"]
+__all__ = [
+    "UNNAMED",
+    "Logistic",
+    "checked",
+    "fit_logistic",
+    "highest_threshold",
+    "interval",
+    "operating_points",
+]

@@ -9,13 +9,15 @@ from facetrust.errors import MetricError
 from facetrust.metrics._check import checked
 
 
-def ece(labels: ArrayLike, scores: ArrayLike, *, bins: int = 15) -> float:
+def ece(labels: ArrayLike, scores: ArrayLike, *, bins: int = 15, balanced: bool = False) -> float:
     """Returns how far scores are from the share of attacks among rows scored alike, in [0, 1].
 
     The scores are read as the probability of an attack. [0, 1] is cut into `bins` parts of equal
     width, the left edge of a part belonging to it and 1 to the last; in each part the distance of
     the mean score from the share of attacks counts with its share of the rows. It is the one
     metric here that needs bins, by its definition: the number belongs to the figure.
+
+    `balanced`: each label counts one half, however many rows have it.
 
     Raises:
         MetricError: see `facetrust.metrics.checked`; a score outside [0, 1]; `bins` below 1.
@@ -32,5 +34,8 @@ def ece(labels: ArrayLike, scores: ArrayLike, *, bins: int = 15) -> float:
     marks, values = marks[order], values[order]
     # Edges are compared, not products: 0.58 * 100 is a hair below 58.
     part = np.searchsorted(np.arange(1, bins) / bins, values, side="right")
-    gap = np.bincount(part, weights=values - marks, minlength=bins)
+    gaps = values - marks
+    if balanced:
+        gaps *= len(marks) / (2 * np.where(marks == 1, marks.sum(), len(marks) - marks.sum()))
+    gap = np.bincount(part, weights=gaps, minlength=bins)
     return float(np.abs(gap).sum() / len(values))

@@ -4,10 +4,12 @@ A protocol takes scores (never a model) and returns a `Judgement`, which `report
 """
 
 from facetrust.protocols._as_published import CHOSEN, PUBLISHED_COLUMNS, AsPublished, as_published
+from facetrust.protocols._calibration import fit_calibration
 from facetrust.protocols._judgement import Column, Figure, Judgement, Level, SpeciesFigures, clusters_of
 from facetrust.protocols._literature import Published, published_for
 from facetrust.protocols._over_seeds import OverSeeds, Spread, over_seeds
-from facetrust.protocols._threshold import check_apart, fit_threshold
+from facetrust.protocols._risk_coverage import Coverage, FittedLimit, fit_limit
+from facetrust.protocols._threshold import check_apart, check_threshold_rule, fit_threshold
 from facetrust.protocols._videos import RuleFigures, VideoRule, by_media, choose_rule
 
 __all__ = [
@@ -15,7 +17,9 @@ __all__ = [
     "PUBLISHED_COLUMNS",
     "AsPublished",
     "Column",
+    "Coverage",
     "Figure",
+    "FittedLimit",
     "Judgement",
     "Level",
     "OverSeeds",
@@ -27,8 +31,11 @@ __all__ = [
     "as_published",
     "by_media",
     "check_apart",
+    "check_threshold_rule",
     "choose_rule",
     "clusters_of",
+    "fit_calibration",
+    "fit_limit",
     "fit_threshold",
     "over_seeds",
     "published_for",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -28,8 +29,8 @@ def fit_threshold(
     Rules: `eer`, where pooled APCER and BPCER are nearest (then their sum lowest, then the lower
     threshold); `apcer@1%`, the highest threshold whose worst species' APCER is at most 1 % (of
     all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %;
-    `bpcer@1%/domain`, the same of the mean BPCER over `domains`, so that a large one does not decide
-    alone. Shares may also be written `apcer@0.01`.
+    `apcer@1%/domain` and `bpcer@1%/domain`, the same of the mean over the `domains` that have such rows, so
+    that a large one does not decide alone. Shares may also be written `apcer@0.01`.
 
     All values between two neighbouring scores decide dev alike; the one halfway is returned, so
     that a runtime which rounds otherwise does not turn a dev decision round.
@@ -50,13 +51,32 @@ def fit_threshold(
     elif kind == "apcer":
         top = highest_threshold(labels, scores, apcer=share, species=species)
         at = int(np.searchsorted(thresholds, top))
-    else:
-        if kind == "bpcer/domain":
-            if domains is None:
-                raise UsageError(f"{rule}: the rows name no domains; use bpcer@1%")
-            bpcer = _mean_bpcer(thresholds, labels, np.asarray(scores), np.asarray(domains))
+    elif kind == "bpcer":
         at = int(np.argmax(bpcer <= share))
+    else:
+        if domains is None:
+            raise UsageError(f"{rule}: the rows name no domains; use {rule.partition('/')[0]}")
+        values, names = np.asarray(scores), np.asarray(domains).astype(str)
+        if kind == "bpcer/domain":
+            genuine = labels == 0
+            bpcer = _over_domains(
+                values[genuine], names[genuine], lambda own: len(own) - _below(own, thresholds)
+            )
+            at = int(np.argmax(bpcer <= share))
+        else:
+            attacks = labels == 1
+            apcer = _over_domains(values[attacks], names[attacks], lambda own: _below(own, thresholds))
+            at = int(np.flatnonzero(apcer <= share)[-1])
     return Threshold(value=_halfway(thresholds, at), rule=rule, manifest=manifest, split=split)
+
+
+def check_threshold_rule(rule: str) -> None:
+    """Checks that a rule is one of `fit_threshold`'s.
+
+    Raises:
+        UsageError: it is not.
+    """
+    _parsed(rule)
 
 
 def check_apart(threshold: Threshold, test: Provenance) -> None:
@@ -87,19 +107,18 @@ def check_rows_apart(test: Scores, dev: Scores) -> None:
         )
 
 
-def _mean_bpcer(
-    thresholds: NDArray[np.float64],
-    labels: NDArray[Any],
-    scores: NDArray[np.float64],
-    domains: NDArray[Any],
+def _over_domains(
+    values: NDArray[np.float64],
+    names: NDArray[Any],
+    wrong: Callable[[NDArray[np.float64]], NDArray[np.intp]],
 ) -> NDArray[np.float64]:
-    """The mean over domains of the share of genuine scores at or above each threshold."""
-    genuine, names = scores[labels == 0], domains[labels == 0].astype(str)
-    each = []
-    for name in np.unique(names):
-        own = np.sort(genuine[names == name])
-        each.append(1 - np.searchsorted(own, thresholds, side="left") / len(own))
+    """The mean over domains of the share of a domain's scores that are `wrong`, one per threshold."""
+    each = [wrong(own) / len(own) for own in (values[names == name] for name in np.unique(names))]
     return np.asarray(np.mean(each, axis=0))
+
+
+def _below(values: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.searchsorted(np.sort(values), thresholds, side="left")
 
 
 def _parsed(rule: str) -> tuple[str, float]:
@@ -111,10 +130,14 @@ def _parsed(rule: str) -> tuple[str, float]:
         share = float(Decimal(amount[:-1]) / 100 if amount.endswith("%") else Decimal(amount))
     except InvalidOperation:
         share = -1.0
-    known = ("bpcer",) if slash else ("apcer", "bpcer")
-    if kind not in known or not 0 <= share <= 1 or per not in ("", "domain") or (slash and not per):
+    if (
+        kind not in ("apcer", "bpcer")
+        or not 0 <= share <= 1
+        or per not in ("", "domain")
+        or (slash and not per)
+    ):
         raise UsageError(
-            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1% or bpcer@1%/domain (any share)"
+            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, or these with /domain (any share)"
         )
     return kind + slash + per, share
 

@@ -4,7 +4,16 @@ Score direction, fixed once: higher means more likely attack, manipulated or gen
 recognition, the same person. A decision is `score >= threshold`.
 """
 
-from facetrust.records.cards import Fill, ModelCard, Preprocessing, Result, Threshold
+from facetrust.records.cards import (
+    POLICIES,
+    Calibration,
+    Fill,
+    ModelCard,
+    Policy,
+    Preprocessing,
+    Result,
+    Threshold,
+)
 from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
 from facetrust.records.quality import Quality, QualityLimits
 from facetrust.records.reports import (
@@ -21,7 +30,9 @@ from facetrust.records.samples import Box, Disturbance, Point, Provenance, Recor
 from facetrust.records.scores import Confusions, Scores, Table, read_table
 
 __all__ = [
+    "POLICIES",
     "Box",
+    "Calibration",
     "CheckReport",
     "Confusions",
     "Disturbance",
@@ -32,6 +43,7 @@ __all__ = [
     "NotJudged",
     "Parts",
     "Point",
+    "Policy",
     "Preprocessing",
     "Provenance",
     "Quality",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from facetrust.errors import ModelError
+from facetrust.errors import ModelError, UsageError
 from facetrust.records.files import sha256_of
 from facetrust.records.quality import QualityLimits
 from facetrust.records.samples import Record, Split
 
+Policy = Literal["strict", "balanced", "lenient"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+# The kind of rule of `fit_threshold` that a policy wants a threshold by; balanced is the card's first.
+_BOUND: dict[Policy, str] = {"strict": "apcer@", "lenient": "bpcer@"}
 Fill = Literal["shift", "reflect", "edge", "zero"]
+_EDGE = 1e-7  # No score of a float32 sigmoid tells apart what is nearer to 0 or 1.
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # What pixels are scaled by; far within what a float32 holds.
 Shift = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -53,6 +59,31 @@ class Threshold(Record):
     split: Split
 
 
+class Calibration(Record):
+    """How a score becomes the probability of the positive answer, where both answers are equally frequent.
+
+    The sigmoid of slope * logit + offset, the logit that of the score: Platt's form. The slope is above 0, so
+    that a probability ranks as its score does. manifest, split: what it was fitted on.
+
+    Source: Platt 1999, "Probabilistic outputs for support vector machines", equation 1.
+    """
+
+    slope: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    offset: Finite
+    manifest: str
+    split: Split
+
+    def probability(self, score: float) -> float:
+        """Returns the probability, in [0, 1], that belongs to a score in [0, 1]."""
+        return 0.5 * (1 + math.tanh(0.5 * (self.slope * logit_of(score) + self.offset)))
+
+
+def logit_of(score: float) -> float:
+    """Returns the log odds of a score in [0, 1], the outermost cut at 1e-7 from 0 and 1."""
+    inside = min(max(score, _EDGE), 1 - _EDGE)
+    return math.log(inside / (1 - inside))
+
+
 class Result(Record):
     """A measured figure with its 95 % interval, where it was measured and by which command."""
 
@@ -71,6 +102,7 @@ class ModelCard(Record):
     classes: names of the classes of a dense output, in the order of their indices.
     advisory: no result on real positives of its kind stands above its trivial baselines, so that its
     verdicts are shown and decide nothing.
+    calibration: how its score becomes a probability; None: it does not. It decides nothing.
     limits: the qualities of a face between which the model is proven; others it does not judge. None: it
     judges all.
     """
@@ -85,6 +117,7 @@ class ModelCard(Record):
     evidence_means: str = "none"
     classes: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    calibration: Calibration | None = None
     training_data: str = "not stated"
     terms: str = "not stated"
     recipe: str = "not stated"
@@ -117,6 +150,34 @@ class ModelCard(Record):
                 "facetrust export --rule eer --data MANIFEST"
             )
         return self.thresholds[0].value
+
+    def threshold_for(self, policy: Policy) -> Threshold:
+        """Returns the threshold that a policy decides by: strict never above balanced, lenient never below.
+
+        `balanced` is the card's first. `strict` lets few attacks pass: the lowest of those that bound the
+        APCER (rule `apcer@…`), or the first where that is lower still and so keeps their bound too.
+        `lenient` raises few false alarms: the highest of those that bound the BPCER (`bpcer@…`), or the
+        first.
+
+        Raises:
+            ModelError: no threshold was fitted.
+            UsageError: no such policy, or none of the thresholds bounds what it is about.
+        """
+        if policy not in POLICIES:
+            raise UsageError(f"no policy {policy!r}; use {', '.join(POLICIES)}")
+        _ = self.threshold
+        first = self.thresholds[0]
+        if policy == "balanced":
+            return first
+        bounding = [each for each in self.thresholds if each.rule.startswith(_BOUND[policy])]
+        if not bounding:
+            kept = ", ".join(each.rule for each in self.thresholds)
+            raise UsageError(
+                f"{self.title}: its card has no threshold for the policy {policy}, only {kept}; "
+                f"fit one with: facetrust export --rule {_BOUND[policy]}5% --data MANIFEST"
+            )
+        pick = min if policy == "strict" else max
+        return pick((first, *bounding), key=lambda each: each.value)
 
     def to_json(self) -> str:
         """Returns the card as indented JSON."""

@@ -13,13 +13,16 @@ from facetrust.records.samples import Box, Point, Record
 class Verdict(Record):
     """One task's answer about one face or picture; an advisory one decides nothing.
 
-    `threshold_rule` says how the threshold was chosen, as the card does; `user` if the user gave it.
+    `probability` is the score as a chance, by the card's calibration, if it has one: that of the positive
+    decision where both are equally frequent. `threshold_rule` says how the threshold was chosen, as the card
+    does; `user` if the user gave it.
     """
 
     task: str
     score: float
     threshold: float
     threshold_rule: str | None = None
+    probability: float | None = None
     decision: str
     model: str
     advisory: bool = False

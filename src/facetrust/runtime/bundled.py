@@ -9,6 +9,7 @@ from pathlib import Path
 from facetrust import model_file
 from facetrust.errors import ModelError, UsageError
 from facetrust.faces.detector import Detector, open_detector
+from facetrust.records import Policy
 from facetrust.runtime.model import Model, load_model
 from facetrust.tasks import task_named, task_names
 
@@ -33,6 +34,7 @@ def open_models(
     *,
     threads: int = 1,
     thresholds: Thresholds | None = None,
+    policy: Policy | None = None,
 ) -> dict[str, Model]:
     """Returns an open model per task, in the order asked.
 
@@ -40,10 +42,12 @@ def open_models(
         tasks: names, or a single one.
         choice: per task a bundled name, an .onnx file or an open model; the bundled one without.
         thresholds: values to decide at instead of the cards': one for all tasks with scores, or per task.
+        policy: which of its card's thresholds each model with scores decides at.
 
     Raises:
         UnknownName: a task is not known; the message gives the nearest name.
-        UsageError: no task, one without a model, or a threshold for a task that is not asked or out of range.
+        UsageError: no task, one without a model, a threshold for a task that is not asked or out of range,
+            a policy that a card has no threshold for, or a policy and thresholds.
         ModelError: a model's file cannot be used, or is for another task.
     """
     names = [tasks] if isinstance(tasks, str) else list(dict.fromkeys(tasks))
@@ -52,6 +56,15 @@ def open_models(
     for name in choice or {}:
         task_named(name)
     models = {name: _open(name, choice or {}, threads=threads) for name in names}
+    if policy is not None:
+        if thresholds:
+            raise UsageError(
+                "a policy picks one of the card's thresholds: give a policy or thresholds, not both"
+            )
+        return {
+            name: model.with_policy(policy) if model.task.output == "score" else model
+            for name, model in models.items()
+        }
     for name, value in _per_task(thresholds, models).items():
         models[name] = models[name].with_threshold(value)
     return models

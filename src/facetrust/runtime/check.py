@@ -8,7 +8,7 @@ from typing import Any
 
 from facetrust.faces.detector import SEARCH, Detector, Search
 from facetrust.imaging.inputs import Color
-from facetrust.records import CheckReport
+from facetrust.records import CheckReport, Policy
 from facetrust.runtime.bundled import ModelChoice, Thresholds
 from facetrust.runtime.checker import Checker
 from facetrust.runtime.pictures import Failure, Progress
@@ -21,6 +21,7 @@ def check(
     tasks: Sequence[str] | str | None = None,
     models: ModelChoice | None = None,
     thresholds: Thresholds | None = None,
+    policy: Policy | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
@@ -43,6 +44,7 @@ def check(
         tasks,
         models=models,
         thresholds=thresholds,
+        policy=policy,
         detector=detector,
         threads=threads,
         sampling=sampling,
@@ -59,6 +61,7 @@ def check_many(
     tasks: Sequence[str] | str | None = None,
     models: ModelChoice | None = None,
     thresholds: Thresholds | None = None,
+    policy: Policy | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
@@ -80,6 +83,7 @@ def check_many(
         tasks,
         models=models,
         thresholds=thresholds,
+        policy=policy,
         detector=detector,
         threads=threads,
         sampling=sampling,
@@ -96,6 +100,7 @@ def check_video(
     tasks: Sequence[str] | str | None = None,
     models: ModelChoice | None = None,
     thresholds: Thresholds | None = None,
+    policy: Policy | None = None,
     detector: Detector | str | Path | None = None,
     evidence: str | Path | None = None,
     threads: int = 1,
@@ -115,6 +120,7 @@ def check_video(
         tasks,
         models=models,
         thresholds=thresholds,
+        policy=policy,
         detector=detector,
         threads=threads,
         sampling=sampling,

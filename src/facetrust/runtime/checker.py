@@ -11,7 +11,7 @@ from facetrust.errors import UsageError
 from facetrust.faces.detector import SEARCH, Detector, Search, checked_search
 from facetrust.imaging import Pixels
 from facetrust.imaging.inputs import Color
-from facetrust.records import CheckReport
+from facetrust.records import CheckReport, Policy
 from facetrust.runtime.bundled import (
     ModelChoice,
     Thresholds,
@@ -42,6 +42,8 @@ class Checker:
         models: per task a bundled name, an .onnx file or an open model; the bundled one without.
         thresholds: values above 0 and below 1 to decide at instead of the cards': one for all tasks that
             give scores, or per task.
+        policy: `strict` (few attacks pass), `balanced` or `lenient` (few false alarms): which of its card's
+            thresholds each model decides at, instead of the first; see `ModelCard.threshold_for`.
         detector: an open detector or the file of a YuNet; MTCNN without.
         threads: threads of ONNX Runtime; 0 takes every core.
         sampling: which frames of a video are looked at, and how their scores become one.
@@ -50,7 +52,8 @@ class Checker:
         quality_gate: whether a face beyond the limits of a model's card is left unjudged.
 
     Raises:
-        UsageError: a task is unknown or without a model; a setting is out of range.
+        UsageError: a task is unknown or without a model; a setting is out of range; a card has no threshold
+            for the policy, or thresholds are given too.
         ModelError: a model's file cannot be used.
     """
 
@@ -60,6 +63,7 @@ class Checker:
         *,
         models: ModelChoice | None = None,
         thresholds: Thresholds | None = None,
+        policy: Policy | None = None,
         detector: Detector | str | Path | None = None,
         threads: int = 1,
         sampling: Sampling = SAMPLING,
@@ -68,7 +72,7 @@ class Checker:
         quality_gate: bool = True,
     ) -> None:
         asked = default_tasks() if tasks is None else tasks
-        self.models = open_models(asked, models, threads=threads, thresholds=thresholds)
+        self.models = open_models(asked, models, threads=threads, thresholds=thresholds, policy=policy)
         self.detector = open_detector_for(self.models, detector, threads=threads)
         self.search = checked_search(search)
         self.quality_gate = quality_gate

@@ -15,7 +15,7 @@ from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.fusion import of_faces
 from facetrust.imaging import Pixels, inputs_of
 from facetrust.imaging.crop import Points
-from facetrust.records import Box, Embedding, ModelCard, Parts, Threshold, Verdict
+from facetrust.records import Box, Embedding, ModelCard, Parts, Policy, Threshold, Verdict
 from facetrust.tasks import Task, judge_of, task_named
 
 if TYPE_CHECKING:
@@ -100,7 +100,21 @@ class Model:
         if not 0 < value < 1:
             raise UsageError(f"threshold for {self.task.name}: {value} is not above 0 and below 1")
         own = Threshold(value=value, rule=USER, manifest="none", split="dev")
-        card = self.card.model_copy(update={"thresholds": (own, *self.card.thresholds)})
+        return self._deciding(own)
+
+    def with_policy(self, policy: Policy) -> Model:
+        """Returns the same network deciding at its card's threshold for a policy: `ModelCard.threshold_for`.
+
+        Raises:
+            UsageError: the model gives no score, no such policy, or its card has no threshold for it.
+        """
+        if self.task.output != "score":
+            raise UsageError(f"policy for {self.task.name}: its models give no score to decide by")
+        return self._deciding(self.card.threshold_for(policy))
+
+    def _deciding(self, threshold: Threshold) -> Model:
+        rest = tuple(each for each in self.card.thresholds if each != threshold)
+        card = self.card.model_copy(update={"thresholds": (threshold, *rest)})
         return Model(self._session, card, batch=self._batch)
 
     def crops(

@@ -1,7 +1,7 @@
 """Published weights of other projects, read safely and turned into our own kinds of model.
 
-A `.pth` goes through `torch.load(weights_only=True)` into a checkpoint folder; an `.onnx` is given
-our outputs and a card. Nothing is fetched: the file is the user's, and so are its terms.
+A `.pth` goes through `torch.load(weights_only=True)` into a checkpoint folder, Keras's HDF5 through h5py; an
+`.onnx` is given our outputs and a card. Nothing is fetched: the file is the user's, and so are its terms.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from facetrust.records import ModelCard, Preprocessing, Threshold, sha256_of, wr
 from facetrust.zoo.efficient_vit import cross_efficient_vit, efficient_vit
 from facetrust.zoo.embedder import embedder
 from facetrust.zoo.face_networks import Imported, adaface, arcface_torch, edgeface, face_transformer
+from facetrust.zoo.mesonet import mesonet
 from facetrust.zoo.recognition import SFACE
 from facetrust.zoo.sface import sface
 
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SCORE = "chance that the face is not live: a print, a screen or another attack"
+_MANIPULATED = "chance that the face is manipulated: swapped, reenacted or otherwise made"
 _TERMS = "Apache-2.0 as published"
 # As torch says it.
-_UNSUPPORTED = re.compile(
-    r"Unsupported (?:global|class|operand)[^:]*: (?:GLOBAL )?([\w.]+)"
-)  # As torch says it.
+_UNSUPPORTED = re.compile(r"Unsupported (?:global|class|operand)[^:]*: (?:GLOBAL )?([\w.]+)")
 # Their authors take the likelier of two classes. Nothing here proves them, so that they are advisory.
 _AS_PUBLISHED: dict[str, Any] = {
     "thresholds": (
@@ -98,9 +98,24 @@ def _efficient_vit(name: str, size: tuple[int, int]) -> ModelCard:
         task="deepfake",
         architecture=name,
         preprocessing=how,
-        score_means="chance that the face is manipulated: swapped, reenacted or otherwise made",
+        score_means=_MANIPULATED,
         training_data="DFDC and FaceForensics++, as its authors describe",
         terms="MIT as published",
+        **_AS_PUBLISHED,
+    )
+
+
+def _mesonet(name: str, variant: str, size: tuple[int, int]) -> ModelCard:
+    # The authors turn a face upright by its eyes and cut 1.3 times dlib's box. That box ends at the brows:
+    # it has about 0.8 of the height of those found here.
+    return ModelCard(
+        name=name,
+        task="deepfake",
+        architecture=f"mesonet-{variant}",
+        preprocessing=Preprocessing(margins=(1.05,), size=size),
+        score_means=_MANIPULATED,
+        training_data="not in the file; its authors name deepfakes of the web, or Face2Face",
+        terms=_TERMS,
         **_AS_PUBLISHED,
     )
 
@@ -172,6 +187,13 @@ def _of_faces(read: Callable[[Path, Mapping[str, Tensor]], Imported]) -> Callabl
 def _import_sface(file: Path, out: Path) -> Path:
     weights, settings = sface(file)
     return _save(file, out, SFACE, weights, settings)
+
+
+def _import_mesonet(file: Path, out: Path) -> Path:
+    variant, weights, settings = mesonet(file)
+    # Of two files with the same layers only their names tell which forgeries each was trained on.
+    name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or f"mesonet-{variant}"
+    return _save(file, out, _mesonet(name, variant, settings["image_size"]), weights, settings)
 
 
 def _stripped(file: Path) -> dict[str, Tensor]:
@@ -286,6 +308,7 @@ IMPORTERS: dict[str, Callable[[Path, Path], Path]] = {
     "face-transformer": _of_faces(face_transformer),
     "facenox-v2se": _import_facenox,
     "flip": _import_flip,
+    "mesonet": _import_mesonet,
     "sface": _import_sface,
     "silent-face-v1se": _silent("v1se", 4.0),
     "silent-face-v2": _silent("v2", 2.7),

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from facetrust.data.audit.audit import AuditReport, audit, audited_clean
+from facetrust.data.audit.probes import PROBES
 from facetrust.data.manifest import Manifest
 from facetrust.data.sources.fasseg import fasseg
 from facetrust.records import Sample
@@ -55,7 +56,7 @@ def test_nothing_is_found_where_nothing_is(build: Callable[..., Manifest]) -> No
     assert report.findings == ()
     assert report.clean
     assert report.samples == 80
-    assert set(report.probes) == {"laplacian", "saturation", "spectrum", "together"}
+    assert set(report.probes) == {*PROBES, "together"}
     assert seen == [(n, 80) for n in range(1, 81)]
 
 

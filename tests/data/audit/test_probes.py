@@ -5,18 +5,19 @@ import pytest
 
 from facetrust.data.audit.probes import (
     BINS,
+    OF_CROPS,
     PROBES,
-    Logistic,
-    fit_logistic,
     laplacian,
     probe_values,
     probed_face,
     saturation,
     separation,
     spectrum,
+    tint,
 )
 from facetrust.data.sources.nuaa import nuaa
-from facetrust.imaging import read_image
+from facetrust.imaging import crop_face, read_image
+from facetrust.records import Preprocessing
 
 
 def noise(height: int = 60, width: int = 44, seed: int = 0) -> np.ndarray:
@@ -41,6 +42,15 @@ def test_saturation_of_known_colours() -> None:
     red[:, 2:] = (200, 100, 100)
     assert saturation(red) == pytest.approx(0.75, abs=0.002)
     assert saturation(np.full((4, 4, 3), 90, np.uint8)) == 0
+
+
+def test_tint_of_known_colours() -> None:
+    def of(red: int, blue: int) -> float:
+        return tint(np.full((5, 4, 3), (red, 90, blue), np.uint8))
+
+    assert of(120, 120) == of(0, 0) == 0
+    assert of(49, 99) == pytest.approx(np.log(2))
+    assert of(99, 49) == -of(49, 99)
 
 
 def test_a_wave_lights_its_own_ring() -> None:
@@ -78,47 +88,6 @@ def test_separation_against_all_pairs() -> None:
     assert separation(np.array([0, 1]), np.array([1.0, 1.0])) == 0.5
 
 
-def test_the_fit_is_where_the_slope_is_zero() -> None:
-    rng = np.random.default_rng(2)
-    features = rng.normal(size=(200, 3)) * (1, 50, 0.01) + (0, 9, -3)
-    labels = (features[:, 0] + features[:, 1] / 50 + rng.normal(size=200) > 0.2).astype(np.int64)
-    fitted = fit_logistic(features, labels, ridge=2.0)
-    error = 1 / (1 + np.exp(-fitted.score(features))) - labels
-    slope = ((features - fitted.mean) / fitted.scale).T @ error + 2.0 * fitted.weights
-    assert np.allclose(slope, 0, atol=1e-5)
-    assert error.sum() == pytest.approx(0, abs=1e-5)
-
-
-def test_the_fit_agrees_with_another() -> None:
-    linear = pytest.importorskip("sklearn.linear_model")
-    rng = np.random.default_rng(3)
-    features = rng.normal(size=(150, 4))
-    labels = (features @ (2, -1, 0, 0.5) + rng.normal(size=150) > 0).astype(np.int64)
-    fitted = fit_logistic(features, labels, ridge=0.5)
-    other = linear.LogisticRegression(C=2.0, tol=1e-10).fit((features - fitted.mean) / fitted.scale, labels)
-    assert np.allclose(fitted.weights, other.coef_[0], atol=1e-4)
-    assert fitted.bias == pytest.approx(float(other.intercept_[0]), abs=1e-4)
-
-
-def test_the_fit_survives_separated_classes_and_dead_features() -> None:
-    features = np.column_stack([np.r_[np.zeros(50), np.full(50, 1e6)], np.full(100, 5.0)])
-    labels = np.repeat([0, 1], 50)
-    fitted = fit_logistic(features, labels)
-    assert separation(labels, fitted.score(features)) == 1.0
-    assert np.isfinite(fitted.weights).all()
-
-
-def test_a_chance_is_the_logistic_function_and_stays_telling_where_that_would_round() -> None:
-    fitted = Logistic(np.zeros(1), np.ones(1), np.ones(1), 0.5)
-    usual = np.linspace(-20, 19, 40)[:, None]
-    assert np.allclose(fitted.probability(usual), 1 / (1 + np.exp(-usual[:, 0] - 0.5)), rtol=1e-6)
-    far = np.array([-5000.0, -400, -60, -40, -20, 0, 20, 40, 60, 400, 5000])[:, None]
-    found = fitted.probability(far)
-    assert np.all(np.diff(found) > 0)
-    assert found.min() > 0
-    assert found.max() < 1
-
-
 @pytest.mark.parametrize(
     ("box", "rows", "columns"),
     [
@@ -135,8 +104,21 @@ def test_the_probed_face_is_the_box_as_far_as_it_lies_inside(box, rows, columns)
     image = noise()
     expected = image[slice(*rows), slice(*columns)]
     assert np.array_equal(probed_face(image, box), expected)
-    for name, values in probe_values(image, box).items():
-        assert np.array_equal(values, np.atleast_1d(PROBES[name](np.ascontiguousarray(expected))))
+    values = probe_values(image, box)
+    assert list(values) == list(PROBES)
+    for name in set(PROBES) - set(OF_CROPS):
+        assert np.array_equal(values[name], np.atleast_1d(PROBES[name](np.ascontiguousarray(expected))))
+
+
+def test_sharpness_is_measured_as_the_network_is_fed_and_no_light_or_tint_changes_it() -> None:
+    image, box = noise(90, 80) // 2, (12.0, 14.0, 40.0, 44.0)
+    fed = Preprocessing(margins=(1.4, 2.0), size=(32, 24))
+    assert probe_values(image, box, fed)["sharpness"] == PROBES["sharpness"](crop_face(image, box, fed))
+    assert probe_values(image, box, fed)["laplacian"] == probe_values(image, box)["laplacian"]
+    tinted = np.rint(image * np.array([1.9, 1.0, 0.6])).astype(np.uint8)
+    plain, other = (probe_values(each, box) for each in (image, tinted))
+    assert other["sharpness"] == pytest.approx(plain["sharpness"], rel=0.02)
+    assert other["laplacian"] != pytest.approx(plain["laplacian"], rel=0.02)
 
 
 @pytest.mark.real

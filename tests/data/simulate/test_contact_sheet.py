@@ -82,11 +82,14 @@ def test_manipulated_rows_are_left_out_and_faces_come_again(manifest: Path, tmp_
 
 
 @pytest.mark.parametrize("species", ["print", "replay"])
-def test_an_attack_stands_beside_its_original(manifest: Path, tmp_path: Path, species: str) -> None:
+def test_an_attack_stands_beside_its_original_and_the_live_face_by_such_a_camera(
+    manifest: Path, tmp_path: Path, species: str
+) -> None:
     sheet = read_image(contact_sheet(manifest, tmp_path / "sheet.png", species=species, rows=1))
-    assert sheet.shape == (184, 320, 3)
-    original, attack = sheet[24:, :160], sheet[24:, 160:]
+    assert sheet.shape == (184, 480, 3)
+    original, live, attack = np.split(sheet[24:], 3, axis=1)
     assert original.std() == 0
+    assert live.std() > 0
     assert attack.std() > 0
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.data.audit.probes import Values, fit_logistic, separation
+from facetrust.data.audit.probes import Values, separation
+from facetrust.metrics import fit_logistic
 from facetrust.records import Sample
 
 Labels = NDArray[np.int64]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.imaging import Pixels
-from facetrust.records import Box
+from facetrust.data.augment.sharpness import sharpness
+from facetrust.imaging import Pixels, crop_face
+from facetrust.records import Box, Preprocessing
 
 Values = NDArray[np.float64]
 
 BINS = 16
 _LEAST = 3  # Pixels per side: a smaller crop has no texture.
-_SURE = 20  # Log odds: 1 in 500 million.
+_WHOLE = Preprocessing(margins=(1.0,), size=(128, 128), square=False)  # The face, where no crop is named.
 _WINDOW = 256  # Pixels: a larger crop is looked at through its middle, for speed.
 
 
@@ -28,6 +28,12 @@ def laplacian(crop: Pixels) -> float:
 def saturation(crop: Pixels) -> float:
     """Returns the mean saturation of the crop (h, w, 3) in [0, 1]."""
     return float(cv2.cvtColor(crop, cv2.COLOR_RGB2HSV)[:, :, 1].mean() / 255.0)
+
+
+def tint(crop: Pixels) -> float:
+    """Returns the natural log of the crop's (h, w, 3) mean blue over mean red: 0 of grey, more of cool."""
+    red, _, blue = crop.reshape(-1, 3).mean(axis=0) + 1.0  # A level more, so that black has a tint.
+    return float(np.log(blue / red))
 
 
 def spectrum(crop: Pixels) -> Values:
@@ -51,13 +57,17 @@ def spectrum(crop: Pixels) -> Values:
 
 PROBES: dict[str, Callable[[Pixels], float | Values]] = {
     "laplacian": laplacian,
+    "sharpness": sharpness,
     "saturation": saturation,
+    "tint": tint,
     "spectrum": spectrum,
 }
+# What these measure depends on the size, so that they measure a crop of the network's: its view of the face.
+OF_CROPS = ("sharpness",)
 
 
 def probed_face(image: Pixels, box: Box) -> Pixels:
-    """Returns the part of a picture that probes measure: the face's box itself, without a model's margin.
+    """Returns the part of a picture that most probes measure: the face's box, without a model's margin.
 
     A box that reaches outside is cut at the picture's edge; the whole picture is returned where less than
     3 pixels per side are left of it.
@@ -71,10 +81,21 @@ def probed_face(image: Pixels, box: Box) -> Pixels:
     return np.ascontiguousarray(face) if min(face.shape[:2]) >= _LEAST else image
 
 
-def probe_values(image: Pixels, box: Box) -> dict[str, Values]:
-    """Returns each probe's values (d,) of the face at `box` in a picture (H, W, 3) uint8 RGB."""
+def probe_values(image: Pixels, box: Box, preprocessing: Preprocessing | None = None) -> dict[str, Values]:
+    """Returns each probe's values (d,) of the face at `box` in a picture (H, W, 3) uint8 RGB.
+
+    They measure `probed_face`, and those of `OF_CROPS` the first crop that `preprocessing` cuts; without one,
+    that face at 128 x 128 pixels.
+    """
     face = probed_face(image, box)
-    return {name: np.atleast_1d(np.asarray(probe(face), np.float64)) for name, probe in PROBES.items()}
+    if preprocessing is None:
+        crop = crop_face(face, (0, 0, face.shape[1], face.shape[0]), _WHOLE)
+    else:
+        crop = crop_face(image, box, preprocessing)
+    return {
+        name: np.atleast_1d(np.asarray(probe(crop if name in OF_CROPS else face), np.float64))
+        for name, probe in PROBES.items()
+    }
 
 
 def separation(labels: NDArray[np.int64], values: Values) -> float:
@@ -93,55 +114,6 @@ def separation(labels: NDArray[np.int64], values: Values) -> float:
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     rank = (np.cumsum(count) - (count - 1) / 2)[place]
     return float((rank[labels == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
-
-
-class Logistic(NamedTuple):
-    """A fitted logistic regression: standardised features, weights (d,), bias."""
-
-    mean: Values
-    scale: Values
-    weights: Values
-    bias: float
-
-    def score(self, features: Values) -> Values:
-        """Returns the (N,) log odds of attack for features (N, d)."""
-        return np.asarray((features - self.mean) / self.scale @ self.weights + self.bias)
-
-    def probability(self, features: Values) -> Values:
-        """Returns the (N,) chance of attack for features (N, d).
-
-        Log odds beyond 20 grow as their logarithm from there. Values far from those fitted on would
-        otherwise all round to one chance, and rows that the measure tells apart would be ties.
-        """
-        odds = self.score(features)
-        size = np.abs(odds)
-        flattened = np.minimum(size, _SURE) + np.log1p(np.maximum(size - _SURE, 0))
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * np.copysign(flattened, odds))))
-
-
-def fit_logistic(features: Values, labels: NDArray[np.int64], *, ridge: float = 1.0) -> Logistic:
-    """Returns a logistic regression fitted by Newton's method, deterministic.
-
-    Args:
-        features: (N, d); standardised inside.
-        labels: (N,) 0 or 1; both must occur.
-        ridge: weight of the squared norm of the weights (not the bias) beside the summed log loss.
-    """
-    mean, scale = features.mean(axis=0), features.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    design = np.column_stack([(features - mean) / scale, np.ones(len(features))])
-    penalty = np.diag([*([ridge] * features.shape[1]), 1e-9])
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        chance = 0.5 * (1 + np.tanh(0.5 * (design @ weights)))
-        slope = design.T @ (chance - labels) + penalty @ weights
-        curve = (design * (chance * (1 - chance))[:, None]).T @ design + penalty
-        step = np.linalg.solve(curve, slope)
-        # A full Newton step can overshoot where the classes lie far apart.
-        weights = weights - step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return Logistic(mean, scale, weights[:-1], float(weights[-1]))
 
 
 def _grey(crop: Pixels) -> Pixels:

@@ -22,7 +22,7 @@ def degrade(crop: Pixels, rng: np.random.Generator, *, strength: float = 1.0) ->
 
     At strength 1: blur of 0 to 2 pixels, resolution down to a quarter, white balance with a deviation of
     0.15, gain 0.22 to 1.9, gamma 0.6 to 1.6, saturation 0 to 1.4 and grey in every seventh, noise of up to
-    10 levels, JPEG of quality 20 to 95; each drawn by chance. Lengths count pixels of the crop.
+    10 levels, JPEG of quality 15 to 95; each drawn by chance. Lengths count pixels of the crop.
 
     Args:
         rng: draws everything.
@@ -47,8 +47,8 @@ def turned(crop: Pixels, quarters: int) -> Pixels:
 
 def _light(values: Values, rng: np.random.Generator, strength: float) -> Values:
     if rng.random() < 0.5 * strength:  # as if the white balance had been set on the face itself
-        means = np.maximum(values.reshape(-1, 3).mean(axis=0), 1.0)
-        values = np.asarray(values * (means.mean() / means), np.float32)
+        means = np.maximum(cv2.mean(values)[:3], 1.0)
+        values = values * (means.mean() / means).astype(np.float32)
     if rng.random() < 0.8:
         white = np.exp(rng.normal(0, 0.15 * strength, 3)).astype(np.float32)
         white /= np.float32(np.exp(np.mean(np.log(white))))
@@ -105,6 +105,6 @@ def _sensor(values: Values, rng: np.random.Generator, strength: float) -> Values
 
 
 def _coded(crop: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    quality = int(rng.integers(round(95 - 75 * min(strength, 1.0)), 96))
+    quality = int(rng.integers(round(95 - 80 * min(strength, 1.0)), 96))
     _, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)

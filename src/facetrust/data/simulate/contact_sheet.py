@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from facetrust.data.manifest import Manifest
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, check_species, manipulate, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, check_species, manipulate, simulate
 from facetrust.data.simulate.statistics import Traces, traces
 from facetrust.errors import ManifestError, UsageError
 from facetrust.imaging import Pixels, box_of, crop_face, read_image
@@ -37,7 +37,8 @@ def contact_sheet(
     """Returns the PNG it wrote: a row per genuine face, a column for it and for what is made of it.
 
     A blend's columns are original, mask, fake and real (the genuine picture, changed as the fake is
-    around the face); those of an attack are original and attack.
+    around the face); those of an attack are original, live (the original, seen as beside such attacks) and
+    attack.
 
     Args:
         manifest: its rows with label 0 are drawn from.
@@ -119,7 +120,8 @@ def _made(image: Pixels, box: Box, species: str, rng: np.random.Generator) -> di
         grey = np.repeat(blend.levels, 3, axis=2)
         made = {"original": image, "mask": grey, "fake": blend.fake, "real": blend.real}
     else:
-        made = {"original": image, "attack": simulate(image, box, species=species, rng=rng)}
+        attack = simulate(image, box, species=species, rng=rng)
+        made = {"original": image, "live": beside(image, box, species=[species], rng=rng), "attack": attack}
     return {name: _cell(picture, box) for name, picture in made.items()}
 
 

@@ -20,6 +20,7 @@ from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
 
 _ELSEWHERE = 0.4  # chance that the scene around the medium is another picture of the same split
+_METHOD = 2  # Raised whenever other pictures are made of the same call.
 _GENUINE = 2**31  # stands for the copy's number where a genuine picture is changed
 
 
@@ -56,7 +57,8 @@ def simulate_attacks(
 ) -> Simulated:
     """Writes `copies` attacks on every bona fide row of a manifest, in the split of that row.
 
-    Their domain is the row's with `-simulated` behind it, so that recipes and reports can tell them apart.
+    Their domain is the row's with `-simulated` behind it, so that recipes and reports can tell them apart;
+    it is that of kept live faces too, where these are taken by the simulated camera.
 
     Pictures already written by the same call are kept, so an interrupted run goes on where it stopped.
 
@@ -69,8 +71,9 @@ def simulate_attacks(
         species: the kinds to choose from, attacks or manipulations that `simulate` knows.
         wanted: which rows to use.
         longest_face: a picture is shrunk until the face's longer side has at most this many pixels.
-        keep_live: also write the live faces, shrunk the same way, so that both labels are there. Beside
-            manipulations they are changed as the surroundings of those are (`beside`).
+        keep_live: also write the live faces, shrunk the same way, so that both labels are there; as they
+            are seen beside such attacks (`beside`): by the same camera, or changed as what surrounds a
+            manipulation. Without them the camera tells the simulated from other live faces.
         progress: called with rows done and rows in all.
 
     Raises:
@@ -85,7 +88,13 @@ def simulate_attacks(
     used = Manifest.of(chosen.samples, source.root).hash
     require_same_settings(
         out.parent / out.stem / "simulate.json",
-        {"rows": used, "seed": seed, "species": list(species), "longest_face": longest_face},
+        {
+            "method": _METHOD,
+            "rows": used,
+            "seed": seed,
+            "species": list(species),
+            "longest_face": longest_face,
+        },
     )
     scenes = _by_split(chosen.samples)
     rows: list[Sample] = []
@@ -100,7 +109,7 @@ def simulate_attacks(
             continue
         if keep_live:
             genuine = partial(beside, image, box, species=species, rng=_draws(seed, sample, _GENUINE))
-            rows.append(_written(out, sample, None, box, genuine))
+            rows.append(_written(out, _renamed(sample, species), None, box, genuine))
         for copy in range(copies):
             rng = _draws(seed, sample, copy)
             kind = str(rng.choice(list(species)))
@@ -146,9 +155,17 @@ def _written(
     changes = {"path": f"{out.stem}/{name}", "mask": None, **dict(zip("xywh", box, strict=True))}
     if made is not None:
         medium = f"{sample.media or sample.path}#{made[0]}-{made[1]}"
-        domain = f"{sample.domain or 'faces'}-simulated"
-        changes |= {"label": 1, "attack": f"simulated-{made[0]}", "media": medium, "domain": domain}
+        changes |= {"label": 1, "attack": f"simulated-{made[0]}", "media": medium, "domain": _domain(sample)}
     return sample.model_copy(update=changes)
+
+
+def _renamed(live: Sample, species: Sequence[str]) -> Sample:
+    """Only beside prints and replays another camera takes a live face."""
+    return live.model_copy(update={"domain": _domain(live)}) if set(species) & set(SPECIES) else live
+
+
+def _domain(sample: Sample) -> str:
+    return f"{sample.domain or 'faces'}-simulated"
 
 
 def _shrunk(source: Manifest, sample: Sample, longest_face: int) -> tuple[Pixels, Box]:

@@ -29,6 +29,7 @@ def judge(score: SupportsFloat, card: ModelCard) -> Verdict:
         score=score,
         threshold=threshold,
         threshold_rule=card.thresholds[0].rule,
+        probability=None if card.calibration is None else card.calibration.probability(score),
         decision=task_named(card.task).decisions[score >= threshold],
         model=card.title,
         advisory=card.advisory,

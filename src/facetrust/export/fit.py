@@ -1,0 +1,114 @@
+"""What of an exported file's card is fitted on dev faces: thresholds, calibration and limits of quality."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facetrust.data.manifest import Manifest, absolute, whole_pictures
+from facetrust.errors import ImageError, ManifestError, MetricError
+from facetrust.evaluation.quality_limits import fit_limits
+from facetrust.evaluation.scorers import open_scorer
+from facetrust.imaging import read_sample
+from facetrust.metrics.ece import ece
+from facetrust.protocols import FittedLimit, fit_calibration, fit_threshold
+from facetrust.records import ModelCard, QualityLimits, Record
+from facetrust.tasks import task_named
+
+_log = logging.getLogger("facetrust")
+
+
+class Calibrated(Record):
+    """The expected calibration error on the dev faces that the calibration was fitted on, labels alike."""
+
+    before: float
+    after: float
+
+
+class Fitted(Record):
+    """What was fitted for a card, and on which faces."""
+
+    card: ModelCard
+    faces: int
+    calibrated: Calibrated | None = None
+    limits: tuple[FittedLimit, ...] = ()
+
+
+def fit_card(
+    file: Path,
+    card: ModelCard,
+    manifests: Sequence[Manifest],
+    *,
+    rules: Sequence[str],
+    risk: float | None = None,
+) -> Fitted:
+    """Returns a card with the thresholds that rules choose, a calibration and, if asked, limits of quality.
+
+    Scores are those of the file itself on all labelled dev faces, so that what decides is fitted on what
+    runs. Limits that errors can tell (`facetrust.evaluation.quality_limits`) replace the card's, the others
+    stay.
+
+    Args:
+        file: the exported network, an .onnx file.
+        rules: of `facetrust.protocols.fit_threshold`; the first one decides. Without any, thresholds and
+            calibration stay as they are.
+        risk: greatest share of wrong decisions within the limits; none: they stay.
+
+    Raises:
+        UsageError: a rule is not known.
+        MetricError: dev has one label only.
+        ImageError: a picture cannot be read.
+        ManifestError: a manifest has no dev rows.
+    """
+    fitted = Fitted(card=card, faces=0)
+    if rules:
+        fitted = _decided(file, card, manifests, rules)
+    if risk is not None:
+        found = fit_limits(file, manifests, bound=risk, threshold=fitted.card.threshold)
+        base = (card.limits or QualityLimits()).model_dump()
+        limits = QualityLimits(**base | {each.limit: each.value for each in found})
+        fitted = fitted.model_copy(
+            update={"limits": found, "card": fitted.card.model_copy(update={"limits": limits})}
+        )
+    return fitted
+
+
+def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: Sequence[str]) -> Fitted:
+    rows = [
+        row
+        for each in manifests
+        for row in absolute(each.only("dev").samples(), each.root)
+        if row.label is not None
+    ]
+    if not rows:
+        raise ManifestError(f"{manifests[0].source}: no labelled dev rows to fit a threshold on")
+    if task_named(card.task).unit == "picture":
+        rows = whole_pictures(rows)
+    _, scorer = open_scorer(file)
+    scores = np.empty(len(rows))
+    for place, answer in enumerate(scorer(rows, read_sample)):
+        if isinstance(answer, ImageError):
+            raise answer
+        scores[place] = float(answer)
+    labels = np.array([row.label for row in rows])
+    domains = [row.domain or "" for row in rows]
+    manifest = "+".join(each.hash for each in manifests)
+    found = tuple(
+        fit_threshold(rule, labels, scores, manifest=manifest, split="dev", domains=domains) for rule in rules
+    )
+    card = card.model_copy(update={"thresholds": found, "calibration": None})
+    try:
+        calibration = fit_calibration(labels, scores, manifest=manifest, split="dev", domains=domains)
+    except MetricError as error:
+        _log.warning("no calibration: %s", error)
+        return Fitted(card=card, faces=len(rows))
+    after = np.array([calibration.probability(score) for score in scores.tolist()])
+    calibrated = Calibrated(
+        before=ece(labels, scores, balanced=True), after=ece(labels, after, balanced=True)
+    )
+    return Fitted(
+        card=card.model_copy(update={"calibration": calibration}), faces=len(rows), calibrated=calibrated
+    )
