@@ -19,7 +19,7 @@ _Heads = tuple[Tensor, Tensor, Tensor]
 
 
 class Inside(NamedTuple):
-    """One forward pass: the answer (a `Score`, say), the embedding (B, d) it is made from, all blocks' tokens.
+    """One forward pass: the answer (a `Score`, say), the embedding (B, d) it comes from, all blocks' tokens.
 
     `hidden` are the outputs (B, N, c) of the L transformer blocks, the others (B, H, N, e) what their
     attention compares and sums, scale not yet applied. N counts the prefix tokens (CLS) first, then

@@ -94,7 +94,7 @@ def _check(student: nn.Module, teacher: nn.Module) -> tuple[SFace, SFace]:
         )
     if any(mine > wide for mine, wide in zip(student.widths, teacher.widths, strict=True)):
         raise UsageError(
-            f"inherit: the student's widths {student.widths} are not all within {teacher.widths}, the teacher's"
+            f"inherit: the student's widths {student.widths} are not all within those of {teacher.widths}"
         )
     return student, teacher
 
