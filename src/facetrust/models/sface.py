@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from facetrust.errors import UsageError
 from facetrust.models._aligned import cells_of
 from facetrust.models._convolution import Convolution
 from facetrust.models._output import Embedding
+from facetrust.models._pretrained import fill, read_weights
 
 # Channels of the stem and of each block, and the blocks' strides, as published.
 WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
@@ -22,6 +24,7 @@ def sface(
     widths: Sequence[int] = WIDTHS,
     squeeze: int = 0,
     embedding: int = 128,
+    pretrained: str | bool = False,
 ) -> SFace:
     """Returns the network of OpenCV Zoo's `face_recognition_sface_2021dec`, or a narrower one of its layout.
 
@@ -33,15 +36,21 @@ def sface(
         squeeze: channels that the last map is brought down to before the linear layer, which holds two
             thirds of the published weights; 0 for none.
         embedding: numbers of the answer.
+        pretrained: a file of weights to begin with, such as another run's; none if false.
 
     Raises:
         UsageError: the size or the number of widths does not fit.
+        ModelError: the weights cannot be read, or do not fit.
     """
     if len(widths) != len(WIDTHS) or min(widths) < 1:
         raise UsageError(f"widths: give {len(WIDTHS)} numbers of channels, the stem's and the blocks'")
     if not 0 <= squeeze <= widths[-1]:
         raise UsageError(f"squeeze: {squeeze} is not between 0 and the last map's {widths[-1]} channels")
-    return SFace(tuple(widths), cells_of(image_size), squeeze, embedding)
+    model = SFace(tuple(widths), cells_of(image_size), squeeze, embedding)
+    if pretrained:
+        path = Path(str(pretrained))
+        fill(model, read_weights(path), f"{path}: is not an sface of these widths")
+    return model
 
 
 class SFace(nn.Module):
