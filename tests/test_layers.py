@@ -57,6 +57,7 @@ NEEDS_TORCH = {
     "tasks.antispoof.objective",
     "tasks.deepfake.objective",
     "tasks.parsing.objective",
+    "tasks.recognition.objective",
     "data.dataset",
 }
 NEEDS_TORCH |= {"data.sampler"}

@@ -20,6 +20,9 @@ Input = torch.Tensor | list[torch.Tensor]
 SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("labels", "logits"), ()),
     **dict.fromkeys(("first", "second", "embedding", "text"), (4,)),
+    "norms": (),
+    "identities": (),
+    "cosines": (4,),
     "attention": (2, 3, 3, 3),
     "evidence": (3, 2),
     "map": (2, 3, 4),
@@ -33,13 +36,18 @@ PER_LAYER = {"hidden": 2, "queries": 2, "keys": 2, "values": 2}
 
 # What these say of a sample depends on the others in its batch.
 COMPARE_SAMPLES = {
+    "adaface",
     "affinity-mimicking",
     "contrastive-relational",
     "interactive-contrastive",
+    "neighbour-distillation",
     "nt-xent",
     "relational-angle",
     "relational-distance",
+    "similarity-distillation",
 }
+# What says who is who, or how good a picture is, is not learnt from.
+GIVEN = {"labels", "truth", "identities", "norms"}
 
 
 def test_all_were_seen():
@@ -64,7 +72,10 @@ def inputs_of(
 
     def draw(kind: str) -> torch.Tensor:
         values = torch.randn(BATCH, *SHAPES[kind], generator=generator, dtype=torch.float64) * scale
+        if kind == "identities":
+            return (values > 0).long()
         values = (values > 0).double() if kind in ("labels", "masks", "truth") else values
+        values = values.tanh() if kind == "cosines" else values.abs() if kind == "norms" else values
         return (values.softmax(-1) if kind == "attention" else values).to(dtype)
 
     kinds = [name.rsplit("_", 1)[-1] for name in arguments_of(loss)]
@@ -119,7 +130,7 @@ class TestEveryLoss:
         for scale in (1, 1000):
             inputs = inputs_of(loss, scale=scale)
             for tensor in (tensor for given in inputs for tensor in tensors_of(given)):
-                tensor.requires_grad_()
+                tensor.requires_grad_(tensor.is_floating_point())
             loss(*inputs).backward()
             reached = {}
             for argument, given in zip(arguments_of(loss), inputs, strict=True):
@@ -127,8 +138,8 @@ class TestEveryLoss:
                 reached[argument] = bool(gradients)
                 assert all(torch.isfinite(gradient).all() for gradient in gradients)
             wanted = {argument: not argument.startswith("teacher_") for argument in reached}
-            no_matter = {"labels": None, "truth": None}
-            assert wanted | no_matter == reached | no_matter
+            given = dict.fromkeys(GIVEN & set(reached))
+            assert {**wanted, **given} == {**reached, **given}
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
     def test_keeps_the_dtype(self, name, dtype):

@@ -14,7 +14,6 @@ from facetrust.errors import MetricError, ProtocolError
 from facetrust.protocols import Judgement
 from facetrust.records import Pairs, Provenance, Scores, Searches
 
-
 MASKS = "segmentation"  # What it judges are masks; it has tests of its own.
 NAMES = [name for name in registry.names("protocols") if name != MASKS]
 

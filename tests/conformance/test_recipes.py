@@ -27,7 +27,10 @@ def test_all_were_seen():
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
     assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
     assert {f"parsing/{name}" for name in ("teacher", "small", "tiny", "tiny-distilled")} <= set(NAMES)
-    assert len(NAMES) >= 30
+    assert {f"recognition/{name}" for name in ("tiny", "arcface", "distilled", "face-transformer")} <= set(
+        NAMES
+    )
+    assert len(NAMES) >= 35
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
@@ -42,21 +45,38 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = rng.integers(0, 256 if label else 128, (60, 60, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / f"{n}.png")
         Image.fromarray(rng.integers(0, 19, (60, 60), dtype=np.uint8)).save(root / f"{n}.mask.png")
-        face = {"x": 15, "y": 15, "w": 30, "h": 30, "mask": f"{n}.mask.png"}
-        rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", **face))
+        rows.append(
+            Sample(
+                path=f"{n}.png",
+                label=label,
+                split=split,
+                subject=f"s{n // 2}",
+                domain="tiny",
+                x=15,
+                y=15,
+                w=30,
+                h=30,
+                points=[(22, 25), (38, 25), (30, 32), (24, 38), (36, 38)],
+                mask=f"{n}.mask.png",
+            )
+        )
     Manifest.write(rows, root / "m.parquet")
     backbone = ("timm/mobilenetv3_small_050", {"image_size": (64, 64)})
+    wide = ("sface", {"image_size": (112, 112), "widths": [12] * 14})
     for folder, task, name, settings in (
         ("antispoof", "antispoof", *backbone),
         ("deepfake", "deepfake", *backbone),
         ("parsing", "parsing", "fpn-mobilenetv3_small_050", {"image_size": (64, 64), "width": 16}),
+        ("recognition", "recognition", *wide),
         ("sentences", "antispoof", "flip-it", {"clip": "vit-t16", "layers": 1, "image_size": SIZE}),
     ):
         card = ModelCard(
             name="t",
             task=task,
             architecture=name,
-            preprocessing=Preprocessing(size=settings["image_size"]),
+            preprocessing=load_recipe("recognition/tiny").preprocessing
+            if task == "recognition"
+            else Preprocessing(size=settings["image_size"]),
             score_means="any",
         )
         save_checkpoint(create_model(name, **settings), card, root / folder, settings=settings)
@@ -97,6 +117,10 @@ def small(name: str, tiny: Path) -> Recipe:
         how = how.model_copy(update={"size": SIZE})
     if recipe.model.name.startswith("fpn-"):
         how = how.model_copy(update={"size": (64, 64)})
+    if recipe.model.name == "sface":
+        settings |= {"widths": [8] * 14, "squeeze": 4}
+    if recipe.model.name.startswith("face-transformer"):
+        settings |= {"depth": 1, "width": 64, "heads": 1, "hidden": 64}
     model = recipe.model.model_copy(update={"settings": settings})
     changed = {"data": data, "trainer": trainer, "teachers": taught, "model": model, "preprocessing": how}
     return recipe.model_copy(update=changed)
@@ -126,5 +150,7 @@ class TestEveryRecipe:
         assert card.architecture == recipe.model.name
         assert card.preprocessing == recipe.preprocessing
         assert card.terms == recipe.terms
-        assert [each.split for each in card.thresholds] == ["dev"] * (task_named(card.task).output == "score")
+        rules = {"score": ["eer"], "embedding": ["far@0.1%", "far@1%"], "classes": []}
+        assert [each.rule for each in card.thresholds] == rules[task_named(recipe.task).output]
+        assert {each.split for each in card.thresholds} <= {"dev"}
         assert not model.training

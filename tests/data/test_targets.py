@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 from facetrust.data.dataset import FaceData, collate
 from facetrust.data.sources.celebamask_hq import CLASSES as CELEBAMASK_HQ
 from facetrust.data.sources.celebamask_hq import celebamask_hq
-from facetrust.data.targets import Identities, Labels, Masks, label_number, target_of
+from facetrust.data.targets import NOBODY, Identities, Labels, Masks, label_number, target_of
 from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging.pixels import CLASS_NAMES
 from facetrust.records import Preprocessing, Sample
@@ -58,8 +58,8 @@ def test_identities_are_numbered_train_first_and_sorted():
     target = Identities(rows("b", "a", "b"), rows("c", "a", "d"))
     assert target.settings == {"identities": 2}
     assert [target.of(row) for row in rows("a", "b", "c", "d")] == [0, 1, 2, 3]
-    with pytest.raises(ManifestError, match=r"0\.png: has no subject"):
-        Identities(rows(None))
+    assert Identities(rows("b", None)).of(rows(None)[0]) == NOBODY == -1
+    assert Identities(rows(None)).settings == {"identities": 0}
 
 
 def masked(tmp_path: Path, mask: np.ndarray, size: tuple[int, int] = (20, 30)) -> Sample:

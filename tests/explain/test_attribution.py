@@ -10,6 +10,7 @@ from facetrust.errors import UnknownName, UsageError
 from facetrust.explain.attribution import attribute, by_attention, crops_of
 from facetrust.explain.methods.attention import attention
 from facetrust.explain.methods.cam import cam
+from facetrust.explain.methods.rollout import rollout
 from facetrust.imaging import crop_face, to_tensor
 from facetrust.models import attention_of, create_model, look_inside
 from facetrust.records import Preprocessing
@@ -39,6 +40,17 @@ def test_attention_is_read_where_the_answer_is(name, settings, readout):
     expected, wrong = (attention(maps, images, grid=grid, readout=each).numpy() for each in (readout, other))
     assert np.allclose(found.heat, expected, atol=1e-5)
     assert not np.allclose(found.heat, wrong, atol=1e-2)
+
+
+def test_an_embedding_of_the_class_token_is_explained_by_where_it_looks():
+    torch.manual_seed(0)
+    small = {"width": 64, "depth": 2, "heads": 2, "hidden": 32}
+    model = create_model("face-transformer-p12s8", image_size=SIZE, **small).eval()
+    images = torch.randn(2, 3, *SIZE)
+    maps = attention_of(look_inside(model, images)).detach()
+    for method in (attention, rollout):
+        found = attribute(model, images, method=method.__name__)
+        assert np.allclose(found.heat, method(maps, images, grid=(4, 8)).numpy(), atol=1e-5)
 
 
 def test_other_explanations_are_given_the_network():

@@ -68,6 +68,24 @@ def test_networks_with_attention_are_explained_by_it(name, settings, method, pho
     assert tinted[0] > tinted[1] > tinted[2]  # Orange, neither red for an attack nor blue.
 
 
+def test_where_an_embedding_looks_is_drawn_on_the_aligned_face(photo, tmp_path):
+    settings = {"image_size": (48, 48), "width": 64, "depth": 1, "heads": 1, "hidden": 16}
+    card = ModelCard(
+        name="t",
+        task="recognition",
+        architecture="face-transformer-p8s8",
+        preprocessing=Preprocessing(size=(48, 48), align="points", margins=(1.0,)),
+        score_means="any",
+    )
+    torch.manual_seed(0)
+    save_checkpoint(create_model(card.architecture, **settings), card, tmp_path / "run", settings=settings)
+    made = explain_image(tmp_path / "run", photo, tmp_path, method="attention")
+    drawn = read_image(made).astype(int)[:512] - read_image(photo).astype(int)
+    tinted = drawn[60:160, 180:280].mean((0, 1))
+    assert tinted[0] > tinted[1] > tinted[2]
+    assert np.abs(drawn[300:, :100]).mean() < 1
+
+
 def test_a_network_without_attention_says_so(run, photo, tmp_path):
     with pytest.raises(UsageError, match="rollout: this network has no attention"):
         explain_image(run / "run", photo, tmp_path / "out", method="rollout")

@@ -172,7 +172,7 @@ def test_the_published_files_tell_real_prints_from_faces(
     real_data: Path, peers: Path, tmp_path: Path
 ) -> None:
     """Every net must rank nearly all of 20 live and 20 print frames rightly, or its input is wrong."""
-    assert set(FILES) == set(IMPORTERS) - {"cross-efficient-vit", "efficient-vit", "flip", "mesonet"}
+    assert all(kind in IMPORTERS for kind in FILES)
     with (real_data / "nuaa" / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))[::30]
     for kind, name in FILES.items():

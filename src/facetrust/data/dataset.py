@@ -274,6 +274,8 @@ class FaceData(Dataset[Any]):
         margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
         if self.style == "camera":
             box = augmentation.jitter(box, rng)
+            if points is not None and how.align == "points":
+                points = augmentation.jitter_points(points, rng, strength=self.strength)
         return image, box, points, (margin,), mask
 
     def _through_any_camera(

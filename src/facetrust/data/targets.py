@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ _LABELS = {
     **dict.fromkeys(("0", "bona fide", "bonafide", "live", "real", "genuine", "different"), 0),
     **dict.fromkeys(("1", "attack", "spoof", "fake", "manipulated", "generated", "recaptured", "same"), 1),
 }
+NOBODY = -1  # The number of who is not known.
 _SIDES = (("left_", "right_"), ("l_", "r_"))  # How class names say whose side they are on.
 
 
@@ -90,23 +90,22 @@ class Unasked:
 
 
 class Identities:
-    """The number of the row's subject: first those of the training rows, sorted, then all others."""
+    """The number of the row's subject: first those of the training rows, sorted, then all others.
+
+    A row without a subject has the number `NOBODY`: a teacher can be learnt from on it, and no identity.
+    """
 
     dense = False
 
     def __init__(self, train: Sequence[Sample], others: Sequence[Sample] = ()) -> None:
-        known = sorted({_subject(row) for row in train})
-        further = sorted({_subject(row) for row in others} - set(known))
+        known = sorted({row.subject for row in train if row.subject is not None})
+        further = sorted({row.subject for row in others if row.subject is not None} - set(known))
         self._numbers = {name: number for number, name in enumerate([*known, *further])}
         self.settings: dict[str, Any] = {"identities": len(known)}
 
     def of(self, sample: Sample, *, faked: bool = False) -> int:
-        """Returns the subject's number.
-
-        Raises:
-            ManifestError: the row has no subject.
-        """
-        return self._numbers[_subject(sample)]
+        """Returns the subject's number, or `NOBODY`."""
+        return NOBODY if sample.subject is None else self._numbers[sample.subject]
 
     def example(self, size: tuple[int, int]) -> NDArray[Any]:
         """Returns the first identity and, if there is one, the second."""
@@ -181,15 +180,8 @@ def target_of(
     """Returns the reader of a task's kind of target.
 
     Raises:
-        ManifestError: a row lacks the subject that is to be learnt.
         UsageError: masks without class names.
     """
     if kind == "identity":
         return Identities(train, dev)
     return Masks(classes) if kind == "mask" else Labels()
-
-
-def _subject(sample: Sample) -> str:
-    if sample.subject is None:
-        raise ManifestError(f"{Path(sample.path).name}: has no subject, which this task learns from")
-    return sample.subject

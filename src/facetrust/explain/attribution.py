@@ -15,7 +15,7 @@ from facetrust import registry
 from facetrust.errors import UnknownName, UsageError
 from facetrust.imaging import Pixels, inputs_of
 from facetrust.imaging.crop import Points
-from facetrust.models import Inside, attention_of, look_inside
+from facetrust.models import Inside, Score, attention_of, look_inside
 from facetrust.records import Box, Preprocessing
 
 SPATIAL = "spatial-attention"  # Of a feature map, which a network without attention has too.
@@ -77,7 +77,8 @@ def attribute(model: nn.Module, images: Tensor, *, method: str) -> Attribution:
             )
         pooled = _pools_patches(inside)
     maps = attention_of(inside).detach()
-    grid = tuple(inside.output.evidence.shape[1:])
+    # Where the answer is no map, the patches are laid out by the picture's shape.
+    grid = tuple(inside.output.evidence.shape[1:]) if isinstance(inside.output, Score) else None
     readout = "patches" if pooled else "cls"
     heat = registry.build("explain.methods", method, maps, images, grid=grid, readout=readout)
     return Attribution(heat.numpy(), maps)
@@ -85,6 +86,8 @@ def attribute(model: nn.Module, images: Tensor, *, method: str) -> Attribution:
 
 def _pools_patches(inside: Inside) -> bool:
     """Whether the answer is read from the patch tokens: its gradient reaches them after the last block."""
-    patches = inside.output.evidence[0].numel()
-    (slope,) = torch.autograd.grad(inside.output.logit.sum(), inside.hidden[-1])
+    scored = isinstance(inside.output, Score)
+    patches = inside.output.evidence[0].numel() if scored else inside.hidden[-1].shape[1] - 1
+    answer = inside.output.logit if scored else inside.embedding[:, 0]
+    (slope,) = torch.autograd.grad(answer.sum(), inside.hidden[-1])
     return bool(slope[:, -patches:].any())

@@ -11,7 +11,7 @@ from facetrust.faces.detector import find_faces, open_detector
 from facetrust.imaging import Pixels, read_image
 from facetrust.records import Face, ModelCard
 from facetrust.runtime.evidence import EvidenceMap, overlay, write_overlay
-from facetrust.runtime.model import load_model
+from facetrust.runtime.model import by_kind, load_model
 from facetrust.tasks import judge_of
 
 
@@ -66,7 +66,7 @@ def _by_network(
     import torch
 
     from facetrust.explain.attribution import attribute, crops_of, has_sign
-    from facetrust.models import load_checkpoint, mean_logits
+    from facetrust.models import answers, load_checkpoint
 
     model, card = load_checkpoint(folder)
     found = find_faces(read_image(image), open_detector(detector))
@@ -78,9 +78,9 @@ def _by_network(
         [face.points for face in found.faces],
     )
     with torch.no_grad():
-        scores = mean_logits(model, crops).sigmoid().numpy()
+        values = answers(model, crops).numpy()
     maps = list(attribute(model, crops[:, 0], method=method).heat)
-    _draw(target, found.image, found.faces, card, scores, maps, signed=has_sign(method))
+    _draw(target, found.image, found.faces, card, values, maps, signed=has_sign(method))
 
 
 def _need_face(image: str | Path, faces: tuple[Face, ...]) -> None:
@@ -93,17 +93,17 @@ def _draw(
     image: Pixels,
     faces: tuple[Face, ...],
     card: ModelCard,
-    scores: Any,
+    values: Any,
     maps: list[Any],
     *,
     signed: bool = True,
 ) -> None:
     judged = [
-        face.model_copy(update={"verdicts": (judge_of(card.task)(float(score), card),)})
-        for face, score in zip(faces, scores, strict=True)
+        face.model_copy(update=by_kind([judge_of(card.task)(value, card)]))
+        for face, value in zip(faces, values, strict=True)
     ]
     heats = [
-        EvidenceMap(card.task, face.box, card.preprocessing, values, face.points)
-        for face, values in zip(faces, maps, strict=bool(maps))
+        EvidenceMap(card.task, face.box, card.preprocessing, heat, face.points)
+        for face, heat in zip(faces, maps, strict=bool(maps))
     ]
     write_overlay(target, overlay(image, judged, heats, signed=signed))

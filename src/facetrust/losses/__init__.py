@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from facetrust import registry
 from facetrust.errors import UsageError
+from facetrust.losses._centres import ClassCentres
 
-__all__ = ["Loss", "arguments_of", "loss_module", "settings_in", "weight_of"]
+__all__ = ["ClassCentres", "Loss", "arguments_of", "loss_module", "settings_in", "weight_of"]
 
 
 class Loss(nn.Module):

@@ -14,6 +14,13 @@ def above_zero(**settings: float) -> None:
             raise UsageError(f"{name}: {value} is not above 0")
 
 
+def within(low: float, high: float, **settings: float) -> None:
+    """Raises UsageError for the first setting that is not between low and high, both included."""
+    for name, value in settings.items():
+        if not low <= value <= high:
+            raise UsageError(f"{name}: {value} is not between {low:g} and {high:g}")
+
+
 def same_width(what: str, student: Tensor, teacher: Tensor) -> None:
     """Raises UsageError when the last axes differ; `what` names the inputs and the module that adapts."""
     if student.shape[-1] != teacher.shape[-1]:

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetrust.errors import UsageError
-from facetrust.models._output import Score
+from facetrust.models._output import Embedding, Score
 from facetrust.models._torchvision import make_torchvision_importable
+from facetrust.models._transformer import Attention as PlainAttention
 
 _Heads = tuple[Tensor, Tensor, Tensor]
 
 
 class Inside(NamedTuple):
-    """One forward pass: the answer, the embedding (B, d) it is made from, and every block's tokens.
+    """One forward pass: the answer (a `Score`, say), the embedding (B, d) it comes from, all blocks' tokens.
 
     `hidden` are the outputs (B, N, c) of the L transformer blocks, the others (B, H, N, e) what their
     attention compares and sums, scale not yet applied. N counts the prefix tokens (CLS) first, then
@@ -26,7 +27,7 @@ class Inside(NamedTuple):
     feature map (B, c, h, w), where the network keeps one.
     """
 
-    output: Score
+    output: Any
     embedding: Tensor
     hidden: tuple[Tensor, ...]
     queries: tuple[Tensor, ...]
@@ -38,15 +39,15 @@ class Inside(NamedTuple):
 class Embeds(Protocol):
     """A network that says what its answer is made from; `image_tower` only where there is another one."""
 
-    def answer(self, images: Tensor) -> tuple[Score, Tensor]:
+    def answer(self, images: Tensor) -> tuple[Score | Embedding, Tensor]:
         """Returns the answer to images (B, 3, h, w), and the embedding (B, d)."""
 
 
 def look_inside(model: nn.Module, images: Tensor) -> Inside:
     """Returns the `Inside` of one forward pass over images (B, 3, h, w); gradients flow through all of it.
 
-    Seen are self-attentions without position bias or mask: ViTs of timm and of open_clip. Queries,
-    keys and values are computed a second time from what each attention is given, as the fused
+    Seen are self-attentions without position bias or mask: ViTs of timm and of open_clip, Face Transformer.
+    Queries, keys and values are computed a second time from what each attention is given, as the fused
     kernels do not hand them out. The network is left as it was.
 
     Raises:
@@ -91,6 +92,8 @@ def heads_of(attention: nn.Module, tokens: Tensor) -> _Heads:
         made = functional.linear(tokens, cast(Tensor, attention.in_proj_weight), attention.in_proj_bias)
         query, key, value = _split(made, attention.num_heads)
         return query, key, value
+    if isinstance(attention, PlainAttention):
+        return attention.inside(tokens)
     module = cast(Any, attention)
     query, key, value = _split(module.qkv(tokens), module.num_heads)
     return module.q_norm(query), module.k_norm(key), value
@@ -110,7 +113,7 @@ def _column(tower: nn.Module) -> list[nn.Module]:
 
 def _is_attention(block: nn.Module) -> bool:
     # A subclass, or another class of this name, may add a bias that the maps would lack.
-    return type(getattr(block, "attn", None)) in (nn.MultiheadAttention, _timm_attention())
+    return type(getattr(block, "attn", None)) in (nn.MultiheadAttention, PlainAttention, _timm_attention())
 
 
 def _timm_attention() -> type[nn.Module]:

@@ -12,12 +12,16 @@ HEAD_WIDTH = 64
 
 
 class Attention(nn.Module):
-    """Norm, then `heads` heads of 64; queries, keys and values have no bias, the way out has one."""
+    """Norm, then `heads` heads of 64; queries, keys and values have no bias, the way out has one.
 
-    def __init__(self, width: int, *, heads: int, dropout: float = 0.0) -> None:
+    `scale` multiplies the products of queries and keys; 1/sqrt(64) if none is given.
+    """
+
+    def __init__(self, width: int, *, heads: int, dropout: float = 0.0, scale: float | None = None) -> None:
         super().__init__()
         inner = heads * HEAD_WIDTH
         self.heads = heads
+        self.scale = scale
         self.norm = nn.LayerNorm(width)
         self.to_q = nn.Linear(width, inner, bias=False)
         self.to_kv = nn.Linear(width, 2 * inner, bias=False)
@@ -28,8 +32,19 @@ class Attention(nn.Module):
         asking = self.norm(tokens)
         seen = asking if context is None else torch.cat([asking, context], dim=1)
         key, value = (self._split(part) for part in self.to_kv(seen).chunk(2, dim=-1))
-        mixed = functional.scaled_dot_product_attention(self._split(self.to_q(asking)), key, value)
+        query = self._split(self.to_q(asking))
+        mixed = functional.scaled_dot_product_attention(query, key, value, scale=self.scale)
         return self.to_out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def inside(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns queries, keys and values (B, H, N, 64) of tokens (B, N, c).
+
+        Queries are multiplied so that the usual 1/sqrt(64) gives what this attention's own scale does.
+        """
+        asking = self.norm(tokens)
+        key, value = (self._split(part) for part in self.to_kv(asking).chunk(2, dim=-1))
+        own = 1.0 if self.scale is None else self.scale * HEAD_WIDTH**0.5
+        return self._split(self.to_q(asking)) * own, key, value
 
     def _split(self, made: Tensor) -> Tensor:
         return made.reshape(*made.shape[:2], self.heads, HEAD_WIDTH).transpose(1, 2)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from facetrust.errors import UnknownName
+from facetrust.models._convolution import Convolution
 from facetrust.models._output import Score
 
 _STEM = 32
@@ -40,15 +41,15 @@ class MiniFasNet(nn.Module):
 
     def __init__(self, inner: tuple[tuple[int, ...], ...], *, squeeze: bool) -> None:
         super().__init__()
-        self.conv1 = _Convolution(3, _STEM, kernel=3, stride=2)
-        self.conv2_dw = _Convolution(_STEM, _STEM, kernel=3, groups=_STEM)
+        self.conv1 = Convolution(3, _STEM, kernel=3, stride=2)
+        self.conv2_dw = Convolution(_STEM, _STEM, kernel=3, groups=_STEM)
         width = _STEM
         for (down, rest), channels, out in zip(_STAGES, inner, _WIDTHS, strict=True):
             self.add_module(down, _Bottleneck(width, out, inner=channels[0], stride=2))
             self.add_module(rest, _Residual(out, channels[1:], squeeze=squeeze))
             width = out
-        self.conv_6_sep = _Convolution(width, _HEAD, kernel=1)
-        self.conv_6_dw = _Convolution(_HEAD, _HEAD, kernel=5, groups=_HEAD, padding=0, active=False)
+        self.conv_6_sep = Convolution(width, _HEAD, kernel=1)
+        self.conv_6_dw = Convolution(_HEAD, _HEAD, kernel=5, groups=_HEAD, padding=0, active=False)
         self.linear = nn.Linear(_HEAD, _EMBEDDING, bias=False)
         self.bn = nn.BatchNorm1d(_EMBEDDING)
         self.prob = nn.Linear(_EMBEDDING, 3, bias=False)
@@ -69,36 +70,14 @@ class MiniFasNet(nn.Module):
         return Score(logit, logit[:, None, None]), embedding
 
 
-class _Convolution(nn.Module):
-    def __init__(
-        self,
-        channels: int,
-        out: int,
-        *,
-        kernel: int,
-        stride: int = 1,
-        groups: int = 1,
-        padding: int | None = None,
-        active: bool = True,
-    ) -> None:
-        super().__init__()
-        padding = kernel // 2 if padding is None else padding
-        self.conv = nn.Conv2d(channels, out, kernel, stride, padding, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(out)
-        self.prelu = nn.PReLU(out) if active else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.prelu(self.bn(self.conv(x)))  # type: ignore[no-any-return]
-
-
 class _Bottleneck(nn.Module):
     def __init__(
         self, channels: int, out: int, *, inner: int, stride: int = 1, squeeze: bool = False
     ) -> None:
         super().__init__()
-        self.conv = _Convolution(channels, inner, kernel=1)
-        self.conv_dw = _Convolution(inner, inner, kernel=3, stride=stride, groups=inner)
-        self.project = _Convolution(inner, out, kernel=1, active=False)
+        self.conv = Convolution(channels, inner, kernel=1)
+        self.conv_dw = Convolution(inner, inner, kernel=3, stride=stride, groups=inner)
+        self.project = Convolution(inner, out, kernel=1, active=False)
         self.se_module = _Squeeze(out) if squeeze else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from facetrust import model_file
-from facetrust.models._output import Classes, Score
+from facetrust.errors import ModelError
+from facetrust.models._output import Classes, Embedding, Score
 
 _EPSILON = 1e-7
 
@@ -19,8 +20,8 @@ def onnx(path: str | Path) -> OnnxModel:
     """Returns the network in an ONNX file or of a bundled name, its card as `.card`.
 
     Input `image` (B, 3, h, w), outputs `score` (B,) in [0, 1] and, if it has one, `evidence`
-    (B, gh, gw); or `classes` (B, C, h, w), probabilities. `facetrust.model_file.open_model` says where the
-    card comes from.
+    (B, gh, gw); or `embedding` (B, d); or `classes` (B, C, h, w), probabilities.
+    `facetrust.model_file.open_model` says where the card comes from.
 
     Raises:
         UnknownName: no bundled model of that name.
@@ -38,14 +39,17 @@ class OnnxModel(nn.Module):
         threads = min(torch.get_num_threads(), os.cpu_count() or 1)
         self._session, self.card = model_file.open_model(path, threads=threads)
         names = [entry.name for entry in self._session.get_outputs()]
-        output = "classes" if "classes" in names else "score"
+        output = next((name for name in ("classes", "embedding") if name in names), "score")
         model_file.check_shapes(self._session, self.card, output=output, source=path)
-        self._outputs = [name for name in (output, "evidence") if name in names]
+        wanted = ("score", "evidence") if output == "score" else (output,)
+        self._outputs = [name for name in wanted if name in names]
 
-    def forward(self, images: Tensor) -> Score | Classes:
-        """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1) if there is none; or class logits."""
+    def forward(self, images: Tensor) -> Score | Embedding | Classes:
+        """Returns logits (B,) and evidence (B, gh, gw), or (B, 1, 1); embeddings (B, d); or class logits."""
         pixels = np.ascontiguousarray(images.detach().cpu().numpy(), dtype=np.float32)
         answer, *maps = model_file.run(self._session, self._outputs, pixels, source=self.card.title)
+        if self._outputs == ["embedding"]:
+            return Embedding(torch.from_numpy(answer).to(images.device))
         if self._outputs == ["classes"]:
             return Classes(torch.from_numpy(answer).clamp_min(_EPSILON).log().to(images.device))
         if maps:
@@ -53,3 +57,16 @@ class OnnxModel(nn.Module):
             return Score(evidence.mean((1, 2)).to(images.device), evidence.to(images.device))
         logit = torch.logit(torch.from_numpy(answer).reshape(-1), eps=_EPSILON).to(images.device)
         return Score(logit, logit[:, None, None])
+
+    def answer(self, images: Tensor) -> tuple[Embedding, Tensor]:
+        """Returns the answer, and the embedding (B, d) in it, where the file gives one.
+
+        Raises:
+            ModelError: the file gives scores, and not what they are made from.
+        """
+        output = self(images)
+        if not isinstance(output, Embedding):
+            raise ModelError(
+                f"{self.card.title}: an .onnx file gives scores only; take the run it was made of"
+            )
+        return output, output.embedding

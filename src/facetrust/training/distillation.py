@@ -163,7 +163,7 @@ class Distill(Wrapper):
         outputs = parts["outputs"].float()
         known: dict[str, Any] = {"labels": labels, "student_logits": outputs, "student_classes": outputs}
         if inside := parts.get("inside"):
-            seen = self._seen(inside, self._of_student, len(inside.output.logit) // len(labels))
+            seen = self._seen(inside, self._of_student, len(inside.embedding) // len(labels))
             known |= {_STUDENT + name: value for name, value in seen.items()}
         for name, value in taught.items():
             known[_TEACHER + name] = list(value.unbind(1)) if name in _LAYERED else value

@@ -88,7 +88,8 @@ class Teacher(Record):
     weight: share in the averaged logit. preprocessing: for a `timm/...` name; the student's if none.
     sees: `clean`, the whole face undisturbed in its own crops, or `student`, the very pixels that the
     student sees (maps and features can only be compared on these). classes: hand its class
-    embeddings to the student before training.
+    embeddings to the student before training. inherit: the student, narrower and of the same layout, begins
+    with this teacher's channels (`training.inheritance`).
     """
 
     path: str
@@ -97,6 +98,7 @@ class Teacher(Record):
     preprocessing: Preprocessing | None = None
     sees: Literal["clean", "student"] = "clean"
     classes: bool = False
+    inherit: bool = False
 
 
 class Optimizer(Record):

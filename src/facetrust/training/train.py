@@ -19,7 +19,7 @@ from facetrust import models
 from facetrust.data.augment.harmless import CONTROLS
 from facetrust.data.dataset import FaceData
 from facetrust.data.sampler import EpochSampler, GroupSampler
-from facetrust.data.targets import target_of
+from facetrust.data.targets import Unasked, target_of
 from facetrust.errors import UnknownName, UsageError
 from facetrust.protocols import fit_threshold
 from facetrust.records import (
@@ -34,10 +34,12 @@ from facetrust.records import (
 from facetrust.tasks import task_named
 from facetrust.training.assembly import Assembly, assemble
 from facetrust.training.distillation import Distill
+from facetrust.training.inheritance import begin
 from facetrust.training.learner import Learner
 from facetrust.training.loading import Sources, loaders, order_of, read_sources
 from facetrust.training.recipe import Recipe, load_recipe
 from facetrust.training.teacher_cache import TeacherCache, cache_in, fill
+from facetrust.training.wrapper import innermost
 
 # isort: split
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -54,6 +56,7 @@ _OURS = {
 }  # fmt: skip
 
 
+_FAR = ("0.1%", "1%")  # The first one decides.
 _EVIDENCE = "a map whose mean is the logit"
 _MEANINGS = {
     "score": "sigmoid of the logit, in [0, 1]; higher means more likely {}",
@@ -116,8 +119,10 @@ def train(
     order = order_of(recipe, sources)
     taught = _teaching(recipe, sources, made, order, out) if made.origins else None
     faces = loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size), target)
-    learner = _learner(recipe, made.task, model, out, steps=len(faces[0]) // trainer.accumulate_grad_batches)
     last = out / "checkpoints" / "last.ckpt"
+    if not last.is_file():
+        begin(recipe, model, made, sources.train)
+    learner = _learner(recipe, made.task, model, out, steps=len(faces[0]) // trainer.accumulate_grad_batches)
     if trainer.is_global_zero:
         write_text(out / models.RECIPE, recipe.to_yaml())
     _log.info("losses: %s", ", ".join(f"{weight:g} x {name}" for name, weight in made.task.weights.items()))  # type: ignore[union-attr,operator]
@@ -263,8 +268,9 @@ def _teaching(
     home = out / "taught" if recipe.cache == "run" else Path(recipe.cache)
     answers = cache_in(home, count if clean else count * augment.draws, facts)
     data = FaceData(
-        sources.train, views=made.views, seed=recipe.seed, training=not clean, same=made.same, **dict(augment)
-    )
+        sources.train, views=made.views, seed=recipe.seed, training=not clean, same=made.same,
+        target=Unasked(), **dict(augment),
+    )  # fmt: skip
     keys: list[int] = []
     for epoch in range(recipe.trainer.epochs):
         order.set_epoch(epoch)
@@ -297,6 +303,9 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
     if task.output == "score":
         labels, scores = best["targets"].numpy(), objective.scores(best["outputs"]).numpy()  # type: ignore[operator]
         thresholds = (fit_threshold("eer", labels, scores, manifest=sources.manifest, split="dev"),)
+    elif hasattr(innermost(objective), "pairs"):
+        labels, scores = innermost(objective).pairs(best["outputs"], best["targets"])  # type: ignore[operator]
+        thresholds = tuple(_at_far(share, labels, scores, sources.manifest) for share in _FAR)
     command = f"facetrust train {recipe.name}"
     figures = {name: value for name, value in best["figures"].items() if learner.directions[name] == "max"}  # type: ignore[index]
     card = ModelCard(
@@ -324,6 +333,12 @@ def _finish(out: Path, recipe: Recipe, learner: Learner, sources: Sources) -> No
     models.save_checkpoint(model, card, out, settings=settings, recipe=recipe.to_yaml())
 
 
+def _at_far(share: str, labels: Any, scores: Any, manifest: str) -> Threshold:
+    """The lowest threshold at which this share of the pairs of two people is accepted at most."""
+    found = fit_threshold(f"bpcer@{share}", labels, scores, manifest=manifest, split="dev")
+    return found.model_copy(update={"rule": f"far@{share}"})
+
+
 def _origins(recipe: Recipe) -> Iterator[str]:
     """Gives what the weights owe to others: those that training began with, and the teachers."""
     begun = recipe.model.settings.get("pretrained")
@@ -337,4 +352,5 @@ def _origins(recipe: Recipe) -> Iterator[str]:
         begun = Path(recipe.model.begin)
         yield f"began with run {begun.name} {sha256_of(begun / models.WEIGHTS)[:16]}"
     for teacher in recipe.teachers:
-        yield f"taught by {Path(teacher.path).name}"
+        begun = "began with the weights of, and " if teacher.inherit else ""
+        yield f"{begun}taught by {Path(teacher.path).name}"

@@ -30,3 +30,8 @@ class Wrapper(nn.Module):
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """Returns the objective's development figures."""
         return self.task.measure(outputs, targets)  # type: ignore[operator,no-any-return]
+
+
+def innermost(task: nn.Module) -> nn.Module:
+    """Returns the objective itself, without what is wrapped around it."""
+    return innermost(task.task) if isinstance(task, Wrapper) else task

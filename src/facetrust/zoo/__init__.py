@@ -16,7 +16,11 @@ import numpy as np
 from facetrust.errors import MissingExtra, ModelError, UnknownName, first_line
 from facetrust.records import ModelCard, Preprocessing, Threshold, sha256_of, write_text, write_whole
 from facetrust.zoo.efficient_vit import cross_efficient_vit, efficient_vit
+from facetrust.zoo.embedder import embedder
+from facetrust.zoo.face_networks import Imported, adaface, arcface_torch, edgeface, face_transformer
 from facetrust.zoo.mesonet import mesonet
+from facetrust.zoo.recognition import SFACE
+from facetrust.zoo.sface import sface
 
 if TYPE_CHECKING:
     import onnx
@@ -172,6 +176,19 @@ def _import_cross_efficient_vit(file: Path, out: Path) -> Path:
     return _save(file, out, _efficient_vit("cross-efficient-vit", settings["image_size"]), weights, settings)
 
 
+def _of_faces(read: Callable[[Path, Mapping[str, Tensor]], Imported]) -> Callable[[Path, Path], Path]:
+    def importer(file: Path, out: Path) -> Path:
+        card, weights, settings = read(file, _stripped(file))
+        return _save(file, out, card, weights, settings)
+
+    return importer
+
+
+def _import_sface(file: Path, out: Path) -> Path:
+    weights, settings = sface(file)
+    return _save(file, out, SFACE, weights, settings)
+
+
 def _import_mesonet(file: Path, out: Path) -> Path:
     variant, weights, settings = mesonet(file)
     # Of two files with the same layers only their names tell which forgeries each was trained on.
@@ -282,11 +299,17 @@ def _silent(variant: str, margin: float) -> Callable[[Path, Path], Path]:
 
 
 IMPORTERS: dict[str, Callable[[Path, Path], Path]] = {
+    "adaface": _of_faces(adaface),
+    "arcface-torch": _of_faces(arcface_torch),
     "cross-efficient-vit": _import_cross_efficient_vit,
+    "edgeface": _of_faces(edgeface),
     "efficient-vit": _import_efficient_vit,
+    "embedder": embedder,
+    "face-transformer": _of_faces(face_transformer),
     "facenox-v2se": _import_facenox,
     "flip": _import_flip,
     "mesonet": _import_mesonet,
+    "sface": _import_sface,
     "silent-face-v1se": _silent("v1se", 4.0),
     "silent-face-v2": _silent("v2", 2.7),
 }

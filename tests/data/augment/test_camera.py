@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facetrust.data.augment import camera as augment
+from facetrust.imaging.crop import TEMPLATE
 
 
 @pytest.fixture
@@ -82,3 +83,16 @@ def test_a_turned_picture_and_its_points_agree(photo: np.ndarray) -> None:
     assert np.array_equal(augment.tilt(photo, box, None, 0.0)[0], photo)
     # A quarter counterclockwise around the middle of the box, (59.5, 39.5) from pixel to pixel.
     assert augment.tilt(photo, box, [(69.5, 39.5)], 90.0)[2][0] == pytest.approx((59.5, 29.5))
+
+
+def test_points_are_moved_a_little_and_keep_their_order() -> None:
+    rng = np.random.default_rng(0)
+    places = np.array(TEMPLATE)
+    moved = np.array([augment.jitter_points(TEMPLATE, rng) for _ in range(200)])
+    off = np.linalg.norm(moved - places, axis=2)
+    assert 1 < off.mean() < 4  # Of eyes that are 35 pixels apart.
+    assert off.max() < 12
+    assert (moved[:, 1, 0] > moved[:, 0, 0]).all()
+    assert (moved[:, 3:, 1].min(1) > moved[:, :2, 1].max(1)).all()
+    assert np.abs(moved.mean(0) - places).max() < 1
+    assert augment.jitter_points(TEMPLATE, rng, strength=0) == [pytest.approx(point) for point in TEMPLATE]

@@ -84,6 +84,22 @@ def mirror_points(points: Points, width: int) -> list[Point]:
     return [other_eye, eye, nose, other_corner, corner]
 
 
+def jitter_points(points: Points, rng: np.random.Generator, *, strength: float = 1.0) -> list[Point]:
+    """Returns five points as another detector would find them, so that the face is aligned a little else.
+
+    All together turned by up to 0.12 radians, resized by up to 8 % and moved by up to 6 % of the distance
+    between the eyes, and each on its own with a deviation of 2 %.
+    """
+    places = np.asarray(points, np.float64)
+    reach = float(np.linalg.norm(places[1] - places[0])) * strength
+    angle, size = rng.uniform(-0.12, 0.12) * strength, np.exp(rng.uniform(-0.08, 0.08) * strength)
+    turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = places.mean(0)
+    moved = (places - middle) @ turn.T + middle + rng.uniform(-0.06, 0.06, 2) * reach
+    moved += rng.normal(0, 0.02, places.shape) * reach
+    return [(float(x), float(y)) for x, y in moved]
+
+
 def _light(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     gamma = np.exp(rng.uniform(-0.35, 0.35) * strength)
     gain, lift = np.exp(rng.uniform(-0.25, 0.25) * strength), rng.uniform(-0.06, 0.06) * strength
