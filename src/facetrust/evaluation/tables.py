@@ -98,7 +98,7 @@ def commonest_classes(manifest: Manifest, card: ModelCard) -> NDArray[np.float64
         mask = masks.read(row, image.shape)
         truth = crops_of(mask, box_of(row, image), nearest, points=row.points)[0].reshape(nearest.size)
         counts[truth, rows, columns] += 1
-    return counts / counts.sum(0)
+    return np.asarray(counts / counts.sum(0))
 
 
 def _schema(kinds: dict[str, str]) -> dict[str, Any]:
