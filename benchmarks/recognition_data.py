@@ -33,7 +33,7 @@ from facetrust.records import Sample, Split
 
 LIKE = 0.5
 NEAR = 0.85  # Likeness of names, as `difflib` has it, from which two may be one person's.
-# Trained on as Recep_Erdogen, Luiz_Lula_Da_Silva and Robin_Wright; found by an embedder and by eye.
+# Trained on as Recep_Erdogen, Luiz_Lula_Da_Silva and Robin_Wright; an embedder found them, and a look.
 SPELLED_ELSE = {"Recep_Tayyip_Erdogan", "Luiz_Inacio_Lula_da_Silva", "Robin_Wright_Penn"}
 HALF = 250  # People of the first five of CFP's ten folds.
 

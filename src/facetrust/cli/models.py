@@ -118,8 +118,8 @@ def import_checkpoint(
     kind: Annotated[
         str,
         typer.Argument(
-            help="cross-efficient-vit, efficient-vit, facenox-v2se, flip, mesonet, silent-face-v1se, "
-            "silent-face-v2."
+            help="adaface, arcface-torch, cross-efficient-vit, edgeface, efficient-vit, embedder, "
+            "face-transformer, facenox-v2se, flip, mesonet, sface, silent-face-v1se, silent-face-v2."
         ),
     ],
     file: Annotated[Path, typer.Argument(help="The published weight file; nothing is fetched.")],
