@@ -22,7 +22,7 @@ CARD = ModelCard(
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
-    """Three train faces and a test face, 16 x 16 pixels: left half skin, right half hair in two of three."""
+    """Three train faces and a test face: left half skin, right half hair, in one of three skin."""
     rows = []
     for n, (right, split) in enumerate(((2, "train"), (2, "train"), (1, "train"), (2, "test"))):
         mask = np.ones((16, 16), np.uint8)

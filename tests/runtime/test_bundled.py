@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facetrust.data.sources.celebamask_hq import CLASSES
 from facetrust.model_file import bundled
 from facetrust.runtime.bundled import default_tasks, open_models
 from facetrust.runtime.model import load_model
@@ -15,7 +16,7 @@ TASKS = default_tasks()
 
 def test_what_is_bundled_is_asked_by_default():
     assert TASKS == ("antispoof", "deepfake")
-    others = {"antispoof-small", "recognition-tiny"}
+    others = {"antispoof-small", "recognition-tiny", "parsing-tiny"}
     assert {str(task_named(task).bundled) for task in TASKS} == set(bundled()) - others
     assert list(open_models(TASKS)) == list(TASKS)
     assert list(open_models("deepfake")) == ["deepfake"]
@@ -52,3 +53,22 @@ def test_the_embedder_is_not_asked_by_default_and_gives_unit_vectors():
 def test_only_what_is_proven_decides():
     decides = {task: not load_model(task_named(task).bundled).card.advisory for task in TASKS}
     assert decides == {"antispoof": True, "deepfake": False}
+
+
+def test_the_parts_of_a_face_lie_where_they_are(portrait):
+    """On a portrait that it never saw: the person's left eye lies right in the picture, the mouth below."""
+    model = load_model("parsing-tiny")
+    names = model.card.classes
+    assert names == CLASSES
+    values = model.answer_faces(portrait, [(178.0, 62.0, 88.0, 112.0)]).values
+    assert values.shape == (1, 19, 256, 256)
+    assert values.sum(1) == pytest.approx(1, abs=1e-5)
+    parts = model.judge(values[0])
+    places = {
+        name: np.argwhere(parts.classes == names.index(name)).mean(0)
+        for name in ("skin", "nose", "l_eye", "r_eye", "l_lip", "hair")
+    }
+    assert places["l_eye"][1] > places["nose"][1] > places["r_eye"][1]
+    assert places["hair"][0] < places["nose"][0] < places["l_lip"][0]
+    assert places["l_eye"][0] < places["nose"][0]
+    assert 0.1 < parts.shares["skin"] < 0.5
