@@ -15,7 +15,16 @@ from facetrust.data.augment import any_camera
 from facetrust.data.augment import camera as augmentation
 from facetrust.data.augment import flip as contrasts
 from facetrust.data.augment.sharpness import blurred_to, equally_sharp, sharpness
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, SWAPS, beside, check_species, manipulate, simulate
+from facetrust.data.simulate import (
+    MANIPULATIONS,
+    SPECIES,
+    SWAPS,
+    Blend,
+    beside,
+    check_species,
+    manipulate,
+    simulate,
+)
 from facetrust.data.simulate.donors import Donors
 from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
@@ -149,6 +158,7 @@ class FaceData(Dataset[Any]):
         self.read = read
         swaps = (simulate > 0 or pairs) and set(species) & set(SWAPS)
         self._donors = Donors(samples, read) if swaps else None
+        self._last: tuple[str, Any, Blend, Any] | None = None
         self.target: Target = target or Labels()
         self.taught = taught
 
@@ -195,18 +205,29 @@ class FaceData(Dataset[Any]):
             species = str(rng.choice(self.species))
             if species not in MANIPULATIONS:
                 return simulate(image, box, species=species, rng=rng), faked, self._mask(image, 255)
-            donor = self._donors.draw(sample, image, rng) if self._donors and species in SWAPS else None
-            blend = manipulate(image, box, species=species, rng=rng, points=sample.points, donor=donor)
-            if self.pairs and self.matched and rng.random() < self.matched:
-                blend = blend._replace(
-                    **dict(zip(("fake", "real"), equally_sharp(*blend[:2], box), strict=True))
-                )
+            blend = self._blended(image, box, sample, species, rng)
             if faked:
                 return blend.fake, faked, blend.levels if self.masks else None
             return blend.real, faked, self._mask(image, 0)
         if self.simulate and not self.pairs:
             image = beside(image, box, species=self.species, rng=rng)
         return image, faked, self._mask(image, 255 * (sample.label or 0))
+
+    def _blended(
+        self, image: Pixels, box: Box, sample: Sample, species: str, rng: np.random.Generator
+    ) -> Blend:
+        """Returns a manipulation; the other of a pair, asked for next and drawn alike, gets the same one."""
+        begun = rng.bit_generator.state
+        if self._last is not None and self._last[:2] == (sample.path, begun):
+            _, _, blend, rng.bit_generator.state = self._last
+            return blend
+        donor = self._donors.draw(sample, image, rng) if self._donors and species in SWAPS else None
+        blend = manipulate(image, box, species=species, rng=rng, points=sample.points, donor=donor)
+        if self.pairs and self.matched and rng.random() < self.matched:
+            fake, real = equally_sharp(blend.fake, blend.real, box)
+            blend = Blend(fake, real, blend.mask)
+        self._last = (sample.path, begun, blend, rng.bit_generator.state)
+        return blend
 
     def _mask(self, image: Pixels, level: int) -> Pixels | None:
         return np.full((*image.shape[:2], 1), level, np.uint8) if self.masks else None

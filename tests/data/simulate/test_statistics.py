@@ -47,7 +47,7 @@ def test_a_blend_made_by_hand(height: float) -> None:
 
 
 def test_detail_is_that_of_the_fake_over_that_of_the_real_under_the_mask() -> None:
-    """A pattern of every other pixel, twice as high in the fake: four times the energy, the colour the same."""
+    """A pattern of every other pixel, twice as high in the fake: four times the energy, the same colour."""
     rows, columns = np.indices((80, 50))
     pattern = np.where((rows + columns) % 2 == 0, 1, -1)[:, :, None]
     mask = np.zeros((80, 50), np.float32)

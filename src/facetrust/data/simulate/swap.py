@@ -135,15 +135,15 @@ def _toned(source: Pixels, target: Pixels, mask: Plane, *, share: float, spread:
     within = mask > 0.25
     if not within.any():
         return source
-    ours, theirs = (cv2.cvtColor(each, cv2.COLOR_RGB2LAB).astype(np.float32) for each in (source, target))
-    mean, wanted = ours[within].mean(0), theirs[within].mean(0)
-    gain = np.ones(3, np.float32)
-    if spread:
-        deviations = theirs[within].std(0) / np.maximum(ours[within].std(0), 1.0)
-        gain = np.clip(deviations, 0.5, 2.0).astype(np.float32) ** np.float32(share)
-    moved = (ours - mean) * gain + mean + np.float32(share) * (wanted - mean)
-    levels = np.clip(np.rint(moved), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(levels, cv2.COLOR_LAB2RGB), dtype=np.uint8)
+    lab, other = (cv2.cvtColor(each, cv2.COLOR_RGB2LAB) for each in (source, target))
+    (mean, deviation), (wanted, goal) = (
+        cv2.meanStdDev(each, mask=within.astype(np.uint8)) for each in (lab, other)
+    )
+    gain = np.clip(goal / np.maximum(deviation, 1.0), 0.5, 2.0) ** share if spread else np.ones((3, 1))
+    levels = np.arange(256)
+    table = (levels - mean) * gain + mean + share * (wanted - mean)
+    moved = cv2.LUT(lab, np.clip(np.rint(table), 0, 255).astype(np.uint8).T[None])
+    return np.asarray(cv2.cvtColor(moved, cv2.COLOR_LAB2RGB), dtype=np.uint8)
 
 
 def _as_fine(source: Pixels, target: Pixels, mask: Plane, factor: float) -> Pixels:
