@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.data.simulate import digital_spoof, self_blend, swap
+from facetrust.data.simulate import digital_spoof, regeneration, self_blend, swap
 from facetrust.data.simulate._blending import Blend
 from facetrust.data.simulate.donors import Donor
-from facetrust.data.simulate.regeneration import regeneration
 from facetrust.errors import UnknownName, UsageError
 from facetrust.imaging import Pixels
 from facetrust.imaging.crop import Points
@@ -102,7 +101,7 @@ def manipulate(
     if species == "digital-spoof":
         return digital_spoof.digital_spoof(image, box, rng, points=points)
     if species == "regeneration":
-        return regeneration(image, box, rng, points=points)
+        return regeneration.regeneration(image, box, rng, points=points)
     if species not in SWAPS:
         raise UnknownName("manipulation", species, MANIPULATIONS)
     if donor is None:

@@ -147,8 +147,8 @@ def _toned(source: Pixels, target: Pixels, mask: Plane, *, share: float, spread:
 
 
 def _as_fine(source: Pixels, target: Pixels, mask: Plane, factor: float) -> Pixels:
-    """Returns the source sharpened or softened until its detail under the mask is about `factor` of the
-    target's: it was resampled, which must not give every donor away."""
+    """Returns the source sharpened or softened, so that its detail under the mask comes nearer to `factor` of
+    the target's: it was resampled, which must not give every donor away."""
     within = mask > 0.25
     if not within.any():
         return source
