@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from facetrust.evaluation.evaluate import evaluate
 from facetrust.metrics import interval
 from facetrust.metrics.auc import auc
 from facetrust.protocols import fit_threshold
-from facetrust.records import Scores
+from facetrust.records import Scores, Split
 
 RULE = "bpcer@3%/domain"
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--genuine", type=Path, nargs="+", required=True)
     parser.add_argument("--blends", type=Path, nargs="*", default=[])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--split", default="dev")
+    parser.add_argument("--split", default="dev", choices=get_args(Split))
     given = parser.parse_args()
     lines = [_line(model, given) for model in given.models]
     kinds = sorted({kind for line in lines for kind in line if kind.startswith("simulated-")})
@@ -74,7 +75,7 @@ def _line(model: str, given: argparse.Namespace) -> dict[str, str]:
     return line
 
 
-def _scored(model: str, manifest: Path, folder: Path, split: str, *, controls: bool = False) -> Scores:
+def _scored(model: str, manifest: Path, folder: Path, split: Split, *, controls: bool = False) -> Scores:
     out = folder / manifest.stem
     path = out / f"scores-{split}.parquet"
     if not path.exists():

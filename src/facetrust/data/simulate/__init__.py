@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.data.simulate import digital_spoof, regeneration, self_blend, swap
-from facetrust.data.simulate._blending import Blend
+from facetrust.data.simulate._blending import Blend as Blend  # what `manipulate` returns
 from facetrust.data.simulate.donors import Donor
 from facetrust.errors import UnknownName, UsageError
 from facetrust.imaging import Pixels

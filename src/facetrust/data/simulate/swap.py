@@ -69,7 +69,9 @@ def part_swap(
     fake, whole = image, np.zeros(image.shape[:2], np.float32)
     for part in sorted(chosen.tolist()):
         draws = draw(rng)
-        draws = draws._replace(ratio=1.0, erosion=1, blur=min(draws.blur, 15), bend=draws.bend / 3)
+        draws = draws._replace(
+            ratio=1.0, erosion=1, blur=min(draws.blur, 15), bend=draws.bend / np.float32(3)
+        )
         mask = soft_mask([_ellipse(own, part, rng)], at, _STILL, draws)
         move = _onto(donor, own)
         theirs = _middle(np.asarray(donor.points, np.float64), part)
@@ -81,8 +83,9 @@ def part_swap(
 
 def _onto(donor: Donor, points: NDArray[np.float64]) -> Affine:
     """Returns the (2, 3) matrix that lays the donor's points over these, through the template of both."""
-    there, here = (np.vstack([alignment(each, (112, 112)), (0, 0, 1)]) for each in (donor.points, points))
-    return np.asarray((np.linalg.inv(here) @ there)[:2], dtype=np.float64)
+    there, here = alignment(donor.points, (112, 112)), alignment(points.tolist(), (112, 112))
+    back = np.asarray(cv2.invertAffineTransform(here), dtype=np.float64)
+    return np.column_stack([back[:, :2] @ there[:, :2], back[:, :2] @ there[:, 2] + back[:, 2]])
 
 
 def _middle(points: NDArray[np.float64], part: int) -> NDArray[np.float64]:
@@ -119,12 +122,10 @@ def _laid_over(
     seamless, factor = rng.random() < _SEAMLESS, float(np.exp(rng.uniform(-0.4, 0.4)))
     if not under.size:
         return blended(under, target, at, mask)
-    source = cv2.warpAffine(
-        donor.image, here, under.shape[1::-1], flags=method, borderMode=cv2.BORDER_REFLECT_101
-    )
-    source = np.asarray(source, dtype=np.uint8)
+    size, border = (under.shape[1], under.shape[0]), cv2.BORDER_REFLECT_101
+    warped = cv2.warpAffine(donor.image, here, size, flags=method, borderMode=border)
     inside = laid(mask, at)
-    source = _toned(source, under, inside, share=float(share), spread=spread)
+    source = _toned(np.asarray(warped, dtype=np.uint8), under, inside, share=float(share), spread=spread)
     source = _as_fine(source, under, inside, factor)
     return blended(_solved(source, under, inside) if seamless else source, target, at, mask)
 
