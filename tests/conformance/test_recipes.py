@@ -24,14 +24,14 @@ LENGTH = 8  # Draws per epoch; in batches of four they make two steps.
 def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
-    assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
-    assert len(NAMES) >= 26
+    assert {f"deepfake/{name}" for name in ("tiny", "tiny-plain", "small")} <= set(NAMES)
+    assert len(NAMES) >= 25
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of 12 noisy pictures with a box, and a teacher's folder beside it."""
+    """A manifest of 12 noisy pictures with box and points, its dev rows alone, and a teacher's folder."""
     root = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(0)
     rows = []
@@ -39,8 +39,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label, split = n % 2, "train" if n < 8 else "dev"
         pixels = rng.integers(0, 256 if label else 128, (60, 60, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / f"{n}.png")
-        rows.append(Sample(path=f"{n}.png", label=label, split=split, domain="tiny", x=15, y=15, w=30, h=30))
+        place = {
+            "x": 15,
+            "y": 15,
+            "w": 30,
+            "h": 30,
+            "points": [(24, 27), (36, 27), (30, 34), (25, 40), (35, 40)],
+        }
+        rows.append(
+            Sample(path=f"{n}.png", label=label, split=split, subject=f"s{n}", domain="tiny", **place)
+        )
     Manifest.write(rows, root / "m.parquet")
+    Manifest.write(rows[8:], root / "dev.parquet")
     backbone = ("timm/mobilenetv3_small_050", {"image_size": (64, 64)})
     for folder, task, name, settings in (
         ("antispoof", "antispoof", *backbone),
@@ -62,7 +72,13 @@ def small(name: str, tiny: Path) -> Recipe:
     """Returns a recipe with its model, losses and views as they are, on next to no data."""
     recipe = load_recipe(name)
     data = recipe.data.model_copy(
-        update={"manifests": (tiny / "m.parquet",), "extra": (), "shares": {}, "length": LENGTH}
+        update={
+            "manifests": (tiny / "m.parquet",),
+            "extra": (),
+            "dev": (tiny / "dev.parquet",) if recipe.data.dev else (),
+            "shares": {},
+            "length": LENGTH,
+        }
     )
     batch = None if data.per_group else 4
     trainer = recipe.trainer.model_copy(

@@ -84,10 +84,15 @@ def export(
     limits: Annotated[
         str | None, typer.Option(help="A model whose limits of quality the card takes: a name or .onnx file.")
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option("--limit", help="One limit of quality, as least_size=112; repeatable, after --limits."),
+    ] = None,
 ) -> None:
     """Writes an ONNX file with its card, and proves that it answers as the network does."""
     from facetrust.cli import output
     from facetrust.export.run import export_run
+    from facetrust.registry import settings_of
 
     output.print_export(
         export_run(
@@ -100,6 +105,7 @@ def export(
             name=name,
             proof=proof,
             limits=limits,
+            limit=settings_of(limit or [], "--limit"),
         )
     )
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from facetrust.data.manifest import Manifest
-from facetrust.errors import UsageError
+from facetrust.errors import UnknownName, UsageError
 from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
 from facetrust.export.openvino import openvino
@@ -28,7 +30,7 @@ from facetrust.export.parity import (
 from facetrust.imaging import box_of, crops_of, read_image, to_tensor
 from facetrust.model_file import locate, open_model, open_session, read, save
 from facetrust.protocols import fit_threshold
-from facetrust.records import ModelCard, Preprocessing, Record, Result, Split, write_text
+from facetrust.records import ModelCard, Preprocessing, QualityLimits, Record, Result, Split, write_text
 from facetrust.tasks import task_named
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def export_run(
     name: str | None = None,
     proof: str | Path | None = None,
     limits: str | Path | None = None,
+    limit: Mapping[str, str | float] = MappingProxyType({}),
     faces: int = 200,
     rounds: int = 50,
 ) -> Exported:
@@ -76,11 +79,13 @@ def export_run(
             without, they are advisory.
         limits: a bundled model's name or an .onnx file; the card takes the qualities of a face from it
             beyond which a face is not judged.
+        limit: such qualities by name, beside or instead of those, as in `{"least_size": 112}`.
         rounds: timed calls of each form.
 
     Raises:
-        UsageError: int8, margins or rules without a manifest, no such rule, or `out` ends neither in .onnx
-            nor in .xml.
+        UnknownName: no such limit.
+        UsageError: int8, margins or rules without a manifest, no such rule, a limit out of range, or `out`
+            ends neither in .onnx nor in .xml.
         ModelError: the run is unfinished or altered.
         ManifestError: the manifest cannot be used, or lacks dev or train rows.
         ImageError: one of its pictures cannot be read.
@@ -101,6 +106,8 @@ def export_run(
         card = proven(card, Path(proof))
     if limits is not None:
         card = card.model_copy(update={"limits": open_model(locate(limits))[1].limits})
+    if limit:
+        card = _limited(card, limit)
     card = _named(card, name)
     if hasattr(model, "fold"):
         # A text side says the same of every face: its answers are kept, the tower is not.
@@ -147,6 +154,20 @@ def _named(card: ModelCard, name: str | None) -> ModelCard:
     if not title or (at and not version.isdecimal()):
         raise UsageError(f"{name}: write NAME or NAME@VERSION, the version a whole number")
     return card.model_copy(update={"name": title, "version": int(version or card.version)})
+
+
+def _limited(card: ModelCard, limit: Mapping[str, str | float]) -> ModelCard:
+    known = card.limits.model_dump() if card.limits else {}
+    for name in limit:
+        if name not in QualityLimits.model_fields:
+            raise UnknownName("limit of quality", name, QualityLimits.model_fields)
+    try:
+        limits = QualityLimits.model_validate({**known, **limit})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "limits"
+        raise UsageError(f"{where}: {first['msg']}") from None
+    return card.model_copy(update={"limits": limits})
 
 
 def _refitted(
