@@ -25,18 +25,18 @@ LENGTH = 8  # Draws per epoch; in batches of four they make two steps.
 def test_all_were_seen():
     assert {"antispoof/teacher-nuaa", "antispoof/student-nuaa"} <= set(NAMES)
     assert {f"antispoof/student-{kind}" for kind in ("none", "logit", "fd", "rkd", "attention")} <= set(NAMES)
-    assert {f"deepfake/{name}" for name in ("teacher", "tiny", "tiny-plain", "small")} <= set(NAMES)
+    assert {f"deepfake/{name}" for name in ("tiny", "tiny-plain", "small")} <= set(NAMES)
     assert {f"parsing/{name}" for name in ("teacher", "small", "tiny", "tiny-distilled")} <= set(NAMES)
     assert {f"recognition/{name}" for name in ("tiny", "arcface", "distilled", "face-transformer")} <= set(
         NAMES
     )
-    assert len(NAMES) >= 35
+    assert len(NAMES) >= 36
     assert len(NAMES) == sum(1 for path in FOLDER.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of 12 noisy pictures with boxes and masks, and teachers' folders beside it."""
+    """A manifest of 12 noisy pictures with all that rows bring, its dev rows alone, and teachers' folders."""
     root = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(0)
     rows = []
@@ -61,6 +61,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         )
     Manifest.write(rows, root / "m.parquet")
+    Manifest.write(rows[8:], root / "dev.parquet")
     backbone = ("timm/mobilenetv3_small_050", {"image_size": (64, 64)})
     wide = ("sface", {"image_size": (112, 112), "widths": [12] * 14})
     for folder, task, name, settings in (
@@ -87,7 +88,13 @@ def small(name: str, tiny: Path) -> Recipe:
     """Returns a recipe with its model, losses and views as they are, on next to no data."""
     recipe = load_recipe(name)
     data = recipe.data.model_copy(
-        update={"manifests": (tiny / "m.parquet",), "extra": (), "shares": {}, "length": LENGTH}
+        update={
+            "manifests": (tiny / "m.parquet",),
+            "extra": (),
+            "dev": (tiny / "dev.parquet",) if recipe.data.dev else (),
+            "shares": {},
+            "length": LENGTH,
+        }
     )
     batch = None if data.per_group else 4
     trainer = recipe.trainer.model_copy(

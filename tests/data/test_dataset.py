@@ -18,7 +18,7 @@ from facetrust.data.dataset import FaceData, Failed, box_of, collate
 from facetrust.data.manifest import absolute
 from facetrust.data.sampler import EpochSampler
 from facetrust.data.simulate import SPECIES, beside, manipulate, simulate
-from facetrust.errors import UsageError
+from facetrust.errors import UnknownName, UsageError
 from facetrust.imaging import crop_face, read_image, to_tensor
 from facetrust.records import Preprocessing, Sample
 
@@ -220,6 +220,63 @@ class TestPairs:
         assert torch.equal(item["mask"], torch.from_numpy(np.stack(crops).astype(np.float32) / 255))
         assert collate([item, item])["mask"].shape == (2, 2, 24, 24)
         assert "mask" not in FaceData(samples, views=VIEWS)[2]
+
+
+class TestSwapsInPairs:
+    """Faces of two people, one of whom gets the other's."""
+
+    SETTINGS: ClassVar[dict] = {"pairs": True, "masks": True, "species": ("face-swap", "part-swap")}
+
+    @pytest.fixture
+    def people(self, samples: list[Sample]) -> list[Sample]:
+        points = [(16, 20), (24, 20), (20, 25), (17, 30), (23, 30)]
+        return [
+            row.model_copy(update={"label": 0, "subject": f"s{n}", "points": points})
+            for n, row in enumerate(samples)
+        ]
+
+    def test_the_two_differ_where_the_mask_lies_and_nowhere_else(self, people: list[Sample]) -> None:
+        data = FaceData(people, views=VIEWS, training=True, strength=0.0, **self.SETTINGS)
+        for index in range(6):
+            real, fake = data[index], data[len(people) + index]
+            assert (real["target"], fake["target"]) == (0.0, 1.0)
+            difference = (real["views"]["student"] - fake["views"]["student"]).abs().amax(1)
+            assert float(difference[fake["mask"] == 0].max()) < 1.5 / 255  # of a mask that rounds to 0
+            assert float(difference[fake["mask"] > 0.5].mean()) > 0.05
+
+    def test_a_pair_asked_for_in_turn_is_what_each_is_alone(self, people: list[Sample]) -> None:
+        """The blend that is kept for the second must be the one that it would make itself."""
+        settings = {"training": True, "style": "any-camera", "matched": 0.5, **self.SETTINGS}
+        data = FaceData(people, views=VIEWS, **settings)
+        for index in range(6):
+            together = [data[index], data[len(people) + index]]
+            alone = [FaceData(people, views=VIEWS, **settings)[key] for key in (index, len(people) + index)]
+            for one, other in zip(together, alone, strict=True):
+                assert torch.equal(one["views"]["student"], other["views"]["student"])
+                assert torch.equal(one["mask"], other["mask"])
+
+    def test_matched_faces_are_equally_sharp(self, people: list[Sample]) -> None:
+        whole = Preprocessing(margins=(1.0,), size=(24, 20), square=False)
+        settings = self.SETTINGS | {"species": ("self-blend", "regeneration")}
+        levels = []
+        for matched in (0.0, 1.0):
+            data = FaceData(people, views={"student": whole}, matched=matched, **settings)
+            pairs = [(data[n], data[len(people) + n]) for n in range(6)]
+            crops = [
+                [
+                    (item["views"]["student"][0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+                    for item in pair
+                ]
+                for pair in pairs
+            ]
+            levels.append(np.mean([abs(np.log(sharpness(a) / sharpness(b))) for a, b in crops]))
+        assert levels[1] < 0.5 * levels[0]
+
+    def test_people_without_points_cannot_be_swapped(self, samples: list[Sample]) -> None:
+        with pytest.raises(UsageError, match="two people with five points"):
+            FaceData(samples, views=VIEWS, **self.SETTINGS)
+        with pytest.raises(UnknownName, match="codec"):
+            FaceData(samples, views=VIEWS, codecs=["jpg"])
 
 
 @pytest.mark.parametrize("training", [False, True])

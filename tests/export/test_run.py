@@ -254,6 +254,22 @@ def test_limits_of_quality_are_taken_from_another_card(run, tmp_path):
     assert card.limits is not None
 
 
+def test_a_limit_may_be_said_by_name(run, tmp_path):
+    export_run(run / "run", tmp_path / "m.onnx", limits="antispoof-tiny", limit={"least_size": "112"})
+    _, card = open_model(tmp_path / "m.onnx")
+    _, bundled = open_model(locate("antispoof-tiny"))
+    assert card.limits == bundled.limits.model_copy(update={"least_size": 112.0})
+    export_run(run / "run", tmp_path / "n.onnx", limit={"most_dark": 0.25})
+    assert open_model(tmp_path / "n.onnx")[1].limits == LIMITS.model_copy(update={"most_dark": 0.25})
+    for wrong, why in (
+        ({"least_siz": "1"}, "did you mean 'least_size'"),
+        ({"most_dark": "2"}, "most_dark: "),
+    ):
+        with pytest.raises(UsageError, match=why):
+            export_run(run / "run", tmp_path / "w.onnx", limit=wrong)
+    assert not (tmp_path / "w.onnx").exists()
+
+
 def test_a_name_may_say_its_version(run, tmp_path):
     export_run(run / "run", tmp_path / "m.onnx", name="other@7")
     assert open_model(tmp_path / "m.onnx")[1].title == "other@7"

@@ -59,6 +59,21 @@ def test_genuine_rows_alone_where_attacks_are_simulated(manifests: tuple[Path, P
     assert (len(found.train), len(found.dev)) == (3 + 4, 2 + 1)
 
 
+def test_development_rows_of_both_labels_beside_genuine_training_rows(
+    manifests: tuple[Path, Path], tmp_path: Path
+) -> None:
+    judged = Manifest.write([*rows("train", 4, domain="d"), *rows("dev", 6, domain="d")], tmp_path / "d.csv")
+    assert len(judged) == 10
+    augment = {"pairs": True, "species": ["self-blend"]}
+    data = Data(manifests=manifests[:1], dev=(tmp_path / "d.csv",), genuine_only=True, augment=augment)  # type: ignore[arg-type]
+    found = read_sources(data)
+    assert {row.label for row in found.train} == {0}
+    assert (len(found.train), len(found.dev)) == (3, 2 + 6)
+    assert sum(row.label or 0 for row in found.dev) == 3
+    assert found.manifest.split("+")[1] == Manifest.read(tmp_path / "d.csv").hash
+    assert "d: " not in found.described
+
+
 def test_nobody_is_trained_on_by_one_manifest_and_developed_on_by_another(tmp_path: Path) -> None:
     def named(rows: list[Sample], *people: str) -> list[Sample]:
         return [row.model_copy(update={"subject": person}) for row, person in zip(rows, people, strict=True)]

@@ -69,7 +69,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--species",
-            help="print, replay, self-blend or digital-spoof; repeatable; print and replay without it.",
+            help="print, replay, self-blend, digital-spoof, face-swap, part-swap or regeneration; "
+            "repeatable; print and replay without it.",
         ),
     ] = None,
     copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
@@ -154,7 +155,7 @@ def split(
 def contact(
     manifest: Annotated[Path, typer.Argument(help="A prepared manifest with genuine faces.")],
     out: Annotated[Path, typer.Option("--out", help="The sheet to write, .png.")],
-    species: Annotated[str, typer.Option(help="self-blend, digital-spoof, print or replay.")] = "self-blend",
+    species: Annotated[str, typer.Option(help="What `data simulate --species` takes.")] = "self-blend",
     rows: Annotated[int, typer.Option(min=1, help="Rows of the sheet.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
     statistics: Annotated[

@@ -93,10 +93,15 @@ def export(
             help="Fit the limits of quality on dev: within them at most this share is wrong, as 0.1."
         ),
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option("--limit", help="One limit of quality, as least_size=112; repeatable, after --limits."),
+    ] = None,
 ) -> None:
     """Writes an ONNX file with its card, and proves that it answers as the network does."""
     from facetrust.cli import output
     from facetrust.export.run import export_run
+    from facetrust.registry import settings_of
 
     output.print_export(
         export_run(
@@ -110,6 +115,7 @@ def export(
             proof=proof,
             limits=limits,
             risk=risk,
+            limit=settings_of(limit or [], "--limit"),
         )
     )
 

@@ -14,8 +14,18 @@ from torch.utils.data import Dataset
 from facetrust.data.augment import any_camera
 from facetrust.data.augment import camera as augmentation
 from facetrust.data.augment import flip as contrasts
-from facetrust.data.augment.sharpness import blurred_to, sharpness
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, check_species, manipulate, simulate
+from facetrust.data.augment.sharpness import blurred_to, equally_sharp, sharpness
+from facetrust.data.simulate import (
+    MANIPULATIONS,
+    SPECIES,
+    SWAPS,
+    Blend,
+    beside,
+    check_species,
+    manipulate,
+    simulate,
+)
+from facetrust.data.simulate.donors import Donors
 from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crops_of, read_sample, to_tensor
@@ -64,7 +74,9 @@ class FaceData(Dataset[Any]):
         turn: chance that the student's crop is turned by a quarter or more (`any-camera`).
         tilt: degrees that the student's picture is turned by at most, around the face.
         matched: chance that the student's crop is blurred to the sharpness of another row of the same domain
-            and the other label, if it is the sharper one (`any-camera`).
+            and the other label, if it is the sharper one (`any-camera`); of pairs, that the sharper of the
+            two is blurred until both faces are equally sharp.
+        codecs: the ways to store a picture that `any-camera` draws from (`any_camera.CODECS`).
         margins: range of the student's margin in training; the card's margins if none is given.
         contrast: how many views `contrast-0`, `contrast-1`, ... (1, 3, h, w) of the student's crop are
             added in training (`data.augment.flip.view`).
@@ -100,6 +112,7 @@ class FaceData(Dataset[Any]):
         turn: float = 0.0,
         tilt: float = 0.0,
         matched: float = 0.0,
+        codecs: Sequence[str] = ("jpeg",),
         margins: tuple[float, float] | None = None,
         contrast: int = 0,
         draws: int = 0,
@@ -123,6 +136,7 @@ class FaceData(Dataset[Any]):
         check_species(sorted(species))
         _known("style", (style,), STYLES)
         _known("view", same, views)
+        _known("codec", codecs, any_camera.CODECS)
         self.samples = tuple(samples)
         self.views = dict(views)
         self.seed = seed
@@ -135,6 +149,7 @@ class FaceData(Dataset[Any]):
         self.turn = turn
         self.tilt = tilt
         self.matched = matched
+        self.codecs = tuple(codecs)
         self._levels: dict[int, float] = {}
         self._rivals = _rivals(samples) if matched else {}
         self.margins = margins
@@ -144,6 +159,9 @@ class FaceData(Dataset[Any]):
         self.masks = masks
         self.same = frozenset(same) | {"student"}
         self.read = read
+        swaps = (simulate > 0 or pairs) and set(species) & set(SWAPS)
+        self._donors = Donors(samples, read) if swaps else None
+        self._last: tuple[str, Any, Blend, Any] | None = None
         self.target: Target = target or Labels()
         self.taught = taught
 
@@ -190,13 +208,29 @@ class FaceData(Dataset[Any]):
             species = str(rng.choice(self.species))
             if species not in MANIPULATIONS:
                 return simulate(image, box, species=species, rng=rng), faked, self._mask(image, 255)
-            blend = manipulate(image, box, species=species, rng=rng)
+            blend = self._blended(image, box, sample, species, rng)
             if faked:
                 return blend.fake, faked, blend.levels if self.masks else None
             return blend.real, faked, self._mask(image, 0)
         if self.simulate and not self.pairs:
             image = beside(image, box, species=self.species, rng=rng)
         return image, faked, self._mask(image, 255 * (sample.label or 0))
+
+    def _blended(
+        self, image: Pixels, box: Box, sample: Sample, species: str, rng: np.random.Generator
+    ) -> Blend:
+        """Returns a manipulation; the other of a pair, asked for next and drawn alike, gets the same one."""
+        begun = rng.bit_generator.state
+        if self._last is not None and self._last[:2] == (sample.path, begun):
+            _, _, blend, rng.bit_generator.state = self._last
+            return blend
+        donor = self._donors.draw(sample, image, rng) if self._donors and species in SWAPS else None
+        blend = manipulate(image, box, species=species, rng=rng, points=sample.points, donor=donor)
+        if self.pairs and self.matched and rng.random() < self.matched:
+            fake, real = equally_sharp(blend.fake, blend.real, box)
+            blend = Blend(fake, real, blend.mask)
+        self._last = (sample.path, begun, blend, rng.bit_generator.state)
+        return blend
 
     def _mask(self, image: Pixels, level: int) -> Pixels | None:
         return np.full((*image.shape[:2], 1), level, np.uint8) if self.masks else None
@@ -291,7 +325,7 @@ class FaceData(Dataset[Any]):
         shown, mask = np.ascontiguousarray(crop[:, :, :3]), crop[:, :, 3:] if crop.shape[2] > 3 else None
         if rng.random() < self.matched and (rivals := self._rivals.get((sample.domain, sample.label))):
             shown = blurred_to(shown, self._level(rivals[int(rng.integers(len(rivals)))]))
-        shown = any_camera.degrade(shown, rng, strength=self.strength)
+        shown = any_camera.degrade(shown, rng, strength=self.strength, codecs=self.codecs)
         whole = (0.0, 0.0, float(how.size[1]), float(how.size[0]))
         aligned = [(x * how.size[1] / 112, y * how.size[0] / 112) for x, y in TEMPLATE]
         return shown, whole, aligned if points is not None else None, (1.0,), mask

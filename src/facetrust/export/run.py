@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from facetrust.data.manifest import Manifest
-from facetrust.errors import UsageError
+from facetrust.errors import UnknownName, UsageError
 from facetrust.export.fit import Calibrated, Fitted, fit_card
 from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
@@ -26,7 +28,7 @@ from facetrust.export.parity import (
 from facetrust.imaging import box_of, crops_of, read_image
 from facetrust.model_file import bundled, locate, open_model, read, save
 from facetrust.protocols import FittedLimit, check_threshold_rule
-from facetrust.records import ModelCard, Preprocessing, Record, Result, Split, write_text
+from facetrust.records import ModelCard, Preprocessing, QualityLimits, Record, Result, Split, write_text
 from facetrust.tasks import task_named
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def export_run(
     proof: str | Path | None = None,
     limits: str | Path | None = None,
     risk: float | None = None,
+    limit: Mapping[str, str | float] = MappingProxyType({}),
     faces: int = 200,
     rounds: int = 50,
 ) -> Exported:
@@ -86,11 +89,14 @@ def export_run(
             beyond which a face is not judged.
         risk: fit these anew on dev, so that within them at most this share of the decisions is wrong; what
             errors cannot tell stays as `limits` says.
+        limit: such qualities by name, beside or instead of those, as in `{"least_size": 112}`.
         rounds: timed calls of each form.
 
     Raises:
+        UnknownName: no such limit.
         UsageError: int8, margins, rules or a risk without a manifest, no such rule, a risk not above 0 and
-            below 1, int8 or margins for an exported file, or `out` ends neither in .onnx nor in .xml.
+            below 1, a limit out of range, int8 or margins for an exported file, or `out` ends neither in
+            .onnx nor in .xml.
         ModelError: the run is unfinished or altered, or so is the file.
         ManifestError: the manifest cannot be used, or lacks dev or train rows.
         ImageError: one of its pictures cannot be read.
@@ -124,6 +130,8 @@ def export_run(
         card = proven(card, Path(proof))
     if limits is not None:
         card = card.model_copy(update={"limits": open_model(locate(limits))[1].limits})
+    if limit:
+        card = _limited(card, limit)
     card = _named(card, name)
     wholes = [Manifest.read(path) for path in paths]
     if margins:
@@ -243,6 +251,20 @@ def _named(card: ModelCard, name: str | None) -> ModelCard:
     if not title or (at and not version.isdecimal()):
         raise UsageError(f"{name}: write NAME or NAME@VERSION, the version a whole number")
     return card.model_copy(update={"name": title, "version": int(version or card.version)})
+
+
+def _limited(card: ModelCard, limit: Mapping[str, str | float]) -> ModelCard:
+    known = card.limits.model_dump() if card.limits else {}
+    for name in limit:
+        if name not in QualityLimits.model_fields:
+            raise UnknownName("limit of quality", name, QualityLimits.model_fields)
+    try:
+        limits = QualityLimits.model_validate({**known, **limit})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "limits"
+        raise UsageError(f"{where}: {first['msg']}") from None
+    return card.model_copy(update={"limits": limits})
 
 
 def proven(card: ModelCard, report: Path) -> ModelCard:

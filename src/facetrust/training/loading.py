@@ -46,19 +46,20 @@ def read_sources(data: Data, target: str = "label", unit: str = "face") -> Sourc
     train: list[Sample] = []
     dev: list[Sample] = []
     hashes, described = [], []
-    for path in (*data.manifests, *data.extra):
+    for path in (*data.manifests, *data.extra, *data.dev):
         manifest = Manifest.read(path)
         _warn_of_audit(path, manifest.hash)
         rows = absolute(manifest.samples(), manifest.root)
         rows = whole_pictures(rows) if unit == "picture" else rows
-        if data.genuine_only:
-            rows = [row for row in rows if row.label == 0]
-        mine = [row for row in rows if row.split == "train"]
-        train += mine
-        if path in data.manifests:
+        if path not in data.dev:
+            if data.genuine_only:
+                rows = [row for row in rows if row.label == 0]
+            mine = [row for row in rows if row.split == "train"]
+            train += mine
+            described.append(f"{path.stem}: {len(mine)} training samples, manifest {manifest.hash[:16]}")
+        if path not in data.extra:
             dev += [row for row in rows if row.split == "dev"]
             hashes.append(manifest.hash)
-        described.append(f"{path.stem}: {len(mine)} training samples, manifest {manifest.hash[:16]}")
     dev = _of_others(dev, train)
     for split, found, simulated in (
         ("train", train, data.augment.simulate or data.augment.pairs),

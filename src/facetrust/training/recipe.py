@@ -35,7 +35,8 @@ class Augment(Record):
 
     pairs: every picture drawn comes as it is and manipulated, side by side in the batch; `simulate` is
     then not used.
-    style: `any-camera` varies light, tint, sharpness and coding widely; `turn` and `matched` need it.
+    style: `any-camera` varies light, tint, sharpness and coding widely; `turn` and `codecs` need it, and
+    `matched` but for pairs.
     draws: number of different augmentations of a picture, 0 for a new one every epoch. Where it is
     set, teachers that see what the student sees are asked once about each.
     tilt: degrees that a picture is turned by at most, either way.
@@ -50,6 +51,7 @@ class Augment(Record):
     turn: float = Field(default=0.0, ge=0, le=1)
     tilt: float = Field(default=0.0, ge=0, le=180)
     matched: float = Field(default=0.0, ge=0, le=1)
+    codecs: tuple[str, ...] = Field(default=("jpeg",), min_length=1)
     draws: int = Field(default=0, ge=0)
     pairs: bool = False
 
@@ -57,7 +59,8 @@ class Augment(Record):
 class Data(Record):
     """Where samples come from; paths are relative to the working directory.
 
-    manifests: give training and development rows. extra: training rows only.
+    manifests: give training and development rows. extra: training rows only. dev: development rows only, of
+    both labels whatever `genuine_only` says.
     balance: draw both labels of a domain equally often. shares: how often each domain is drawn
     (the others by size). length: draws per epoch. per_group: so many of each (domain, label) in
     every batch, which decides its size (`trainer.batch_size` can only say the same); balance and shares are
@@ -66,11 +69,13 @@ class Data(Record):
     classes: names of the masks' classes, in the order of their indices, for a task that learns from masks.
     controls: development rows are measured twice more, with white balance and gain drawn anew (`neutral`) and
     live and attack blurred to one sharpness (`matched`, see `data.augment.harmless`); such as `auc-matched`.
-    genuine_only: leave out the rows that are not bona fide; all that is learnt then comes from simulation.
+    genuine_only: leave out the rows that are not bona fide (not of `dev`); all that is learnt then comes from
+    simulation.
     """
 
     manifests: tuple[Path, ...] = Field(min_length=1)
     extra: tuple[Path, ...] = ()
+    dev: tuple[Path, ...] = ()
     balance: bool = True
     shares: dict[str, float] = Field(default_factory=dict)
     length: int | None = Field(default=None, ge=1)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.data.augment.any_camera import degrade, turned
+from facetrust.data.augment.any_camera import CODECS, _coded, degrade, turned
 from facetrust.imaging import Pixels
 
 
@@ -66,6 +66,34 @@ def test_some_are_softer_and_some_sharper() -> None:
     plain = cv2.Laplacian(face(), cv2.CV_64F).var() / face().var()
     assert (detail < 0.7 * plain).mean() > 0.05
     assert (detail > 1.3 * plain).mean() > 0.1
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_loses_something_but_not_the_picture(codec: str) -> None:
+    if codec == "h264":
+        pytest.importorskip("av")
+    for seed in range(4):
+        made = _coded(face(), np.random.default_rng(seed), 1.0, (codec,)).astype(int)
+        assert made.shape == face().shape
+        assert 0.3 < np.abs(made - face()).mean() < 25
+        again = _coded(face(), np.random.default_rng(seed), 1.0, (codec,))
+        assert np.array_equal(again, made)
+
+
+def test_codecs_are_drawn_evenly_and_one_alone_draws_nothing() -> None:
+    """The same file as OpenCV writes at the quality that is drawn next, if nothing was drawn before it."""
+    quality = int(np.random.default_rng(3).integers(20, 96))
+    _, data = cv2.imencode(".jpg", face(), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    alone = _coded(face(), np.random.default_rng(3), 1.0, ("jpeg",))
+    assert np.array_equal(alone, cv2.imdecode(data, cv2.IMREAD_COLOR))
+    both = [_coded(face(), np.random.default_rng(s), 1.0, ("jpeg", "webp")) for s in range(60)]
+    jpegs = {
+        cv2.imdecode(
+            cv2.imencode(".jpg", face(), [cv2.IMWRITE_JPEG_QUALITY, q])[1], cv2.IMREAD_COLOR
+        ).tobytes()
+        for q in range(20, 96)
+    }
+    assert 18 < sum(each.tobytes() in jpegs for each in both) < 42
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])

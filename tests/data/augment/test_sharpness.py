@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.data.augment.sharpness import blur_to, blurred_to, sharpness
+from facetrust.data.augment.sharpness import blur_to, blurred_to, equally_sharp, sharpness
 from facetrust.imaging import Pixels
 
 
@@ -60,3 +60,21 @@ def test_what_is_no_sharper_stays_as_it_is() -> None:
 
 def test_there_is_a_most() -> None:
     assert blur_to(textured(), 0.0, most=2.5) == 2.5
+
+
+def test_of_two_pictures_the_one_with_the_sharper_face_is_blurred() -> None:
+    sharp, box = textured(sigma=0.7), (20.0, 20.0, 50.0, 60.0)
+    soft = cv2.GaussianBlur(sharp, (0, 0), 1.2)
+    other = sharp.copy()
+    other[:20] = 0  # around the face it may be as it will
+
+    def level(image: Pixels) -> float:
+        return sharpness(np.ascontiguousarray(image[20:80, 20:70]))
+
+    for pair in ((other, soft), (soft, other)):
+        made = equally_sharp(*pair, box)
+        assert made[0 if pair[0] is soft else 1] is soft
+        assert level(made[0]) == pytest.approx(level(made[1]), rel=0.1)
+    same = equally_sharp(sharp, sharp, box)
+    assert same[0] is sharp
+    assert same[1] is sharp

@@ -104,6 +104,32 @@ def test_a_manipulation_is_named_and_changes_the_face(manifest: Path, tmp_path: 
         assert not np.array_equal(picture, before)
 
 
+def test_swaps_take_faces_of_other_people_and_points_shrink_with_the_picture(tmp_path: Path) -> None:
+    rows = []
+    for number, level in enumerate((60, 180)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((160, 200, 3), level, np.uint8))
+        points = [(78, 70), (102, 70), (90, 85), (80, 102), (100, 102)]
+        box = dict(zip("xywh", (50, 30, 80, 100), strict=True))
+        rows.append(
+            Sample(path=f"{number}.png", label=0, split="train", subject=f"s{number}", points=points, **box)
+        )
+    Manifest.write(rows, tmp_path / "faces.csv")
+    done = simulate_attacks(
+        tmp_path / "faces.csv", tmp_path / "sim.csv", species=["face-swap"], longest_face=50, keep_live=True
+    )
+    made = Manifest.read(done.manifest).samples()
+    assert {row.attack for row in made} == {None, "simulated-face-swap"}
+    for row in made:
+        assert np.array(row.points) == pytest.approx(np.array(rows[0].points) / 2)
+        assert (row.x, row.w) == (25, 40)
+    fakes = [read_image(tmp_path / row.path).astype(int) for row in made if row.label]
+    assert fakes[0].max() > 62 > 60 == fakes[0].min()  # towards the other's level, never past it
+    assert fakes[1].min() < 178 < 180 == fakes[1].max()
+    Manifest.write(rows[:1], tmp_path / "one.csv")
+    with pytest.raises(UsageError, match="two people with five points"):
+        simulate_attacks(tmp_path / "one.csv", tmp_path / "none.csv", species=["part-swap"])
+
+
 def test_a_blend_is_the_one_that_training_sees(manifest: Path, tmp_path: Path) -> None:
     """`simulate` and `beside` with generators of the seed, the row's path and the copy's number."""
     found = beside_manipulations(manifest, tmp_path / "sim.csv", seed=7)

@@ -9,11 +9,11 @@ from facetrust.data.simulate._outline import outline
 from facetrust.data.simulate.self_blend import (
     RATIOS,
     Draws,
-    _soft,
     as_surroundings,
     blend,
     draw,
     self_blend,
+    soft_mask,
 )
 from facetrust.imaging import read_image
 
@@ -237,7 +237,7 @@ class TestTheMask:
             first = cv2.GaussianBlur(hard, (draws.erosion, draws.erosion), 0)
             kept = np.where(first > first.max() - 1e-9, 1.0, 0.0)
             second = cv2.GaussianBlur(kept, (draws.blur, draws.blur), draws.sigma)
-            found = _soft(edges, at, move, draws)
+            found = soft_mask(edges, at, move, draws)
             assert found == pytest.approx(second / second.max() * draws.ratio, abs=1e-5)
 
     def test_it_ends_well_inside_its_window(self, face, drawn):

@@ -7,12 +7,17 @@ import cv2
 import numpy as np
 import pytest
 
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, manipulate, recapture, simulate
+from facetrust.data.simulate import MANIPULATIONS, SPECIES, SWAPS, beside, manipulate, recapture, simulate
 from facetrust.data.simulate.capture import captured, focused
 from facetrust.data.simulate.digital_spoof import digital_spoof
+from facetrust.data.simulate.donors import Donor
 from facetrust.data.simulate.self_blend import self_blend
-from facetrust.errors import UnknownName
+from facetrust.errors import UnknownName, UsageError
 
+DONOR = Donor(
+    np.random.default_rng(9).integers(0, 256, (120, 110, 3), np.uint8),
+    [(40, 50), (70, 51), (55, 66), (44, 80), (66, 80)],
+)
 BOX = (40.0, 40.0, 50.0, 60.0)
 GOLDEN = [127.114, 49.558]  # mean levels of a print and a replay
 
@@ -93,12 +98,19 @@ def test_a_manipulation_is_its_blends_fake_and_no_default(photo: np.ndarray) -> 
 
 @pytest.mark.parametrize("species", MANIPULATIONS)
 def test_a_manipulation_comes_with_its_genuine_picture_and_mask(photo: np.ndarray, species: str) -> None:
-    made = manipulate(photo, BOX, species=species, rng=np.random.default_rng(3))
-    fake = simulate(photo, BOX, species=species, rng=np.random.default_rng(3))
+    given = {"species": species, "donor": DONOR if species in SWAPS else None}
+    made = manipulate(photo, BOX, rng=np.random.default_rng(3), **given)
+    fake = simulate(photo, BOX, rng=np.random.default_rng(3), **given)
     assert np.array_equal(made.fake, fake)
     assert np.array_equal(made.fake[made.mask == 0], made.real[made.mask == 0])
     with pytest.raises(UnknownName, match="no manipulation named 'print'"):
         manipulate(photo, BOX, species="print", rng=np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("species", SWAPS)
+def test_a_swap_needs_a_donor(photo: np.ndarray, species: str) -> None:
+    with pytest.raises(UsageError, match=f"{species}: needs the face of another person"):
+        simulate(photo, BOX, species=species, rng=np.random.default_rng(0))
 
 
 def test_beside_prints_and_replays_a_genuine_picture_is_taken_by_their_camera(photo: np.ndarray) -> None:
@@ -120,7 +132,7 @@ def test_beside_manipulations_genuine_pictures_are_changed_as_those_around_the_f
         for seed in range(300):
             rngs = (np.random.default_rng([seed, number]) for number in range(2))
             seen["genuine"].append(beside(photo, BOX, species=(species,), rng=next(rngs)))
-            seen["fake"].append(simulate(photo, BOX, species=species, rng=next(rngs)))
+            seen["fake"].append(simulate(photo, BOX, species=species, rng=next(rngs), donor=DONOR))
         changes = {
             name: [np.abs(image[corner].astype(int) - photo[corner]).mean() for image in images]
             for name, images in seen.items()

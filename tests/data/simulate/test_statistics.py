@@ -41,8 +41,22 @@ def test_a_blend_made_by_hand(height: float) -> None:
     assert found.strength == height
     assert found.seam == pytest.approx(1.0, abs=1e-6)  # the mask's upper edge is hard
     assert found.inside == pytest.approx((10 + 0 + 15) / 3)
+    assert found.colour == pytest.approx((10 + 0 + 15) / 3)
     assert found.outside == 0
     assert found.around == 4
+
+
+def test_detail_is_that_of_the_fake_over_that_of_the_real_under_the_mask() -> None:
+    """A pattern of every other pixel, twice as high in the fake: four times the energy, the same colour."""
+    rows, columns = np.indices((80, 50))
+    pattern = np.where((rows + columns) % 2 == 0, 1, -1)[:, :, None]
+    mask = np.zeros((80, 50), np.float32)
+    mask[20:60, 10:30] = 1
+    real, fake = ((100 + height * pattern).repeat(3, axis=2).astype(np.uint8) for height in (5, 10))
+    found = traces(real, BOX, Blend(fake, real, mask))
+    assert found.detail == pytest.approx(4)
+    assert found.colour == pytest.approx(0, abs=1e-9)
+    assert found.inside == 5
 
 
 def test_the_seam_is_the_steepest_step_in_either_direction() -> None:
@@ -69,7 +83,7 @@ def test_a_box_is_cut_to_the_picture() -> None:
 
 def test_without_a_mask_there_is_nothing_inside() -> None:
     blend = Blend(plain(100), plain(100), np.zeros((80, 50), np.float32))
-    assert traces(plain(97), BOX, blend) == Traces(0, 0, 0, 0, 0, around=3)
+    assert traces(plain(97), BOX, blend) == Traces(0, 0, 0, 0, 0, 0, 0, around=3)
 
 
 def test_every_statistic_has_a_meaning() -> None:
@@ -86,7 +100,7 @@ class TestBlendsOfAPortrait:
         return np.array([traces(portrait, self.BOX, make(portrait, self.BOX, rng)) for rng in rngs]).T
 
     def test_self_blends(self, portrait: np.ndarray) -> None:
-        area, strength, seam, inside, outside, around = self.found(
+        area, strength, seam, inside, _, _, outside, around = self.found(
             portrait, lambda *given: self_blend(*given, joint=False)
         )
         assert 0.33 < np.median(area) < 0.47  # .403 over all, as the mask's own test says
@@ -101,7 +115,7 @@ class TestBlendsOfAPortrait:
         assert 0.25 < np.mean(around == 0) < 0.75  # the target is changed in half of the cases
 
     def test_digital_spoofs(self, portrait: np.ndarray) -> None:
-        area, strength, seam, inside, outside, around = self.found(portrait, digital_spoof)
+        area, strength, seam, inside, _, _, outside, around = self.found(portrait, digital_spoof)
         assert np.mean(area) == pytest.approx(0.68, abs=0.04)
         assert set(np.round(strength, 2)) == {0.25, 0.5, 0.75, 1.0}
         # Two Gaussian kernels, 3 and 5 wide with sigma 3, let an edge rise by .215 a pixel of the grid.

@@ -6,27 +6,38 @@ distribution for both labels, that tint, brightness and sharpness are no longer 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.data.augment.disturb import disturb
 from facetrust.imaging import Pixels
 
 Values = NDArray[np.float32]
 _DARKEST, _BRIGHTEST = 16.0, 215.0
+CODECS = ("jpeg", "webp", "h264")
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def degrade(crop: Pixels, rng: np.random.Generator, *, strength: float = 1.0) -> Pixels:
+def degrade(
+    crop: Pixels, rng: np.random.Generator, *, strength: float = 1.0, codecs: Sequence[str] = ("jpeg",)
+) -> Pixels:
     """Returns a crop (h, w, 3) uint8 RGB as some camera would have handed it over, same size.
 
     At strength 1: blur of 0 to 2 pixels, resolution down to a quarter, white balance with a deviation of
     0.15, gain 0.22 to 1.9, gamma 0.6 to 1.6, saturation 0 to 1.4 and grey in every seventh, noise of up to
-    10 levels, JPEG of quality 15 to 95; each drawn by chance. Lengths count pixels of the crop.
+    10 levels, JPEG or WebP of quality 15 to 95, H.264 with a constant rate factor of 18 to 40; each drawn by
+    chance. Lengths count pixels of the crop.
 
     Args:
         rng: draws everything.
         strength: scales the ranges; 0 changes nothing.
+        codecs: names in `CODECS`, one of which is drawn; one that comes twice is drawn twice as often.
+
+    Raises:
+        MissingExtra: `h264` was drawn, and PyAV is not installed.
     """
     values = crop.astype(np.float32)
     if rng.random() < 0.45 * strength:
@@ -37,7 +48,7 @@ def degrade(crop: Pixels, rng: np.random.Generator, *, strength: float = 1.0) ->
     if rng.random() < 0.4 * strength:
         values = _sensor(values, rng, strength)
     made = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return _coded(made, rng, strength) if rng.random() < 0.6 * strength else made
+    return _coded(made, rng, strength, codecs) if rng.random() < 0.6 * strength else made
 
 
 def turned(crop: Pixels, quarters: int) -> Pixels:
@@ -104,7 +115,17 @@ def _sensor(values: Values, rng: np.random.Generator, strength: float) -> Values
     return values + grain * np.float32(rng.uniform(1, 10) * strength)
 
 
-def _coded(crop: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def _coded(crop: Pixels, rng: np.random.Generator, strength: float, codecs: Sequence[str]) -> Pixels:
+    codec = codecs[0] if len(codecs) == 1 else codecs[int(rng.integers(len(codecs)))]
+    if codec == "h264":
+        return disturb(crop, "h264", strength=18 + rng.uniform(0, 22) * min(strength, 1.0), rng=rng)
     quality = int(rng.integers(round(95 - 80 * min(strength, 1.0)), 96))
-    _, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    suffix, flag = _STORED[codec]
+    _, data = cv2.imencode(suffix, crop, [flag, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+
+
+_STORED = {
+    "jpeg": (".jpg", cv2.IMWRITE_JPEG_QUALITY),
+    "webp": (".webp", cv2.IMWRITE_WEBP_QUALITY),
+}

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from facetrust.imaging import Pixels
+from facetrust.records import Box
 
 _STEPS = 7  # Halvings of the interval that holds the blur's sigma.
 _TINY = 1e-6
@@ -58,3 +59,25 @@ def blur_to(
         soft = np.asarray(cv2.GaussianBlur(crop, (0, 0), middle), dtype=np.uint8)
         low, high = (low, middle) if measure(soft) <= level else (middle, high)
     return high
+
+
+def equally_sharp(one: Pixels, other: Pixels, box: Box, *, most: float = 4.0) -> tuple[Pixels, Pixels]:
+    """Returns two pictures (H, W, 3) of one size, the sharper face's blurred to the other's sharpness.
+
+    Args:
+        box: x, y, w, h of the face in pixels, in which sharpness is measured.
+        most: largest sigma of the blur in pixels.
+    """
+    left, top, width, height = (max(0, round(side)) for side in box)
+
+    def measure(image: Pixels) -> float:
+        part = image[top : top + height, left : left + width]
+        return sharpness(np.ascontiguousarray(part if part.size else image))
+
+    levels = measure(one), measure(other)
+    sharper, level = (one, levels[1]) if levels[0] > levels[1] else (other, levels[0])
+    sigma = blur_to(sharper, level, most=most, measure=measure)
+    if sigma == 0:
+        return one, other
+    soft = np.asarray(cv2.GaussianBlur(sharper, (0, 0), sigma), dtype=np.uint8)
+    return (soft, other) if sharper is one else (one, soft)

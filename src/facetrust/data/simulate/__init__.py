@@ -16,20 +16,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.data.simulate import digital_spoof, self_blend
-from facetrust.data.simulate._blending import Blend
+from facetrust.data.simulate import digital_spoof, regeneration, self_blend, swap
+from facetrust.data.simulate._blending import Blend as Blend  # what `manipulate` returns
 from facetrust.data.simulate.capture import captured, exposed, focused
+from facetrust.data.simulate.donors import Donor
 from facetrust.data.simulate.prints import bent, printed
 from facetrust.data.simulate.scene import around, held, reflecting
 from facetrust.data.simulate.screens import displayed
-from facetrust.errors import UnknownName
+from facetrust.errors import UnknownName, UsageError
 from facetrust.imaging import Pixels
+from facetrust.imaging.crop import Points
 from facetrust.records import Box
 
 Plane = NDArray[np.float32]
 
 SPECIES = ("print", "replay")
-MANIPULATIONS = ("self-blend", "digital-spoof")  # of the face itself, for the deepfake task
+SWAPS = ("face-swap", "part-swap")  # manipulations that need another person's face
+MANIPULATIONS = ("self-blend", "digital-spoof", *SWAPS, "regeneration")  # of the face itself
 
 
 def check_species(names: Iterable[str]) -> None:
@@ -44,25 +47,33 @@ def check_species(names: Iterable[str]) -> None:
 
 
 def simulate(
-    image: Pixels, box: Box, *, species: str, rng: np.random.Generator, background: Pixels | None = None
+    image: Pixels,
+    box: Box,
+    *,
+    species: str,
+    rng: np.random.Generator,
+    background: Pixels | None = None,
+    points: Points | None = None,
+    donor: Donor | None = None,
 ) -> Pixels:
     """Returns a simulated attack on a live picture, of the same size, the face where it was.
 
     Args:
         image: (H, W, 3) uint8 RGB with a live face.
         box: x, y, w, h of the face in pixels.
-        species: `"print"` or `"replay"`, or a manipulation: `"self-blend"` (without its joint change) or
-            `"digital-spoof"`.
+        species: `"print"` or `"replay"`, or a manipulation (`"self-blend"` without its joint change).
         rng: all choices are drawn from it.
         background: what lies around the print or screen; the picture itself, mirrored, if none is given. A
             manipulation has none, and is not taken by another camera.
+        points, donor: see `manipulate`.
 
     Raises:
         UnknownName: no such species.
+        UsageError: a swap without a donor.
     """
     check_species([species])
     if species in MANIPULATIONS:
-        return manipulate(image, box, species=species, rng=rng).fake
+        return manipulate(image, box, species=species, rng=rng, points=points, donor=donor).fake
     return captured(recapture(image, box, species=species, rng=rng, background=background), rng)
 
 
@@ -94,17 +105,39 @@ def recapture(
     return focused(np.rint(medium * np.float32(255)).astype(np.uint8), image, box)
 
 
-def manipulate(image: Pixels, box: Box, *, species: str, rng: np.random.Generator) -> Blend:
+def manipulate(
+    image: Pixels,
+    box: Box,
+    *,
+    species: str,
+    rng: np.random.Generator,
+    points: Points | None = None,
+    donor: Donor | None = None,
+) -> Blend:
     """Returns a manipulation as `simulate` makes it, with the genuine picture to see it beside and the mask.
+
+    Args:
+        image, box, rng: see `simulate`.
+        species: one of `MANIPULATIONS`.
+        points: eyes, nose and mouth corners in pixels; guessed from the box without them.
+        donor: whose face is pasted in, for the species in `SWAPS`.
 
     Raises:
         UnknownName: no such species.
+        UsageError: a swap without a donor.
     """
     if species == "self-blend":
-        return self_blend.self_blend(image, box, rng, joint=False)
+        return self_blend.self_blend(image, box, rng, points=points, joint=False)
     if species == "digital-spoof":
-        return digital_spoof.digital_spoof(image, box, rng)
-    raise UnknownName("manipulation", species, MANIPULATIONS)
+        return digital_spoof.digital_spoof(image, box, rng, points=points)
+    if species == "regeneration":
+        return regeneration.regeneration(image, box, rng, points=points)
+    if species not in SWAPS:
+        raise UnknownName("manipulation", species, MANIPULATIONS)
+    if donor is None:
+        raise UsageError(f"{species}: needs the face of another person, a donor")
+    paste = swap.face_swap if species == "face-swap" else swap.part_swap
+    return paste(image, box, donor, rng, points=points)
 
 
 def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Generator) -> Pixels:
@@ -112,7 +145,8 @@ def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Ge
 
     Beside prints and replays it is blurred to the sharpness of such an attack on it, if it is the sharper
     one, and taken by the same camera. A manipulated picture may be changed around the face too; genuine
-    pictures are then changed as often and as much, so that only the face tells.
+    pictures are then changed as often and as much, so that only the face tells. Swaps and regenerations
+    leave what is around as it is.
     """
     kind = str(rng.choice(list(species)))
     if kind == "self-blend":

@@ -143,11 +143,24 @@ def pasted(image: Pixels, at: Window, change: Change, *, mask: Plane, move: Affi
     `mask` lies on a grid over the window.
     """
     target = image if on_source else changed(image, change)
-    fake, whole = target.copy(), np.zeros(image.shape[:2], np.float32)
     here = np.ascontiguousarray(image[at.part])
     if here.size:
+        here = shifted(changed(here, change) if on_source else here, at, move)
+    return blended(here, target, at, mask)
+
+
+def blended(source: Pixels, target: Pixels, at: Window, mask: Plane) -> Blend:
+    """Returns the blend of a source with a target.
+
+    Args:
+        source: (h, w, 3) uint8 RGB, what the picture has of the window.
+        target: (H, W, 3) uint8 RGB.
+        at: the window of the face.
+        mask: on a grid over the window, 1 where the source replaces the target.
+    """
+    fake, whole = target.copy(), np.zeros(target.shape[:2], np.float32)
+    if source.size:
         whole[at.part] = laid(mask, at)
-        source = shifted(changed(here, change) if on_source else here, at, move)
         fake[at.part] = _mixed(source, fake[at.part], whole[at.part])
     return Blend(fake, target, whole)
 

@@ -23,6 +23,13 @@ _CORNERS = 64
 _TOPS: dict[Top, float] = {"brows": 0.35, "raised": 0.5, "forehead": np.inf}
 
 
+def five_points(box: Box, points: Sequence[Point] | None = None) -> NDArray[np.float64]:
+    """Returns eyes, nose and mouth corners, (5, 2) x, y in pixels; where none are known, those that an
+    upright face usually has in such a box."""
+    x, y, w, h = box
+    return np.array([x, y]) + _USUAL * (w, h) if points is None else np.asarray(points, np.float64)
+
+
 def outline(box: Box, points: Sequence[Point] | None = None, *, top: Top = "forehead") -> Polygon:
     """Returns a convex outline of the face, (64, 2) float64 x, y in pixels.
 
@@ -35,8 +42,7 @@ def outline(box: Box, points: Sequence[Point] | None = None, *, top: Top = "fore
         points: eyes, nose and mouth corners, the one further left in the picture first.
         top: where the outline ends: just above the brows, a little higher, or with the forehead.
     """
-    x, y, w, h = box
-    at = np.array([x, y]) + _USUAL * (w, h) if points is None else np.asarray(points, np.float64)
+    at = five_points(box, points)
     eyes, mouth = at[:2].mean(0), at[3:5].mean(0)
     across, down = at[1] - at[0], mouth - eyes
     apart, length = float(np.hypot(*across)), max(float(np.hypot(*down)), 1e-6)

@@ -11,11 +11,22 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facetrust.data.manifest import Manifest
-from facetrust.data.simulate import MANIPULATIONS, SPECIES, beside, check_species, manipulate, simulate
+from facetrust.data.manifest import Manifest, absolute
+from facetrust.data.simulate import (
+    MANIPULATIONS,
+    SPECIES,
+    SWAPS,
+    beside,
+    check_species,
+    manipulate,
+    simulate,
+)
+from facetrust.data.simulate._blending import Blend
+from facetrust.data.simulate.donors import Donor, Donors
 from facetrust.data.simulate.statistics import Traces, traces
 from facetrust.errors import ManifestError, UsageError
-from facetrust.imaging import Pixels, box_of, crop_face, read_image
+from facetrust.imaging import Pixels, box_of, crop_face, read_sample
+from facetrust.imaging.crop import Points
 from facetrust.records import Box, Preprocessing, write_whole
 
 _CELL = 160
@@ -59,9 +70,7 @@ def contact_sheet(
         raise UsageError(f"{out}: a contact sheet is a picture; its name must end in .png")
     if rows < 1:
         raise UsageError(f"rows={rows}: a contact sheet has one at least")
-    lines = [
-        _made(image, box, species, rng) for image, box, rng in _drawn(Manifest.read(manifest), rows, seed)
-    ]
+    lines = [_made(face, species) for face in _drawn(Manifest.read(manifest), rows, seed, species)]
     cells = [np.hstack(list(line.values())) for line in lines]
     sheet = np.vstack([_head(list(lines[0])), *cells])
     content = io.BytesIO()
@@ -92,8 +101,8 @@ def statistics(
     if count < 1:
         raise UsageError(f"count={count}: statistics need one blend at least")
     found = [
-        traces(image, box, manipulate(image, box, species=species, rng=rng))
-        for image, box, rng in _drawn(Manifest.read(manifest), count, seed)
+        traces(face.image, face.box, _blend(face, species))
+        for face in _drawn(Manifest.read(manifest), count, seed, species)
     ]
     low, median, high = np.percentile(np.array(found), (5, 50, 95), axis=0)
     return {
@@ -102,26 +111,49 @@ def statistics(
     }
 
 
-def _drawn(source: Manifest, count: int, seed: int) -> Iterator[tuple[Pixels, Box, np.random.Generator]]:
-    """Yields pictures, the faces' boxes in them, and what decides all that is made of them."""
-    genuine = [sample for sample in source.samples() if sample.label == 0]
+class _Face(NamedTuple):
+    """A picture, the face's box and points in it, whose face it may get, and what decides all else."""
+
+    image: Pixels
+    box: Box
+    points: Points | None
+    donor: Donor | None
+    rng: np.random.Generator
+
+
+def _drawn(source: Manifest, count: int, seed: int, species: str) -> Iterator[_Face]:
+    genuine = [sample for sample in absolute(source.samples(), source.root) if sample.label == 0]
     if not genuine:
         raise ManifestError(f"{source.source}: no genuine rows to make anything from")
+    donors = Donors(genuine, read_sample) if species in SWAPS else None
     chosen = np.resize(np.random.default_rng(seed).permutation(len(genuine)), count)
     for number, row in enumerate(sorted(chosen)):
-        image = read_image(source.path_of(genuine[row]))
-        yield image, box_of(genuine[row], image), np.random.default_rng([seed, number])
+        image, sample = read_sample(genuine[row])
+        rng = np.random.default_rng([seed, number])
+        donor = donors.draw(sample, image, rng) if donors else None
+        yield _Face(image, box_of(sample, image), sample.points, donor, rng)
 
 
-def _made(image: Pixels, box: Box, species: str, rng: np.random.Generator) -> dict[str, Pixels]:
+def _blend(face: _Face, species: str) -> Blend:
+    return manipulate(
+        face.image, face.box, species=species, rng=face.rng, points=face.points, donor=face.donor
+    )
+
+
+def _made(face: _Face, species: str) -> dict[str, Pixels]:
     """Returns column name → cell."""
+    image, box = face.image, face.box
     if species in MANIPULATIONS:
-        blend = manipulate(image, box, species=species, rng=rng)
+        blend = _blend(face, species)
         grey = np.repeat(blend.levels, 3, axis=2)
         made = {"original": image, "mask": grey, "fake": blend.fake, "real": blend.real}
     else:
-        attack = simulate(image, box, species=species, rng=rng)
-        made = {"original": image, "live": beside(image, box, species=[species], rng=rng), "attack": attack}
+        attack = simulate(image, box, species=species, rng=face.rng)
+        made = {
+            "original": image,
+            "live": beside(image, box, species=[species], rng=face.rng),
+            "attack": attack,
+        }
     return {name: _cell(picture, box) for name, picture in made.items()}
 
 

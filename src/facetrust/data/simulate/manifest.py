@@ -14,7 +14,8 @@ import numpy as np
 from facetrust.data._resume import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
-from facetrust.data.simulate import SPECIES, beside, check_species, simulate
+from facetrust.data.simulate import SPECIES, SWAPS, beside, check_species, simulate
+from facetrust.data.simulate.donors import Donors
 from facetrust.errors import ImageError, ManifestError
 from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
@@ -97,23 +98,29 @@ def simulate_attacks(
         },
     )
     scenes = _by_split(chosen.samples)
+    read = partial(_read, source)
+    donors = (
+        {split: Donors(rows, read) for split, rows in scenes.items()} if set(species) & set(SWAPS) else {}
+    )
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []
     for number, sample in enumerate(chosen.samples):
         if progress:
             progress(number, len(chosen.samples))
         try:
-            image, box = _shrunk(source, sample, longest_face)
+            image, sample = _shrunk(*read(sample), longest_face)
         except ImageError as error:
             failed.append((sample.path, str(error)))
             continue
+        box = box_of(sample, image)
         if keep_live:
             genuine = partial(beside, image, box, species=species, rng=_draws(seed, sample, _GENUINE))
             rows.append(_written(out, _renamed(sample, species), None, box, genuine))
         for copy in range(copies):
             rng = _draws(seed, sample, copy)
             kind = str(rng.choice(list(species)))
-            picture = partial(_attack, image, box, kind, source, scenes[sample.split], rng)
+            given = donors[sample.split] if kind in SWAPS else None
+            picture = partial(_attack, image, sample, kind, source, scenes[sample.split], given, rng)
             rows.append(_written(out, sample, (kind, copy), box, picture))
     Manifest.write(rows, out)
     left_out = (chosen.rows_left_out, chosen.people_left_out) if wanted.apart_from else None
@@ -168,12 +175,18 @@ def _domain(sample: Sample) -> str:
     return f"{sample.domain or 'faces'}-simulated"
 
 
-def _shrunk(source: Manifest, sample: Sample, longest_face: int) -> tuple[Pixels, Box]:
-    image = read_image(source.path_of(sample))
-    x, y, w, h = box_of(sample, image)
-    factor = min(1.0, longest_face / max(w, h))
+def _read(source: Manifest, sample: Sample) -> tuple[Pixels, Sample]:
+    return read_image(source.path_of(sample)), sample
+
+
+def _shrunk(image: Pixels, sample: Sample, longest_face: int) -> tuple[Pixels, Sample]:
+    """Returns the picture shrunk until its face fits, and the row with box and points as they are in it."""
+    box = box_of(sample, image)
+    factor = min(1.0, longest_face / max(box[2:]))
     image, factor = fit_within(image, max(1, round(max(image.shape[:2]) * factor)))
-    return image, (x * factor, y * factor, w * factor, h * factor)
+    x, y, w, h = (side * factor for side in box)
+    points = [(px * factor, py * factor) for px, py in sample.points] if sample.points else None
+    return image, sample.model_copy(update={"x": x, "y": y, "w": w, "h": h, "points": points})
 
 
 def _by_split(samples: Sequence[Sample]) -> dict[Split, list[Sample]]:
@@ -184,13 +197,23 @@ def _by_split(samples: Sequence[Sample]) -> dict[Split, list[Sample]]:
 
 
 def _attack(
-    image: Pixels, box: Box, kind: str, source: Manifest, scenes: Sequence[Sample], rng: np.random.Generator
+    image: Pixels,
+    sample: Sample,
+    kind: str,
+    source: Manifest,
+    scenes: Sequence[Sample],
+    donors: Donors | None,
+    rng: np.random.Generator,
 ) -> Pixels:
     background = None
     if kind in SPECIES:  # a manipulation has no scene around it
         scene = scenes[int(rng.integers(len(scenes)))]
         background = _scene(source, scene) if rng.random() < _ELSEWHERE else None
-    return simulate(image, box, species=kind, rng=rng, background=background)
+    donor = donors.draw(sample, image, rng) if donors else None
+    box = box_of(sample, image)
+    return simulate(
+        image, box, species=kind, rng=rng, background=background, points=sample.points, donor=donor
+    )
 
 
 def _scene(source: Manifest, sample: Sample) -> Pixels | None:

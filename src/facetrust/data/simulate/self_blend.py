@@ -130,13 +130,13 @@ def blend(
     """Returns the blend that the choices make; see `self_blend`."""
     at = window(image.shape[:2], box)
     move = moved(at, draws.move, draws.scale)
-    mask = _soft(faces(box, points, region, top=draws.top), at, move, draws)
+    mask = soft_mask(faces(box, points, region, top=draws.top), at, move, draws)
     change = _bearable(draws.change, box)
     fake, real, laid = pasted(image, at, change, mask=mask, move=move, on_source=draws.on_source)
     return Blend(changed(fake, draws.joint), changed(real, draws.joint), laid)
 
 
-def _soft(edges: Sequence[Polygon], at: Window, move: Affine, draws: Draws) -> Plane:
+def soft_mask(edges: Sequence[Polygon], at: Window, move: Affine, draws: Draws) -> Plane:
     """Returns the mask on its grid: filled, eroded by a kernel, blurred, brought to `ratio` at most."""
     hard = filled(edges, at, draws.grid, move, draws.bend)
     eroded = cv2.erode(hard, np.ones((draws.erosion, draws.erosion), np.uint8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,8 @@ MEANINGS = {
     "strength": "the mask's height, 1 where the source replaces the target",
     "seam": "steepest step of the mask from a pixel to the next, as a share of its height",
     "inside": "mean change, fake against real, where the mask is above half its height (levels of 255)",
+    "colour": "change of the mean colour there, the mean over R, G and B (levels of 255)",
+    "detail": "fine detail there, Laplacian energy of the fake over the real's (1: as much)",
     "outside": "mean change, fake against real, where the mask is 0 (levels of 255)",
     "around": "mean change, real against the untouched picture, where the mask is 0 (levels of 255)",
 }
@@ -28,6 +31,8 @@ class Traces(NamedTuple):
     strength: float
     seam: float
     inside: float
+    colour: float
+    detail: float
     outside: float
     around: float
 
@@ -51,6 +56,8 @@ def traces(original: Pixels, box: Box, blend: Blend) -> Traces:
         strength=height,
         seam=float(max(across, down)) / height if height else 0.0,
         inside=_mean(_change(blend.fake, blend.real)[inner]),
+        colour=_mean(np.abs(_means(blend.fake, inner) - _means(blend.real, inner))),
+        detail=_energy(blend.fake, inner) / max(_energy(blend.real, inner), 1e-6) if inner.any() else 0.0,
         outside=_mean(_change(blend.fake, blend.real)[outer]),
         around=_mean(_change(blend.real, original)[outer]),
     )
@@ -70,3 +77,13 @@ def _change(one: Pixels, other: Pixels) -> NDArray[np.float64]:
 
 def _mean(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
     return float(values.mean()) if values.size else 0.0
+
+
+def _means(image: Pixels, where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray(image[where].mean(axis=0) if where.any() else np.zeros(3), dtype=np.float64)
+
+
+def _energy(image: Pixels, where: NDArray[np.bool_]) -> float:
+    """Mean square of the Laplacian of the grey picture."""
+    detail = cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_64F)
+    return float(np.mean(detail[where] ** 2))
