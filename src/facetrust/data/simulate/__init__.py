@@ -153,6 +153,8 @@ def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Ge
         return self_blend.as_surroundings(image, box, rng)
     if kind == "digital-spoof":
         return digital_spoof.as_surroundings(image, rng)
+    if kind in MANIPULATIONS:
+        return image
     return captured(focused(image, recapture(image, box, species=kind, rng=rng), box), rng)
 
 
