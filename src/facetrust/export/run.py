@@ -134,8 +134,8 @@ def export_run(
         graph, inside = read(made)
         if choice is not None and choice.kept != "float":
             inside = _refitted(made, inside, card, dev, labels, domains, _hashes(wholes))
-        limit = FLOAT_TOLERANCE if choice is None or choice.kept == "float" else INT8_TOLERANCE
-        figures = parity(model, card, made, dev, tolerance=limit)
+        allowed = FLOAT_TOLERANCE if choice is None or choice.kept == "float" else INT8_TOLERANCE
+        figures = parity(model, card, made, dev, tolerance=allowed)
         if out.suffix == ".xml":
             openvino(made, out)
         else:
