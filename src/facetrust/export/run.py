@@ -172,8 +172,8 @@ def _network(
             choice = choose(made, dev, labels, calibration=train, rounds=rounds)
             made = Path(choice.path)
         is_float = choice is None or choice.kept == "float"
-        limit = FLOAT_TOLERANCE if is_float else INT8_TOLERANCE
-        figures = parity(model, card, made, dev, tolerance=limit)
+        allowed = FLOAT_TOLERANCE if is_float else INT8_TOLERANCE
+        figures = parity(model, card, made, dev, tolerance=allowed)
         graph, inside = read(made)
         # An int8 form has thresholds of its own, by the rules of the float form's.
         rules = rules or (() if is_float else _rules_of(card))
