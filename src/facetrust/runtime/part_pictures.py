@@ -31,7 +31,7 @@ def palette(count: int) -> NDArray[np.uint8]:
         colorsys.hsv_to_rgb(n * _GOLDEN % 1, (0.85, 0.55)[n % 2], (0.95, 0.75)[n // 2 % 2])
         for n in range(count)
     ]
-    made = np.rint(255 * np.asarray(colours)).astype(np.uint8)
+    made: NDArray[np.uint8] = np.rint(255 * np.asarray(colours)).astype(np.uint8)
     made[0] = 0
     return made
 
