@@ -153,7 +153,7 @@ def test_steps_by_the_reward_alone_raise_it(batch):
     task = RewardTuning(objective(model, classes=("a", "b", "c")), settings)
     optimizer = torch.optim.SGD(task.parameters(), lr=1.0)
     worth = []
-    for _ in range(40):
+    for _ in range(150):
         optimizer.zero_grad()
         parts = task(batch)
         parts["loss"].backward()
