@@ -235,6 +235,44 @@ def write_embedder() -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(scope="session")
+def write_parser() -> Callable[..., Path]:
+    """Writes an .onnx file with a card of the toy question with classes: the strongest channel's."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    def write(path: Path, **changes: Any) -> Path:
+        how = changes.pop("preprocessing", Preprocessing(margins=(2.0,), size=(64, 64)))
+        sharp = helper.make_tensor("sharp", TensorProto.FLOAT, [], [20.0])
+        nodes = [
+            helper.make_node("Mul", ["image", "sharp"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["classes"], axis=1),
+        ]
+        shape = ["batch", 3, *how.size]
+        graph = helper.make_graph(
+            nodes,
+            "channels",
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("classes", TensorProto.FLOAT, shape)],
+            [sharp],
+        )
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+        fields = {
+            "name": "channels",
+            "task": "toy-quarters",
+            "architecture": "by hand",
+            "preprocessing": how,
+            "score_means": "strongest channel",
+            "classes": ("red", "green", "blue"),
+            "weights": path.name,
+            "sha256": sha256_of(path),
+        }
+        path.with_suffix(".json").write_text(ModelCard(**{**fields, **changes}).to_json())
+        return path
+
+    return write
+
+
 SIDE = 16
 
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+import facetrust
 from facetrust import cli, registry
 from facetrust.data.manifest import Manifest
 from facetrust.records import CheckReport, read_table
@@ -240,3 +241,23 @@ def test_videos_are_asked_too(exported, told, film, tmp_path):
     report = checker.check(path)
     assert [verdict.task for verdict in report.verdicts] == ["toy-brightness"]
     assert len(report.faces[0].embeddings) == len(report.faces[0].parts) == 1
+
+
+def test_classes_are_laid_over_the_picture(exported, told):
+    """The box is 8 to 56 of 64 pixels, which are enlarged 2.5 times before detection."""
+    image = np.full((64, 64, 3), TINTS[2], np.uint8)
+    parsed = facetrust.parse(image, model=exported["toy-quarters"], detector=told((20.0, 20.0, 120.0, 120.0)))
+    assert parsed.classes == CLASSES
+    assert [parsed.mask[y, x] for y in (16, 48) for x in (16, 48)] == [0, 1, 2, 3]
+    assert not parsed.mask[:8].any()
+    assert not parsed.mask[:, 56:].any()
+
+
+def test_classes_are_tuned_by_their_reward(root, exported, tmp_path):
+    short = ("--set", "trainer.epochs=1", "--set", "reward.samples=3", "--set", "optimizer.lr=1e-3")
+    begun = ("--set", f"model.begin={root / 'runs' / 'toy-quarters'}")
+    run("train", root / "toy-quarters.yaml", *short, *begun, "--out", tmp_path / "tuned")
+    text = "\n".join(path.read_text() for path in tmp_path.rglob("*.csv"))
+    assert "train/reward" in text
+    figures = json.loads((tmp_path / "tuned" / "card.json").read_text())["results"]
+    assert {each["metric"]: each["value"] for each in figures}["agreement"] > 0.95

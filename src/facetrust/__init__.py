@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facetrust.runtime.checker import Checker
     from facetrust.runtime.gallery.gallery import Gallery, enroll, forget, identify
     from facetrust.runtime.model import load_model
+    from facetrust.runtime.parse import parse
     from facetrust.runtime.verifier import Verifier
     from facetrust.runtime.verify import verify
 
@@ -44,6 +45,7 @@ _HOMES = {
     "forget": "runtime.gallery.gallery",
     "identify": "runtime.gallery.gallery",
     "load_model": "runtime.model",
+    "parse": "runtime.parse",
     "verify": "runtime.verify",
 }
 __all__ = [*sorted(_HOMES), "__version__"]

@@ -83,9 +83,7 @@ def crops_of(
     if preprocessing.align == "box":
         wanted = preprocessing.margins if margins is None else margins
         return [crop_face(image, box, preprocessing, margin=margin) for margin in wanted]
-    if points is None or len(points) != len(TEMPLATE):
-        raise ImageError("a face without five points (eyes, nose, mouth) cannot be aligned")
-    return [align_face(image, points, preprocessing.size, nearest=preprocessing.resize == "nearest")]
+    return [align_face(image, _five(points), preprocessing.size, nearest=preprocessing.resize == "nearest")]
 
 
 def align_face(image: Pixels, points: Points, size: tuple[int, int], *, nearest: bool = False) -> Pixels:
@@ -133,14 +131,48 @@ def window_of(
         size: (height, width, ...) of the image.
         margin: side of the crop over side of the box; the first of the card's if none is given.
     """
-    x, y, w, h = box
-    side = max(w, h)
-    scale = preprocessing.margins[0] if margin is None else margin
-    wide, tall = (side, side) if preprocessing.square else (w, h)
-    centre, (tall, wide) = _inside(
-        size, (x + w / 2, y + h / 2), (tall * scale, wide * scale), fill=preprocessing.fill
-    )
+    centre, window = _wanted(box, preprocessing, margin)
+    centre, (tall, wide) = _inside(size, centre, window, fill=preprocessing.fill)
     return centre[0] - wide / 2, centre[1] - tall / 2, wide, tall
+
+
+def _wanted(
+    box: Box, how: Preprocessing, margin: float | None = None
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Centre (x, y) and size (height, width) of the window around a box, wherever it lies."""
+    x, y, w, h = box
+    scale, side = how.margins[0] if margin is None else margin, max(w, h)
+    wide, tall = (side, side) if how.square else (w, h)
+    return (x + w / 2, y + h / 2), (tall * scale, wide * scale)
+
+
+def crop_matrix(
+    size: tuple[int, ...], box: Box, how: Preprocessing, *, points: Points | None = None
+) -> NDArray[np.float64]:
+    """Returns the (2, 3) matrix that takes pixels (x, y) of a picture to those of the crop of a face.
+
+    Of the first margin's crop, where the card has several. The centre of a pixel is at whole numbers.
+
+    Args:
+        size: (height, width, ...) of the picture.
+        box, points: see `crops_of`.
+
+    Raises:
+        ImageError: the card asks for an aligned face, and its points do not allow that.
+    """
+    if how.align == "points":
+        return alignment(_five(points), how.size)
+    left, top, right, bottom = _edges(size, *_wanted(box, how), fill=how.fill)
+    across, down = how.size[1] / (right - left), how.size[0] / (bottom - top)
+    return np.array(
+        [[across, 0, (0.5 - left) * across - 0.5], [0, down, (0.5 - top) * down - 0.5]], dtype=np.float64
+    )
+
+
+def _five(points: Points | None) -> Points:
+    if points is None or len(points) != len(TEMPLATE):
+        raise ImageError("a face without five points (eyes, nose, mouth) cannot be aligned")
+    return points
 
 
 def _inside(
@@ -166,11 +198,7 @@ def crop_face(image: Pixels, box: Box, how: Preprocessing, *, margin: float | No
         box: x, y, w, h of the face in pixels; may reach outside the image.
         margin: side of the crop over side of the box; the first of `how.margins` if none is given.
     """
-    scale = how.margins[0] if margin is None else margin
-    x, y, w, h = box
-    side = max(w, h)
-    width, height = (side, side) if how.square else (w, h)
-    cut = cut_out(image, (x + w / 2, y + h / 2), (height * scale, width * scale), fill=how.fill)
+    cut = cut_out(image, *_wanted(box, how, margin), fill=how.fill)
     shrinks, enlarges = _METHODS[how.resize]
     method = shrinks if cut.shape[0] > how.size[0] else enlarges
     return np.asarray(cv2.resize(cut, (how.size[1], how.size[0]), interpolation=method), dtype=np.uint8)
@@ -183,11 +211,7 @@ def cut_out(image: Pixels, centre: tuple[float, float], size: tuple[float, float
     fills invent pixels: black, mirrored, or the border's repeated.
     """
     height, width = image.shape[:2]
-    centre, (tall, wide) = _inside(image.shape, centre, size, fill=fill)
-    left, top = round(centre[0] - wide / 2), round(centre[1] - tall / 2)
-    right, bottom = left + max(1, round(wide)), top + max(1, round(tall))
-    if fill == "shift":
-        left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    left, top, right, bottom = _edges(image.shape, centre, size, fill=fill)
     pads = (max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width))
     inside = image[max(0, top) : max(bottom, 0), max(0, left) : max(right, 0)]
     if not any(pads):
@@ -206,10 +230,21 @@ def cut_out(image: Pixels, centre: tuple[float, float], size: tuple[float, float
         padded = np.asarray(cv2.copyMakeBorder(padded, *step, _FILLS[fill]), dtype=np.uint8)
         top_pad, bottom_pad = top_pad - step[0], bottom_pad - step[1]
         left_pad, right_pad = left_pad - step[2], right_pad - step[3]
-    left, top = left + pads[2], top + pads[0]
-    return np.asarray(
-        padded[top : top + max(1, round(tall)), left : left + max(1, round(wide))], dtype=np.uint8
-    )
+    rows = slice(top + pads[0], bottom + pads[0])
+    return np.asarray(padded[rows, left + pads[2] : right + pads[2]], dtype=np.uint8)
+
+
+def _edges(
+    size: tuple[int, ...], centre: tuple[float, float], window: tuple[float, float], *, fill: Fill
+) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the window in whole pixels, the last two not included."""
+    height, width = size[:2]
+    centre, (tall, wide) = _inside(size, centre, window, fill=fill)
+    left, top = round(centre[0] - wide / 2), round(centre[1] - tall / 2)
+    right, bottom = left + max(1, round(wide)), top + max(1, round(tall))
+    if fill == "shift":
+        return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    return left, top, right, bottom
 
 
 def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ PICTURES = (
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
     ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-EVIDENCE = ".evidence.png"  # How pictures end that `check --evidence` writes; folders are searched without.
+EVIDENCE, PARTS = ".evidence.png", ".parts.png"  # How pictures end that `check --evidence` and `parse` write.
 _FEATURES = {".avif": "avif", ".j2k": "jpg_2000", ".jp2": "jpg_2000", ".webp": "webp"}  # Of Pillow.
 _CODE = (".mts", ".ts")  # TypeScript's files are named as transport streams are.
 _SURROGATE = re.compile("[\ud800-\udfff]")  # How Python carries bytes of a name that are not UTF-8.
@@ -69,7 +69,7 @@ def inputs_in(paths: Iterable[str | Path], *, stdin: Any = None) -> Inputs:
     """Returns files as they are, and the pictures and videos of folders and globs, in a stable order.
 
     Where `stdin` is given, a file object open for bytes, the path `-` stands for what it holds. Folders are
-    searched deeply. Hidden files and evidence pictures are passed over; all else that is
+    searched deeply. Hidden files, evidence pictures and masks of parts are passed over; all else that is
     neither a picture nor a video, or that this build cannot decode, is `skipped`.
     """
     found = Inputs([], [], [])
@@ -280,7 +280,7 @@ def _walk(folder: str, found: Inputs) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         links = [name for name in folders if Path(place, name).is_symlink()]
         for name in (*names, *links):
-            if not name.startswith(".") and not name.lower().endswith(EVIDENCE):
+            if not name.startswith(".") and not name.lower().endswith((EVIDENCE, PARTS)):
                 yield Path(place, name)
 
 

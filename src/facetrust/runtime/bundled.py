@@ -12,6 +12,7 @@ from facetrust.faces.detector import Detector, open_detector
 from facetrust.records import Policy
 from facetrust.runtime.model import Model, load_model
 from facetrust.tasks import task_named, task_names
+from facetrust.tasks.task import OutputKind
 
 ModelChoice = Mapping[str, str | Path | Model]
 Thresholds = float | Mapping[str, float]
@@ -34,11 +35,24 @@ def default_embedder() -> str:
     Raises:
         UsageError: none is bundled.
     """
-    tasks = [task_named(name) for name in task_names()]
-    for task in tasks:
-        if task.unit == "face" and task.output == "embedding" and task.bundled in model_file.bundled():
+    return _bundled_with("embedding", "compares faces")
+
+
+def default_parser() -> str:
+    """Returns the bundled model that tells parts of faces apart: that of the first question with classes.
+
+    Raises:
+        UsageError: none is bundled.
+    """
+    return _bundled_with("classes", "finds parts of faces")
+
+
+def _bundled_with(output: OutputKind, what: str) -> str:
+    """The bundled model of the first question about faces with an output of that kind."""
+    for task in map(task_named, task_names()):
+        if task.unit == "face" and task.output == output and task.bundled in model_file.bundled():
             return str(task.bundled)
-    raise UsageError("no model that compares faces is bundled; give one: an .onnx file and its card")
+    raise UsageError(f"no model that {what} is bundled; give one: an .onnx file and its card")
 
 
 def open_model_named(name: str | Path | Model, *, threads: int = 1) -> Model:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facetrust.errors import UsageError
 from facetrust.imaging import Pixels, fit_within
 from facetrust.imaging.crop import alignment, window_of
+from facetrust.imaging.inputs import EVIDENCE
 from facetrust.records import Box, Face, Point, Preprocessing, Verdict, write_whole
 from facetrust.tasks import task_named
 
@@ -37,16 +38,16 @@ class EvidenceMap(NamedTuple):
     points: Sequence[Point] = ()
 
 
-def free_name(source: str, taken: Collection[str]) -> str:
+def free_name(source: str, taken: Collection[str], *, ending: str = EVIDENCE) -> str:
     """Returns `<stem>.evidence.png` for a source, numbered if taken; a long one is cut in the middle."""
     stem = Path(source).stem.strip("<>") or "image"
     if len(data := os.fsencode(stem)) > _LONGEST_STEM:
         parts = (data[: _LONGEST_STEM - 40], data[-40:])
         stem = "…".join(part.decode(errors="ignore") for part in parts)
-    name, number = f"{stem}.evidence.png", 1
+    name, number = f"{stem}{ending}", 1
     while name in taken:
         number += 1
-        name = f"{stem}-{number}.evidence.png"
+        name = f"{stem}-{number}{ending}"
     return name
 
 

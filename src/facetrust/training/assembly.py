@@ -13,10 +13,11 @@ from facetrust.data.targets import Labels, Target
 from facetrust.errors import ModelError, UnknownName, UsageError
 from facetrust.models.onnx import onnx
 from facetrust.records import ModelCard, Preprocessing
-from facetrust.tasks import objective_of
+from facetrust.tasks import objective_of, task_named
 from facetrust.training.distillation import WeightedTeacher, distill, learns_from_teacher, looks_inside
 from facetrust.training.flip_losses import Flip, flip
 from facetrust.training.recipe import Recipe, Teacher
+from facetrust.training.reward_tuning import RewardTuning
 
 _log = logging.getLogger("facetrust")
 STUDENT = "student"
@@ -56,6 +57,10 @@ def assemble(recipe: Recipe, model: nn.Module, target: Target | None = None) -> 
     contrast = 2 if set(recipe.losses) & set(Flip.accepts) - set(task.accepts) else 0  # type: ignore[arg-type]
     if contrast:
         task = flip(task, recipe.losses)
+    if recipe.reward is not None:
+        if task_named(recipe.task).output != "classes":
+            raise UsageError(f"reward: {recipe.task} does not answer with classes of pixels, which are drawn")
+        task = RewardTuning(task, recipe.reward)
     _check_losses(recipe, {*objective_losses(task), *taught})
     if bool(recipe.teachers) != bool(taught):
         raise UsageError(

@@ -106,6 +106,25 @@ class Teacher(Record):
     inherit: bool = False
 
 
+class Reward(Record):
+    """Tuning by what answers are worth (`training.reward_tuning`); for tasks with classes of pixels.
+
+    kind: `f1`, mean F1 of the foreground, or `panoptic`, its panoptic quality by segments. samples: answers
+    drawn of each picture. weight: of the reward's loss. likelihood: factor of the task's own loss, which
+    keeps the network near what it knows. false_positives: weight of the rate of false pixels, or segments.
+    scaling: log-probabilities are summed over the pixels (`sum`), or that is divided by their number
+    (`pixel`). advantages: of a `picture` as a whole, or of each `class`, which has less variance.
+    """
+
+    kind: Literal["f1", "panoptic"] = "f1"
+    samples: int = Field(default=2, ge=2, le=64)
+    weight: float = Field(default=1.0, gt=0)
+    likelihood: float = Field(default=0.1, ge=0)
+    false_positives: float = Field(default=0.0, ge=0)
+    scaling: Literal["sum", "pixel"] = "pixel"
+    advantages: Literal["picture", "class"] = "picture"
+
+
 class Optimizer(Record):
     """Linear warm-up over `warmup` epochs, then a cosine down to `final` times the rate (1: constant).
 
@@ -150,6 +169,8 @@ class Recipe(Record):
     task takes its own (its main loss counts with weight 1 if it is not named), teachers those that learn from
     one.
 
+    reward: tunes by the worth of drawn answers, beginning with a trained network (`model.begin`).
+
     cache: where teachers' answers are kept, if they come again: `run`, in the run's folder; `none`, they
     are asked at every step; or a folder that runs share.
     """
@@ -162,6 +183,7 @@ class Recipe(Record):
     data: Data
     losses: dict[str, dict[str, Any]] = Field(default_factory=dict)
     teachers: tuple[Teacher, ...] = ()
+    reward: Reward | None = None
     optimizer: Optimizer = Optimizer()
     trainer: Training = Training()
     cache: str = "run"
