@@ -58,6 +58,7 @@ NEEDS_TORCH = {
     "tasks.deepfake.objective",
     "tasks.parsing.objective",
     "tasks.recognition.objective",
+    "tasks.synthetic.objective",
     "data.dataset",
 }
 NEEDS_TORCH |= {"data.sampler"}

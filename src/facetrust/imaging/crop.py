@@ -5,6 +5,7 @@ Training and serving both come through here, so that they cannot disagree.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -69,7 +70,7 @@ def crops_of(
     points: Points | None = None,
     margins: Sequence[float] | None = None,
 ) -> list[Pixels]:
-    """Returns the crops of one face: one per margin, or the aligned face where the card asks for that.
+    """Returns the crops of one face: one per margin, the aligned face, or native windows, as the card says.
 
     Args:
         image: (H, W, C) uint8.
@@ -83,9 +84,46 @@ def crops_of(
     if preprocessing.align == "box":
         wanted = preprocessing.margins if margins is None else margins
         return [crop_face(image, box, preprocessing, margin=margin) for margin in wanted]
+    if preprocessing.align == "native":
+        count = len(preprocessing.margins if margins is None else margins)
+        return [native(image, box, preprocessing.size, place=place) for place in spread(count)]
     if points is None or len(points) != len(TEMPLATE):
         raise ImageError("a face without five points (eyes, nose, mouth) cannot be aligned")
     return [align_face(image, points, preprocessing.size, nearest=preprocessing.resize == "nearest")]
+
+
+def spread(count: int) -> list[Point]:
+    """Returns where native windows lie: (across, down) in [0, 1] of a box, the middles of a square grid's cells.
+
+    The grid has as many cells as are needed, and is filled row by row: one window lies in the middle, four
+    cover all of a box of twice their sides.
+    """
+    side = math.ceil(math.sqrt(count))
+    return [((n % side + 0.5) / side, (n // side + 0.5) / side) for n in range(count)]
+
+
+def native(image: Pixels, box: Box, size: tuple[int, int], *, place: Point) -> Pixels:
+    """Returns a window (h, w, C) of a picture (H, W, C) uint8 at its own resolution.
+
+    It lies around a place of the box as near as the picture's edges allow. Where the picture is smaller than
+    the window, it is enlarged until it is not, for there are no further pixels.
+
+    Args:
+        box: x, y, w, h in pixels.
+        size: (height, width) of the window.
+        place: (across, down), 0 the box's left and upper edge and 1 its right and lower one.
+    """
+    tall, wide = size
+    scale = max(1.0, tall / image.shape[0], wide / image.shape[1])
+    if scale > 1:
+        grown = (max(wide, round(image.shape[1] * scale)), max(tall, round(image.shape[0] * scale)))
+        image = np.asarray(cv2.resize(image, grown, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    image = image.reshape(*image.shape[:2], -1)
+    left = round(scale * (box[0] + place[0] * box[2]) - wide / 2)
+    top = round(scale * (box[1] + place[1] * box[3]) - tall / 2)
+    left = min(max(left, 0), image.shape[1] - wide)
+    top = min(max(top, 0), image.shape[0] - tall)
+    return image[top : top + tall, left : left + wide]
 
 
 def align_face(image: Pixels, points: Points, size: tuple[int, int], *, nearest: bool = False) -> Pixels:

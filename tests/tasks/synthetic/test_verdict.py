@@ -24,6 +24,6 @@ def test_the_threshold_decides(score, decision):
         architecture="any",
         preprocessing=Preprocessing(),
         score_means="any",
-        thresholds=(Threshold(rule="eer", value=0.4, split="dev"),),
+        thresholds=(Threshold(rule="eer", value=0.4, manifest="any", split="dev"),),
     )
     assert judge_of("synthetic")(score, card).decision == decision
