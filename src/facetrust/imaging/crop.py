@@ -114,16 +114,24 @@ def native(image: Pixels, box: Box, size: tuple[int, int], *, place: Point) -> P
         place: (across, down), 0 the box's left and upper edge and 1 its right and lower one.
     """
     tall, wide = size
-    scale = max(1.0, tall / image.shape[0], wide / image.shape[1])
+    left, top, scale = _native_corner(image.shape, box, size, place)
     if scale > 1:
         grown = (max(wide, round(image.shape[1] * scale)), max(tall, round(image.shape[0] * scale)))
         image = np.asarray(cv2.resize(image, grown, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
     image = image.reshape(*image.shape[:2], -1)
+    return image[top : top + tall, left : left + wide]
+
+
+def _native_corner(
+    shape: tuple[int, ...], box: Box, size: tuple[int, int], place: Point
+) -> tuple[int, int, float]:
+    """Left and top of a native window in the picture enlarged by the third number, which is 1 or more."""
+    (height, width), (tall, wide) = shape[:2], size
+    scale = max(1.0, tall / height, wide / width)
     left = round(scale * (box[0] + place[0] * box[2]) - wide / 2)
     top = round(scale * (box[1] + place[1] * box[3]) - tall / 2)
-    left = min(max(left, 0), image.shape[1] - wide)
-    top = min(max(top, 0), image.shape[0] - tall)
-    return image[top : top + tall, left : left + wide]
+    most = max(wide, round(width * scale)) - wide, max(tall, round(height * scale)) - tall
+    return min(max(left, 0), most[0]), min(max(top, 0), most[1]), scale
 
 
 def align_face(image: Pixels, points: Points, size: tuple[int, int], *, nearest: bool = False) -> Pixels:
@@ -163,14 +171,25 @@ def alignment(points: Points, size: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def window_of(
-    size: tuple[int, ...], box: Box, preprocessing: Preprocessing, *, margin: float | None = None
+    size: tuple[int, ...],
+    box: Box,
+    preprocessing: Preprocessing,
+    *,
+    margin: float | None = None,
+    crop: int = 0,
 ) -> Box:
     """Returns x, y, w, h of the window that `crop_face` cuts for a box; a shifted one lies in the picture.
 
     Args:
         size: (height, width, ...) of the image.
         margin: side of the crop over side of the box; the first of the card's if none is given.
+        crop: which of the native windows, where the card asks for these.
     """
+    if preprocessing.align == "native":
+        place = spread(len(preprocessing.margins))[crop]
+        left, top, enlarged = _native_corner(size, box, preprocessing.size, place)
+        tall, wide = preprocessing.size
+        return left / enlarged, top / enlarged, wide / enlarged, tall / enlarged
     x, y, w, h = box
     side = max(w, h)
     scale = preprocessing.margins[0] if margin is None else margin
