@@ -20,7 +20,11 @@ def test_four_windows_cover_a_box_of_twice_their_sides():
 
 @pytest.mark.parametrize(
     ("count", "places"),
-    [(1, [(0.5, 0.5)]), (2, [(0.25, 0.25), (0.75, 0.25)]), (4, [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)])],
+    [
+        (1, [(0.5, 0.5)]),
+        (2, [(0.25, 0.25), (0.75, 0.25)]),
+        (4, [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)]),
+    ],
 )
 def test_windows_are_spread_over_a_grid(count, places):
     assert spread(count) == places
@@ -28,7 +32,9 @@ def test_windows_are_spread_over_a_grid(count, places):
 
 def test_a_window_stays_inside():
     assert np.array_equal(native(IMAGE, WHOLE, (16, 16), place=(1.0, 0.0)), IMAGE[:16, -16:])
-    assert np.array_equal(native(IMAGE, (30.0, 20.0, 10.0, 10.0), (8, 8), place=(0.5, 0.5)), IMAGE[21:29, 31:39])
+    assert np.array_equal(
+        native(IMAGE, (30.0, 20.0, 10.0, 10.0), (8, 8), place=(0.5, 0.5)), IMAGE[21:29, 31:39]
+    )
 
 
 def test_a_smaller_picture_is_enlarged_and_one_channel_kept():

@@ -294,9 +294,7 @@ class FaceData(Dataset[Any]):
         aligned = [(x * how.size[1] / 112, y * how.size[0] / 112) for x, y in TEMPLATE]
         return shown, whole, aligned if points is not None else None, (1.0,), mask
 
-    def _drawn_crop(
-        self, image: Pixels, box: Box, points: Points | None, rng: np.random.Generator
-    ) -> Pixels:
+    def _drawn_crop(self, image: Pixels, box: Box, points: Points | None, rng: np.random.Generator) -> Pixels:
         """Returns one crop of the student's: around a jittered box, or a native window anywhere in the box."""
         how = self.views["student"]
         if how.align == "native":

@@ -93,7 +93,7 @@ def crops_of(
 
 
 def spread(count: int) -> list[Point]:
-    """Returns where native windows lie: (across, down) in [0, 1] of a box, the middles of a square grid's cells.
+    """Returns where native windows lie, (across, down) in [0, 1] of a box: the middles of a grid's cells.
 
     The grid has as many cells as are needed, and is filled row by row: one window lies in the middle, four
     cover all of a box of twice their sides.

@@ -17,7 +17,12 @@ def generated(name: str | None, split: str, count: int = 3) -> list[Sample]:
 
 ROWS = [
     row
-    for name, splits in (("real", "train dev test"), ("gan", "train dev"), ("SD 1.5", "train dev"), ("gpt", "test"))
+    for name, splits in (
+        ("real", "train dev test"),
+        ("gan", "train dev"),
+        ("SD 1.5", "train dev"),
+        ("gpt", "test"),
+    )
     for split in splits.split()
     for row in generated(name, split)
 ]

@@ -26,14 +26,14 @@ def leave_one_attack_out(samples: Sequence[Sample], *, seed: int = 0) -> list[Fo
         ProtocolError: an attack has no name, there is one only, or a split lacks a label.
     """
     if unnamed := [row for row in samples if row.label == 1 and not _name(row)]:
-        raise ProtocolError(f"leave-one-attack-out: {unnamed[0].path} names no attack; every attack needs one")
+        raise ProtocolError(
+            f"leave-one-attack-out: {unnamed[0].path} names no attack; every attack needs one"
+        )
     attacks = sorted({_name(row) for row in samples if row.label == 1})
     if not attacks:
         raise ProtocolError("leave-one-attack-out: there are no attacks; give rows that have some")
     if len(attacks) < 2:
-        raise ProtocolError(
-            f"leave-one-attack-out needs two attacks or more; found: {attacks[0]}"
-        )
+        raise ProtocolError(f"leave-one-attack-out needs two attacks or more; found: {attacks[0]}")
     return [_without(attack, samples) for attack in attacks]
 
 

@@ -1,7 +1,7 @@
 """The sets of UniversalFakeDetect: ProGAN to train on, and to test on 19 generators (Ojha et al., CVPR 2023).
 
 Read is their layout, that of CNNDetection (Wang et al., CVPR 2020) too: `{train,val,test}/<generator>/…` with
-`0_real` and `1_fake` at the end, objects in folders between or not, such as `train/progan/airplane/0_real` and
+`0_real` and `1_fake` at the end, objects in folders between or not, such as `train/progan/bird/0_real` and
 `test/biggan/1_fake`; and `diffusion_datasets/<generator>/1_fake`, all of it test, whose photographs lie in
 `imagenet/0_real` and `laion/0_real`.
 """
