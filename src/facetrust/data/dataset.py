@@ -295,7 +295,7 @@ class FaceData(Dataset[Any]):
         return shown, whole, aligned if points is not None else None, (1.0,), mask
 
     def _drawn_crop(self, image: Pixels, box: Box, points: Points | None, rng: np.random.Generator) -> Pixels:
-        """Returns one crop of the student's: around a jittered box, or a native window anywhere in the box."""
+        """Returns one crop of the student's: around a jittered box, or a native window anywhere in it."""
         how = self.views["student"]
         if how.align == "native":
             return native(image, box, how.size, place=(rng.random(), rng.random()))

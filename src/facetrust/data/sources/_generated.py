@@ -1,4 +1,4 @@
-"""What the sets of photographed and generated pictures share: folders that name split, generator and label."""
+"""What sets of photographed and generated pictures share: folders that name split, generator and label."""
 
 from __future__ import annotations
 

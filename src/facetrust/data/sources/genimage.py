@@ -1,8 +1,8 @@
 """GenImage: ImageNet's photographs beside pictures of eight generators (Zhu et al., NeurIPS 2023).
 
 Read is the layout of the unpacked archives: `<generator>/<archive>/{train,val}/{ai,nature}/…`, such as
-`Midjourney/imagenet_midjourney/val/ai/1.png`; the folder of one archive will do. Photographs are JPEG and most
-generated pictures PNG, of other sizes: bring them to one format before a figure is believed.
+`Midjourney/imagenet_midjourney/val/ai/1.png`; the folder of one archive will do. Photographs are JPEG and
+most generated pictures PNG, of other sizes: bring them to one format before a figure is believed.
 """
 
 from __future__ import annotations
