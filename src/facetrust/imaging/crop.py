@@ -188,8 +188,8 @@ def window_of(
     if preprocessing.align == "native":
         place = spread(len(preprocessing.margins))[crop]
         left, top, enlarged = _native_corner(size, box, preprocessing.size, place)
-        tall, wide = preprocessing.size
-        return left / enlarged, top / enlarged, wide / enlarged, tall / enlarged
+        height, width = preprocessing.size
+        return left / enlarged, top / enlarged, width / enlarged, height / enlarged
     x, y, w, h = box
     side = max(w, h)
     scale = preprocessing.margins[0] if margin is None else margin
