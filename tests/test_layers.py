@@ -58,6 +58,7 @@ NEEDS_TORCH = {
     "tasks.deepfake.objective",
     "tasks.parsing.objective",
     "tasks.recognition.objective",
+    "tasks.synthetic.objective",
     "data.dataset",
 }
 NEEDS_TORCH |= {"data.sampler"}
@@ -149,11 +150,11 @@ def test_there_is_no_utils():
 
 def test_a_questions_name_is_known_in_its_own_room_alone():
     """But for recipes, cards, importers of published weights and the demo."""
-    names = {'"antispoof"', '"deepfake"', '"parsing"'}
+    names = {'"antispoof"', '"deepfake"', '"parsing"', '"synthetic"'}
     named = {
         file.relative_to(HOME).as_posix() for file in FILES if any(name in file.read_text() for name in names)
     }
-    own = ("tasks/antispoof/", "tasks/deepfake/", "tasks/parsing/", "zoo/", "cli/demo.py")
+    own = ("tasks/antispoof/", "tasks/deepfake/", "tasks/parsing/", "tasks/synthetic/", "zoo/", "cli/demo.py")
     assert [file for file in named if not file.startswith(own)] == []
 
 

@@ -41,6 +41,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
     "iresnet": ("iresnet-18", {"image_size": (32, 32), "embedding": 16}),
     "mesonet": ("mesonet-inception4", {"image_size": (64, 32)}),
     "mobilefacenet": ("mobilefacenet-s", {"image_size": (48, 32), "embedding": 16}),
+    "residual": ("residual-mobilenetv3_small_050", {"image_size": (64, 64)}),
     "sface": ("sface", {"image_size": (32, 32), "widths": [8] * 14, "squeeze": 4, "embedding": 16}),
     "timm": ("timm/mobilenetv3_small_050", {"image_size": (64, 64)}),
     "timm.embedding": ("timm/test_vit", {"image_size": (64, 64), "embedding": 32}),

@@ -216,7 +216,30 @@ _LAPA = [
 _HELEN = {"exemplars.txt": "a", "tuning.txt": "b", "testing.txt": "c"}
 _HELEN_PARTS = [f"labels/{name}/{name}_lbl{n:02d}.png" for name in "abc" for n in range(11)]
 
+_CIFAKE = [
+    f"{part}/{kind}/{n:04d}.jpg" for part in ("train", "test") for kind in ("REAL", "FAKE") for n in range(20)
+]
+_GENIMAGE = [
+    f"{generator}/{part}/{kind}/{n}.png"
+    for generator in ("Midjourney/imagenet_midjourney", "BigGAN/imagenet_ai_0419_biggan")
+    for part in ("train", "val")
+    for kind in ("ai", "nature")
+    for n in range(20)
+]
+_UNIVERSAL = [
+    f"{place}/{n}.png"
+    for place in (
+        "train/progan/bird/0_real", "train/progan/bird/1_fake", "test/biggan/0_real", "test/biggan/1_fake",
+        "test/stylegan/car/0_real", "test/stylegan/car/1_fake",
+        "diffusion_datasets/ldm_200/1_fake", "diffusion_datasets/laion/0_real",
+    )
+    for n in range(20)
+]  # fmt: skip
+
 TREES = {
+    "cifake": Tree(empty(_CIFAKE), ""),
+    "genimage": Tree(empty(_GENIMAGE), ""),
+    "universal-fake-detect": Tree(empty(_UNIVERSAL), ""),
     "people": Tree(empty(_PEOPLE_SET), ""),
     "casia-webface": Tree(empty(_PEOPLE_SET), ""),
     "ms1m": Tree(_records(60, 20), "train.idx"),

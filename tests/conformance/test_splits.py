@@ -16,6 +16,7 @@ FOLDS = {
     "index-ordered": 1,
     "shuffled": 1,
     "leave-domains-out": 5,
+    "leave-one-attack-out": 2,
     "leave-one-domain-out": 8,
     "mcio": 4,
     "oulu-npu": 14,

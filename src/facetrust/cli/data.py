@@ -131,7 +131,8 @@ def split(
     protocol: Annotated[
         str,
         typer.Argument(
-            help="leave-one-domain-out, mcio, wcs, single-source, oulu-npu, shuffled, index-ordered."
+            help="leave-one-domain-out, leave-one-attack-out, mcio, wcs, single-source, oulu-npu, shuffled, "
+            "index-ordered."
         ),
     ],
     manifests: Annotated[list[Path], typer.Argument(help="Prepared manifests; their rows are put together.")],

@@ -29,7 +29,7 @@ from facetrust.data.simulate.donors import Donors
 from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, crops_of, read_sample, to_tensor
-from facetrust.imaging.crop import TEMPLATE, Points
+from facetrust.imaging.crop import TEMPLATE, Points, native
 from facetrust.records import Box, Preprocessing, Sample
 
 STYLES = ("camera", "any-camera", "flip")
@@ -317,9 +317,7 @@ class FaceData(Dataset[Any]):
     ) -> tuple[Pixels, Box, Points | None, tuple[float, ...], Pixels | None]:
         """Returns the student's crop as the whole picture; a fourth channel, the mask, moves along."""
         how = self.views["student"]
-        margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
-        box = augmentation.jitter(box, rng)
-        (crop,) = crops_of(image, box, how, points=points, margins=(margin,))
+        crop = self._drawn_crop(image, box, points, rng)
         if how.size[0] == how.size[1] and rng.random() < self.turn:
             crop = any_camera.turned(crop, int(rng.integers(1, 4)))
         shown, mask = np.ascontiguousarray(crop[:, :, :3]), crop[:, :, 3:] if crop.shape[2] > 3 else None
@@ -329,6 +327,15 @@ class FaceData(Dataset[Any]):
         whole = (0.0, 0.0, float(how.size[1]), float(how.size[0]))
         aligned = [(x * how.size[1] / 112, y * how.size[0] / 112) for x, y in TEMPLATE]
         return shown, whole, aligned if points is not None else None, (1.0,), mask
+
+    def _drawn_crop(self, image: Pixels, box: Box, points: Points | None, rng: np.random.Generator) -> Pixels:
+        """Returns one crop of the student's: around a jittered box, or a native window anywhere in it."""
+        how = self.views["student"]
+        if how.align == "native":
+            return native(image, box, how.size, place=(rng.random(), rng.random()))
+        margin = float(rng.uniform(*self.margins)) if self.margins else float(rng.choice(how.margins))
+        (crop,) = crops_of(image, augmentation.jitter(box, rng), how, points=points, margins=(margin,))
+        return crop
 
     def _level(self, index: int) -> float:
         """How sharp a row's plain crop is; measured once."""

@@ -5,6 +5,7 @@ Training and serving both come through here, so that they cannot disagree.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -69,7 +70,7 @@ def crops_of(
     points: Points | None = None,
     margins: Sequence[float] | None = None,
 ) -> list[Pixels]:
-    """Returns the crops of one face: one per margin, or the aligned face where the card asks for that.
+    """Returns the crops of one face: one per margin, the aligned face, or native windows, as the card says.
 
     Args:
         image: (H, W, C) uint8.
@@ -83,7 +84,52 @@ def crops_of(
     if preprocessing.align == "box":
         wanted = preprocessing.margins if margins is None else margins
         return [crop_face(image, box, preprocessing, margin=margin) for margin in wanted]
+    if preprocessing.align == "native":
+        count = len(preprocessing.margins if margins is None else margins)
+        return [native(image, box, preprocessing.size, place=place) for place in spread(count)]
     return [align_face(image, _five(points), preprocessing.size, nearest=preprocessing.resize == "nearest")]
+
+
+def spread(count: int) -> list[Point]:
+    """Returns where native windows lie, (across, down) in [0, 1] of a box: the middles of a grid's cells.
+
+    The grid has as many cells as are needed, and is filled row by row: one window lies in the middle, four
+    cover all of a box of twice their sides.
+    """
+    side = math.ceil(math.sqrt(count))
+    return [((n % side + 0.5) / side, (n // side + 0.5) / side) for n in range(count)]
+
+
+def native(image: Pixels, box: Box, size: tuple[int, int], *, place: Point) -> Pixels:
+    """Returns a window (h, w, C) of a picture (H, W, C) uint8 at its own resolution.
+
+    It lies around a place of the box as near as the picture's edges allow. Where the picture is smaller than
+    the window, it is enlarged until it is not, for there are no further pixels.
+
+    Args:
+        box: x, y, w, h in pixels.
+        size: (height, width) of the window.
+        place: (across, down), 0 the box's left and upper edge and 1 its right and lower one.
+    """
+    tall, wide = size
+    left, top, scale = _native_corner(image.shape, box, size, place)
+    if scale > 1:
+        grown = (max(wide, round(image.shape[1] * scale)), max(tall, round(image.shape[0] * scale)))
+        image = np.asarray(cv2.resize(image, grown, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    image = image.reshape(*image.shape[:2], -1)
+    return image[top : top + tall, left : left + wide]
+
+
+def _native_corner(
+    shape: tuple[int, ...], box: Box, size: tuple[int, int], place: Point
+) -> tuple[int, int, float]:
+    """Left and top of a native window in the picture enlarged by the third number, which is 1 or more."""
+    (height, width), (tall, wide) = shape[:2], size
+    scale = max(1.0, tall / height, wide / width)
+    left = round(scale * (box[0] + place[0] * box[2]) - wide / 2)
+    top = round(scale * (box[1] + place[1] * box[3]) - tall / 2)
+    most = max(wide, round(width * scale)) - wide, max(tall, round(height * scale)) - tall
+    return min(max(left, 0), most[0]), min(max(top, 0), most[1]), scale
 
 
 def align_face(image: Pixels, points: Points, size: tuple[int, int], *, nearest: bool = False) -> Pixels:
@@ -123,14 +169,25 @@ def alignment(points: Points, size: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def window_of(
-    size: tuple[int, ...], box: Box, preprocessing: Preprocessing, *, margin: float | None = None
+    size: tuple[int, ...],
+    box: Box,
+    preprocessing: Preprocessing,
+    *,
+    margin: float | None = None,
+    crop: int = 0,
 ) -> Box:
     """Returns x, y, w, h of the window that `crop_face` cuts for a box; a shifted one lies in the picture.
 
     Args:
         size: (height, width, ...) of the image.
         margin: side of the crop over side of the box; the first of the card's if none is given.
+        crop: which of the native windows, where the card asks for these.
     """
+    if preprocessing.align == "native":
+        place = spread(len(preprocessing.margins))[crop]
+        left, top, enlarged = _native_corner(size, box, preprocessing.size, place)
+        height, width = preprocessing.size
+        return left / enlarged, top / enlarged, width / enlarged, height / enlarged
     centre, window = _wanted(box, preprocessing, margin)
     centre, (tall, wide) = _inside(size, centre, window, fill=preprocessing.fill)
     return centre[0] - wide / 2, centre[1] - tall / 2, wide, tall

@@ -31,7 +31,9 @@ class Preprocessing(Record):
 
     A crop is taken per margin; the score is the sigmoid of the mean logit over the crops.
     align: `points` turns the face upright by its five points instead of cutting its box; `margins`, `fill`
-    and `square` then play no part, but for one margin that stands for the one crop.
+    and `square` then play no part, but for one margin that stands for the one crop. `native` cuts windows of
+    `size` at the picture's own resolution, one per margin, spread over the box; `margins`, `fill`, `square`
+    and `resize` then play no other part.
     resize: `area` and `cubic` average pixels where a crop shrinks; where it grows, they are linear and cubic.
     `top` is the value of a full-bright pixel before `mean` and `std` (1 or 255). standardize: at last, each
     crop is brought to mean 0 and deviation 1 by its own values, those of all channels together.
@@ -46,7 +48,7 @@ class Preprocessing(Record):
     color: Literal["RGB", "BGR"] = "RGB"
     fill: Fill = "shift"
     square: bool = True
-    align: Literal["box", "points"] = "box"
+    align: Literal["box", "points", "native"] = "box"
     resize: Literal["area", "linear", "cubic", "nearest"] = "area"
 
 

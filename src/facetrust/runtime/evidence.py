@@ -29,13 +29,17 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 class EvidenceMap(NamedTuple):
-    """A model's evidence map (gh, gw) over the crop that was cut for `box`; positive pulls toward attack."""
+    """A model's evidence map (gh, gw) over the crop that was cut for `box`; positive pulls toward attack.
+
+    crop: which of the card's native windows it is.
+    """
 
     task: str
     box: Box
     preprocessing: Preprocessing
     values: NDArray[np.float32]
     points: Sequence[Point] = ()
+    crop: int = 0
 
 
 def free_name(source: str, taken: Collection[str], *, ending: str = EVIDENCE) -> str:
@@ -113,7 +117,7 @@ def _lay(heat: NDArray[np.float32], each: EvidenceMap) -> None:
         left, top, right, bottom = 0, 0, heat.shape[1], heat.shape[0]
         border = cv2.BORDER_CONSTANT
     else:
-        x, y, w, h = window_of(heat.shape, each.box, each.preprocessing)
+        x, y, w, h = window_of(heat.shape, each.box, each.preprocessing, crop=each.crop)
         start, wide, tall = (round(x), round(y)), max(1, round(w)), max(1, round(h))
         left, top = max(start[0], 0), max(start[1], 0)
         right, bottom = min(start[0] + wide, heat.shape[1]), min(start[1] + tall, heat.shape[0])

@@ -178,10 +178,11 @@ class Run:
         if answers.evidence is not None:
             preprocessing = model.card.preprocessing
             picture.maps += [
-                EvidenceMap(task, box, preprocessing, evidence[0], points)
+                EvidenceMap(task, box, preprocessing, values, points, crop)
                 for box, points, evidence in zip(
                     picture.boxes[task], picture.points(model), answers.evidence, strict=True
                 )
+                for crop, values in enumerate(evidence if preprocessing.align == "native" else evidence[:1])
             ]
 
     def _report(self, picture: Picture) -> CheckReport:
