@@ -168,7 +168,12 @@ def test_the_quality_limits_are_the_cards():
         if task_named(load_model(name).card.task).output != "score":
             assert limits is None  # Embeddings and parts decide nothing that could be left undecided.
             continue
-        assert rows == {limit: f"{value:g}" for limit, value in limits if value is not None}
+        wanted = {limit: f"{value:g}" for limit, value in limits if value is not None}
+        if name == "deepfake-small":  # Its network sees 192 pixels; the table says so beside the others' 56.
+            assert wanted.pop("least_size") == "112"
+            assert "at least 56; 112 for `deepfake-small`" in section("Quality")
+            wanted["least_size"] = rows["least_size"]
+        assert rows == wanted
 
 
 def test_the_python_runs(place, monkeypatch, capsys):
