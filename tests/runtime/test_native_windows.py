@@ -1,4 +1,4 @@
-"""A picture judged by windows at its own resolution: their mean logit decides, each has a place in the map."""
+"""A picture judged by windows at its own resolution: the mean of their logits decides."""
 
 from __future__ import annotations
 
