@@ -117,7 +117,9 @@ def test_the_json_is_what_is_printed(place, monkeypatch, capfd):
     for name in ("schema", "source", "kind", "size", "trusted", "reason", "watched"):
         assert shown[name] == printed[name]
     for one, other in zip(shown["faces"][0]["verdicts"], printed["faces"][0]["verdicts"], strict=True):
-        assert one == {**other, "score": one["score"], "threshold": round(other["threshold"], 3)}
+        chance = other["probability"]
+        rounded = {"threshold": round(other["threshold"], 3), "probability": chance and round(chance, 4)}
+        assert one == {**other, "score": one["score"], **rounded}
         assert one["score"] == pytest.approx(other["score"], abs=0.05)
 
 

@@ -70,10 +70,11 @@ def fake_nuaa(root: Path, photo: Path) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, photo: Path) -> Path:
-    """An empty working directory with a fake NUAA, a photo and a folder of photos."""
+    """An empty working directory with a fake NUAA, three photos and a folder of photos."""
     root = tmp_path_factory.mktemp("tutorial")
     fake_nuaa(root / "DATA" / "nuaa", photo)
-    Image.open(photo).save(root / "photo.jpg")
+    for name in ("photo.jpg", "one.jpg", "two.jpg"):
+        Image.open(photo).save(root / name)
     (root / "folder").mkdir()
     shutil.copy(root / "photo.jpg", root / "folder")
     return root

@@ -213,7 +213,7 @@ class TestTheOthers:
             [photo],
             [Path("runs/s")],
         )
-        assert (asked["method"], asked["rows"], asked["out"]) == ("rollout", 2, tmp_path)
+        assert (asked["method"], asked["rows"], asked["out"]) == (None, 2, tmp_path)  # the teacher's own
         lines = [line.split() for line in capsys.readouterr().out.splitlines()]
         assert lines[0][-3:] == ["1", "2", "mean"]
         assert lines[1] == ["runs/s", "0.500", "0.375"]
