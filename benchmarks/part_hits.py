@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def rows_of(path: Path, split: str, *, label: int, most: int) -> list[Sample]:
-    """Returns rows of a split and label, at most so many, evenly spread, with absolute paths."""
+    """Returns rows of a split and label, at most `most`, evenly spread, with absolute paths."""
     whole = Manifest.read(path)
     rows = [row for row in whole.samples() if row.split == split and row.label == label]
     if not rows:

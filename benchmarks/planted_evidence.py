@@ -95,7 +95,7 @@ def rate(found: NDArray[np.float64], people: list[str]) -> str:
 
 
 def genuine(files: list[Path], split: str, most: int, seed: int) -> Iterator[tuple[Path, Sample]]:
-    """Yields at most so many genuine rows of each manifest."""
+    """Yields at most `most` genuine rows of each manifest."""
     for file in files:
         manifest = Manifest.read(file)
         rows = [row for row in manifest.samples() if row.label == 0 and row.split == split]

@@ -92,13 +92,13 @@ def checked(
         rows.append({"file": name, "verdicts": said, "seconds": length, "per_second": ratio, "cpu": cpu})
         decoding = report.timings["decode"] / length
         print(
-            f"{name}: {told(report)}; {length:.1f} s, {ratio:.3f} s per second of video, "
+            f"{name}: {verdict_of(report)}; {length:.1f} s, {ratio:.3f} s per second of video, "
             f"{decoding:.3f} of it decoding; {cpu:.3f} s of processors"
         )
     return rows
 
 
-def told(report: CheckReport) -> str:
+def verdict_of(report: CheckReport) -> str:
     """Returns the decisions with their scores, or why there are none."""
     words = [f"{each.task}: {each.decision} {each.score:.3f}" for each in report.verdicts]
     return ", ".join(words) or str(report.reason)
