@@ -8,7 +8,7 @@ import pytest
 from facetrust.errors import ModelError, UsageError
 from facetrust.model_file import bundled
 from facetrust.records import POLICIES, QualityLimits, Threshold
-from facetrust.runtime.bundled import open_models
+from facetrust.runtime.bundled import default_tasks, open_models
 from facetrust.runtime.check import check, check_many
 from facetrust.runtime.checker import Checker
 from facetrust.runtime.model import load_model
@@ -95,6 +95,22 @@ def test_one_is_for_all_models_with_scores(write_model):
         open_models(both, choice, policy="lenient")
     with pytest.raises(UsageError, match="give a policy or thresholds, not both"):
         open_models(both, choice, policy="strict", thresholds=0.5)
+
+
+def test_an_advisory_model_keeps_its_first_threshold(write_model):
+    choice = {
+        "antispoof": write_model("a", thresholds=FITTED),
+        "deepfake": write_model("d", task="deepfake", thresholds=thresholds(("eer", 0.5)), advisory=True),
+    }
+    opened = open_models(["antispoof", "deepfake"], choice, policy="strict")
+    assert [model.threshold for model in opened.values()] == [0.2, 0.5]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_is_asked_by_default_takes_every_policy(policy):
+    live, genuine = open_models(default_tasks(), policy=policy).values()
+    assert live.threshold == live.card.threshold_for(policy).value
+    assert genuine.threshold == load_model("deepfake-tiny").threshold
 
 
 def test_a_model_without_a_score_has_none(write_model):

@@ -82,7 +82,8 @@ def open_models(
         tasks: names, or a single one.
         choice: per task a bundled name, an .onnx file or an open model; the bundled one without.
         thresholds: values to decide at instead of the cards': one for all tasks with scores, or per task.
-        policy: which of its card's thresholds each model with scores decides at.
+        policy: which of its card's thresholds each model with scores decides at; an advisory one keeps its
+            first.
 
     Raises:
         UnknownName: a task is not known; the message gives the nearest name.
@@ -101,10 +102,8 @@ def open_models(
             raise UsageError(
                 "a policy picks one of the card's thresholds: give a policy or thresholds, not both"
             )
-        return {
-            name: model.with_policy(policy) if model.task.output == "score" else model
-            for name, model in models.items()
-        }
+        # What an advisory model says decides nothing, and so its card need not have a threshold for a policy.
+        return {name: model.with_policy(policy) if model.decides else model for name, model in models.items()}
     for name, value in _per_task(thresholds, models).items():
         models[name] = models[name].with_threshold(value)
     return models

@@ -101,6 +101,11 @@ class Model:
         """The value that decides; see `ModelCard.threshold`."""
         return self.card.threshold
 
+    @property
+    def decides(self) -> bool:
+        """Whether it gives scores that count: those of an advisory model are shown and decide nothing."""
+        return self.task.output == "score" and not self.card.advisory
+
     def with_threshold(self, value: float) -> Model:
         """Returns the same network deciding at the user's threshold.
 
