@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from facetrust.losses._check import same_width
-from facetrust.losses._projection import projection
+from facetrust.losses._projection import Projected
 from facetrust.losses._reduction import Reduction, reduced
 
 
@@ -33,20 +33,8 @@ def feature_distillation(
     return reduced((student - teacher).square().mean(1), reduction)
 
 
-class FeatureDistillation(nn.Module):
+class FeatureDistillation(Projected):
     """`feature_distillation` with its settings kept, and a projection where the widths differ."""
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.reduction: Reduction = reduction
-        self.projection: nn.Module = nn.Identity()
-
-    def adapt(self, student_embedding: Tensor, teacher_embedding: Tensor) -> None:
-        """Returns nothing; makes a linear layer from the student's width to the teacher's if they differ."""
-        self.projection = projection(student_embedding, teacher_embedding)
-
-    def forward(self, student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
-        """Returns the loss of the student's embeddings (B, d) against the teacher's (B, d')."""
-        return feature_distillation(
-            self.projection(student_embedding), teacher_embedding, reduction=self.reduction
-        )
+        super().__init__(feature_distillation, reduction=reduction)

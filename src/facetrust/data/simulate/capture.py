@@ -79,7 +79,7 @@ def _saturation(pixels: Plane) -> float:
 
 
 def _sampled(image: NDArray[Any], box: Box) -> NDArray[Any]:
-    """Returns every so many rows and columns of the face, (h, w, 3)."""
+    """Returns evenly spaced rows and columns of the face, (h, w, 3)."""
     rows, columns = _part(box, image.shape)
     face = image[rows, columns]
     step = max(1, min(face.shape[:2]) // _GRID)
