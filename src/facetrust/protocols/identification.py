@@ -36,7 +36,8 @@ def identification(test: Scores, *, seed: int = 0, rounds: int = 1000) -> Judgem
         named = int((table.rows["rank"].to_numpy()[table.labels == 1] == 1).sum())
         notes.append(
             f"{strangers} probes of people who are not in the gallery were left out; see open-set. Of all "
-            f"{len(table)} probes {named / len(table):.1%} are named rightly, and {known / len(table):.1%} can be."
+            f"{len(table)} probes {named / len(table):.1%} are named rightly, and "
+            f"{known / len(table):.1%} can be."
         )
     if made_by.trained_people:
         notes.append(

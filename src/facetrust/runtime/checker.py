@@ -15,8 +15,10 @@ from facetrust.records import CheckReport, Policy
 from facetrust.runtime.bundled import (
     ModelChoice,
     Thresholds,
+    default_parser,
     default_tasks,
     open_detector_for,
+    open_model_named,
     open_models,
 )
 from facetrust.runtime.evidence import write_overlay
@@ -78,6 +80,7 @@ class Checker:
         self.quality_gate = quality_gate
         self._videos = VideoChecker(self.models, self.detector, sampling, search, quality_gate=quality_gate)
         self._color: Color = color
+        self._threads = threads
 
     def check(self, source: Any, *, evidence: str | Path | None = None) -> CheckReport:
         """Returns what is to be said of one picture or video.
@@ -90,7 +93,8 @@ class Checker:
             source: a path, bytes of a picture or video, a file object, a PIL image, or a uint8 array
                 (H, W), (H, W, 3) or (H, W, 4).
             evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task. One that cannot be
-                written is named in `evidence_errors`.
+                written is named in `evidence_errors`. Verdicts about faces of pictures then name the parts
+                that their evidence lies on (`evidence_on`).
 
         Raises:
             ImageError: the source cannot be read.
@@ -174,6 +178,8 @@ class Checker:
         return self._pass(draw, progress).reports(read, batch=batch)
 
     def _pass(self, draw: Callable[[str, Pixels], None] | None, progress: Progress | None) -> Run:
+        # The parts of faces are found only where evidence is drawn, which then names them.
+        named = draw is not None and self.detector is not None
         return Run(
             self.models,
             self.detector,
@@ -181,6 +187,7 @@ class Checker:
             search=self.search,
             quality_gate=self.quality_gate,
             draw=draw,
+            parser=open_model_named(default_parser(), threads=self._threads) if named else None,
             progress=progress,
         )
 
