@@ -69,8 +69,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--species",
-            help="print, replay, self-blend, digital-spoof, face-swap, part-swap or regeneration; "
-            "repeatable; print and replay without it.",
+            help="print, replay, self-blend, digital-spoof, face-swap, part-swap, regeneration or "
+            "reconstruction; repeatable; print and replay without it.",
         ),
     ] = None,
     copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
