@@ -73,7 +73,12 @@ def write_overlay(path: Path, pixels: Pixels) -> None:
 
 
 def overlay(
-    image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool = True
+    image: Pixels,
+    faces: Sequence[Face],
+    heats: Sequence[EvidenceMap],
+    *,
+    signed: bool = True,
+    verdicts: Sequence[Verdict] = (),
 ) -> Pixels:
     """Returns the overlay, RGB: a panel per task that has heats, side by side, one panel if none has.
 
@@ -85,13 +90,22 @@ def overlay(
         faces: with verdicts; boxes in pixels of the image.
         heats: drawn over the windows that their crops were cut from.
         signed: whether the heats speak for an attack or against; attention, in [0, 1], does neither.
+        verdicts: of the whole picture, written in its corner.
     """
     tasks = list(dict.fromkeys(heat.task for heat in heats))
     of_tasks = [[heat for heat in heats if heat.task == task] for task in tasks] or [[]]
-    return np.concatenate([_panel(image, faces, each, signed=signed) for each in of_tasks], axis=1)
+    panels = [_panel(image, faces, each, signed=signed, verdicts=verdicts) for each in of_tasks]
+    return np.concatenate(panels, axis=1)
 
 
-def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool) -> Pixels:
+def _panel(
+    image: Pixels,
+    faces: Sequence[Face],
+    heats: Sequence[EvidenceMap],
+    *,
+    signed: bool,
+    verdicts: Sequence[Verdict],
+) -> Pixels:
     """The picture with one task's heats and every verdict, and its legend."""
     top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
     scale = max(_FAINT, top)
@@ -103,6 +117,7 @@ def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *
         canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)
     for face in faces:
         _frame(canvas, face, factor, task=heats[0].task if heats else None)
+    _write(canvas, (0, 0), [(_line(verdict), _colour(verdict)) for verdict in verdicts])
     return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
 
 
@@ -168,6 +183,12 @@ def _frame(canvas: Pixels, face: Face, factor: float, *, task: str | None) -> No
     lines = [(_line(verdict), _colour(verdict)) for verdict in face.verdicts] or [
         ("not judged" if face.not_judged else "face", _PLAIN)
     ]
+    _write(canvas, (x, y), lines)
+
+
+def _write(canvas: Pixels, place: tuple[int, int], lines: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    """Writes lines on their colours, the last one above the place (x, y), or as near as the edges allow."""
+    x, y = place
     for row, (line, colour) in enumerate(reversed(lines)):
         (wide, tall), _ = cv2.getTextSize(line, _FONT, 0.6, 2)
         left = min(max(x, 0), max(0, canvas.shape[1] - wide - 8))

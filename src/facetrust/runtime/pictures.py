@@ -208,7 +208,8 @@ class Run:
         trusted, reason = trust(verdicts, lacking=lacking)
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
-            self._draw(self._free_name(picture.source), overlay(picture.image, faces, picture.maps))
+            drawn = overlay(picture.image, faces, picture.maps, verdicts=said["verdicts"])
+            self._draw(self._free_name(picture.source), drawn)
             picture.timings["evidence"] = time.perf_counter() - start
         return CheckReport(
             source=picture.source,
