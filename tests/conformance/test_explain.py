@@ -75,7 +75,11 @@ def test_what_an_explanation_is_given_is_named():
 
 def test_a_network_without_attention_is_said_to_have_none():
     with pytest.raises(UsageError, match="no attention"):
-        attention_of(look_inside(create_model("timm/mobilenetv3_small_050", image_size=SIZE).eval(), torch.zeros(1, 3, *SIZE)))
+        attention_of(
+            look_inside(
+                create_model("timm/mobilenetv3_small_050", image_size=SIZE).eval(), torch.zeros(1, 3, *SIZE)
+            )
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -68,7 +68,13 @@ class TestOfALinearModel:
 
 def test_equal_heat_is_taken_in_no_place_first():
     seen = []
-    deletion(ONES, np.zeros((SIDE, SIDE), np.float32), lambda x: seen.append(x) or x.mean((1, 2, 3)), NOTHING, steps=2)
+    deletion(
+        ONES,
+        np.zeros((SIDE, SIDE), np.float32),
+        lambda x: seen.append(x) or x.mean((1, 2, 3)),
+        NOTHING,
+        steps=2,
+    )
     left, right = seen[0][1, 0][:, :4].sum(), seen[0][1, 0][:, 4:].sum()
     assert left + right == 32
     assert 8 < left < 24
