@@ -14,9 +14,10 @@ and compared with CAM of the run. What is planted into genuine pictures of the m
 Per method: *hit*, whether the hottest place of the map lies on what was planted; *less chance*, which is its
 share of the crop; *less elsewhere*, the hit of the other pictures' maps on this one's mask, as often as which
 a map hits that does not look at the picture; *deletion* and *insertion*, the area under the logit as the
-hottest pixels are blurred or come back, less that of random maps of 8 x 8 cells: below 0 and above 0 are good;
-*random weights*, the rank correlation with the map of the same network with shuffled weights: near 0 is good.
-`centre` is a map that is hottest in the middle of every picture. Intervals are at 95 %, a bootstrap over pictures.
+hottest pixels are blurred or come back, less that of random maps of 8 x 8 cells: below 0 and above 0 are
+good; *random weights*, the rank correlation with the map of the same network with shuffled weights: near 0 is
+good. `centre` is a map that is hottest in the middle of every picture. Intervals are at 95 %, a bootstrap
+over pictures.
 """
 
 from __future__ import annotations
@@ -248,7 +249,7 @@ def measured(
 def areas_of(
     crops: Maps, scores: Callable[[Maps], NDArray[np.float64]]
 ) -> Callable[[Maps], NDArray[np.float64]]:
-    """Returns what gives the areas (N, 2) of deletion and insertion by maps (N, h, w), less those of random maps."""
+    """Returns what gives areas (N, 2) of deletion and insertion by maps (N, h, w), less those of random ones."""
     baselines = [blurred(crop) for crop in crops]
 
     def areas(maps: Maps) -> NDArray[np.float64]:
