@@ -249,7 +249,7 @@ def measured(
 def areas_of(
     crops: Maps, scores: Callable[[Maps], NDArray[np.float64]]
 ) -> Callable[[Maps], NDArray[np.float64]]:
-    """Returns what gives areas (N, 2) of deletion and insertion by maps (N, h, w), less those of random ones."""
+    """Returns what gives areas (N, 2) of deletion and insertion by maps (N, h, w), less random maps'."""
     baselines = [blurred(crop) for crop in crops]
 
     def areas(maps: Maps) -> NDArray[np.float64]:

@@ -45,7 +45,12 @@ def blurred(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def deletion(
-    image: NDArray[np.float32], heat: Map, scores: Scores, baseline: NDArray[np.float32], *, steps: int = STEPS
+    image: NDArray[np.float32],
+    heat: Map,
+    scores: Scores,
+    baseline: NDArray[np.float32],
+    *,
+    steps: int = STEPS,
 ) -> Curve:
     """Returns the score as the hottest pixels of an image come to be those of the baseline, step by step.
 
@@ -68,7 +73,12 @@ def deletion(
 
 
 def insertion(
-    image: NDArray[np.float32], heat: Map, scores: Scores, baseline: NDArray[np.float32], *, steps: int = STEPS
+    image: NDArray[np.float32],
+    heat: Map,
+    scores: Scores,
+    baseline: NDArray[np.float32],
+    *,
+    steps: int = STEPS,
 ) -> Curve:
     """Returns the score as the baseline's hottest pixels come to be those of the image, step by step.
 
@@ -122,10 +132,10 @@ def mass(heat: Map, mask: NDArray[np.bool_]) -> float:
 
 
 def rank_correlation(first: Map, second: Map) -> float:
-    """Returns Spearman's correlation of two maps' values in [-1, 1], ties at their mean rank; NaN of a flat map.
+    """Returns Spearman's correlation of two maps' values in [-1, 1], ties at their mean rank.
 
-    Between the maps of a network and of the same one with random weights it should be near 0: a map that stays
-    does not come from what was learnt.
+    NaN if a map is flat. Between the maps of a network and of the same one with random weights it should be
+    near 0: a map that stays does not come from what was learnt.
 
     Source: Adebayo et al. 2018, arXiv 1810.03292, "Sanity Checks for Saliency Maps".
     """

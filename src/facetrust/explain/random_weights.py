@@ -1,4 +1,4 @@
-"""A network that has learnt nothing: what its maps share with the trained one's does not come from learning."""
+"""A network that has learnt nothing: what its maps share with a trained one's was not learnt."""
 
 from __future__ import annotations
 
