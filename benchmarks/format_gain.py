@@ -1,12 +1,12 @@
 """How much of telling generated pictures from photographs is only a difference of file formats.
 
-    python benchmarks/format_gain.py --real JPEGS --png FAKES --jpeg SAME-FAKES --work FOLDER [--quality 90]
+    python benchmarks/format_gain.py --real JPEGS --png FAKES --jpeg SAME-FAKES --work FOLDER [--quality 90 …]
 
 Folders of pictures of one size; those of `--jpeg` are the files of `--png`, coded as the photographs are. Two
 probes look at a whole picture: `spectrum`, a logistic regression on the mean power per ring of frequency,
 fitted on four fifths and asked about the last (a picture and its other coding are always in one fifth), and
 `blocks`, how much larger steps between neighbours are on the edges of JPEG's 8 x 8 blocks than elsewhere,
-which is fitted to nothing. Both are asked before `data match-format`, after it to JPEG, and after it to PNG.
+which is fitted to nothing. Both are asked before and after `data match-format`, to JPEG and to PNG.
 AUC with 95 % intervals, a bootstrap over pictures.
 """
 
@@ -41,7 +41,7 @@ def main() -> None:
     for name, what in (("real", "photographs"), ("png", "fakes"), ("jpeg", "the same fakes")):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"folder of {what}")
     parser.add_argument("--work", type=Path, required=True, help="folder for manifests and pictures")
-    parser.add_argument("--quality", type=int, default=90)
+    parser.add_argument("--quality", type=int, action="append", help="of JPEG; repeatable, 90 if none")
     parser.add_argument("--most", type=int, default=800, help="pictures of each, evenly spread")
     given = parser.parse_args()
     real, png, jpeg = (pictures(folder, given.most) for folder in (given.real, given.png, given.jpeg))
@@ -56,9 +56,10 @@ def main() -> None:
         listed(negative, positive, plain)
         side = min(read_image(negative[0]).shape[:2])
         ways = {"as it is": plain}
-        for format_, quality in ((f"JPEG {given.quality}", given.quality), ("PNG", None)):
-            out = given.work / f"pair{number}-{format_.replace(' ', '')}.csv"
-            ways[format_] = match_format(plain, out, size=side, quality=quality).manifest
+        for quality in (*(given.quality or [90]), None):
+            way = "PNG" if quality is None else f"JPEG {quality}"
+            out = given.work / f"pair{number}-{way.replace(' ', '')}.csv"
+            ways[way] = match_format(plain, out, size=side, quality=quality).manifest
         for way, manifest in ways.items():
             print(f"| {name} | {len(negative)} + {len(positive)} | {way} | {asked(manifest)} |", flush=True)
 

@@ -48,6 +48,17 @@ def has_sign(method: str) -> bool:
     return not by_attention(method) and method != SPATIAL
 
 
+def one_sided(method: str) -> bool:
+    """Returns whether an explanation gives what speaks for one answer, and has to be asked for the other.
+
+    Its maps are from 0 to 1, the most in the image, and not in logits.
+
+    Raises:
+        UnknownName: no such explanation.
+    """
+    return "against" in _arguments(method)
+
+
 def crops_of(
     image: Pixels, boxes: Sequence[Box], how: Preprocessing, points: Sequence[Points] | None = None
 ) -> Tensor:
@@ -71,7 +82,7 @@ def attribute(model: nn.Module, images: Tensor, *, method: str, against: bool = 
         UsageError: the explanation is made from attention, and the network has none that can be seen.
     """
     if not by_attention(method):
-        settings = {"against": True} if against and _one_sided(method) else {}
+        settings = {"against": True} if against and one_sided(method) else {}
         heat = registry.build("explain.methods", method, model, images, **settings).numpy()
         return Attribution(-heat if settings else heat, None)
     with torch.enable_grad():
@@ -87,11 +98,6 @@ def attribute(model: nn.Module, images: Tensor, *, method: str, against: bool = 
     readout = "patches" if pooled else "cls"
     heat = registry.build("explain.methods", method, maps, images, grid=grid, readout=readout)
     return Attribution(heat.numpy(), maps)
-
-
-def _one_sided(method: str) -> bool:
-    """Whether an explanation gives what speaks for one answer, and has to be asked for the other."""
-    return "against" in _arguments(method)
 
 
 def _arguments(method: str) -> list[str]:

@@ -43,6 +43,14 @@ class _Asked(NamedTuple):
     points: list[Points]
 
 
+class _Heat(NamedTuple):
+    """Maps (N, K, h, w) of the first K crops of each, whether they have a sign, and their unit."""
+
+    maps: Maps
+    signed: bool = True
+    unit: str = "logits"
+
+
 class _Opened(Protocol):
     """A model that answers and explains."""
 
@@ -51,8 +59,8 @@ class _Opened(Protocol):
     def values(self, asked: _Asked) -> Any:
         """Returns its answers (N, ...) about what is asked."""
 
-    def maps(self, asked: _Asked, method: str, side: Side | None) -> tuple[Maps, bool]:
-        """Returns maps (N, K, h, w) of the first K crops of each, and whether they have a sign."""
+    def maps(self, asked: _Asked, method: str, side: Side | None) -> _Heat:
+        """Returns where in the first crops of each its answer comes from."""
 
 
 def explain(
@@ -98,12 +106,12 @@ def explain(
         asked = _asked(image, seeing)
         values = opened.values(asked)
         found = [opened.maps(asked, method, side) for method in methods]
-        drawn = [_drawn(asked, opened.card, values, *each) for each in found]
-        for method, (heat, _), panel in zip(methods, found, drawn, strict=True):
+        drawn = [_drawn(asked, opened.card, values, each) for each in found]
+        for method, heat, panel in zip(methods, found, drawn, strict=True):
             overlays.append(out / f"{stem}.{method}.png")
             raws.append(out / f"{stem}.{method}.npy")
             write_overlay(overlays[-1], panel)
-            _write_raw(raws[-1], heat.reshape(-1, *heat.shape[2:]))
+            _write_raw(raws[-1], heat.maps.reshape(-1, *heat.maps.shape[2:]))
         rows.append((stem, [asked.image, *drawn]))
     draw_pictures(out / "figure.png", ["picture", *methods], rows)
     return Written(tuple(overlays), tuple(raws), out / "figure.png")
@@ -160,10 +168,10 @@ class _File:
     def values(self, asked: _Asked) -> Any:
         return self._model.answer(self._model.crops(asked.image, asked.boxes, asked.points)).values
 
-    def maps(self, asked: _Asked, method: str, side: Side | None) -> tuple[Maps, bool]:
+    def maps(self, asked: _Asked, method: str, side: Side | None) -> _Heat:
         crops = self._model.crops(asked.image, asked.boxes, asked.points)[:, : _many(self.card)]
         heat = registry.build("explain.methods", method, self._model, crops.reshape(-1, *crops.shape[2:]))
-        return _of_side(heat, side).reshape(*crops.shape[:2], *heat.shape[1:]), True
+        return _Heat(_of_side(heat, side).reshape(*crops.shape[:2], *heat.shape[1:]))
 
 
 class _Network:
@@ -182,8 +190,8 @@ class _Network:
         with torch.no_grad():
             return answers(self._network, self._crops(asked)).numpy()
 
-    def maps(self, asked: _Asked, method: str, side: Side | None) -> tuple[Maps, bool]:
-        from facetrust.explain.attribution import attribute, has_sign
+    def maps(self, asked: _Asked, method: str, side: Side | None) -> _Heat:
+        from facetrust.explain.attribution import attribute, has_sign, one_sided
 
         signed = has_sign(method)
         if side is not None and not signed:
@@ -194,7 +202,8 @@ class _Network:
             )
         crops = self._crops(asked)[:, : _many(self.card)]
         heat = attribute(self._network, crops.flatten(0, 1), method=method, against=side == "against").heat
-        return _of_side(heat, side).reshape(*crops.shape[:2], *heat.shape[1:]), signed
+        unit = "(the most in a crop)" if one_sided(method) else "logits"
+        return _Heat(_of_side(heat, side).reshape(*crops.shape[:2], *heat.shape[1:]), signed, unit)
 
     def _crops(self, asked: _Asked) -> Any:
         from facetrust.explain.attribution import crops_of
@@ -209,16 +218,16 @@ def _of_side(heat: Maps, side: Side | None) -> Maps:
     return np.maximum(heat, 0) if side == "for" else np.minimum(heat, 0)
 
 
-def _drawn(asked: _Asked, card: ModelCard, values: Any, maps: Maps, signed: bool) -> Pixels:
+def _drawn(asked: _Asked, card: ModelCard, values: Any, heat: _Heat) -> Pixels:
     judged = [by_kind([judge_of(card.task)(value, card)]) for value in values]
     faces = [face.model_copy(update=each) for face, each in zip(asked.faces, judged, strict=False)]
     heats = [
-        EvidenceMap(card.task, box, card.preprocessing, heat, points, crop)
-        for box, points, of_crops in zip(asked.boxes, asked.points, maps, strict=True)
-        for crop, heat in enumerate(of_crops)
+        EvidenceMap(card.task, box, card.preprocessing, cells, points, crop)
+        for box, points, of_crops in zip(asked.boxes, asked.points, heat.maps, strict=True)
+        for crop, cells in enumerate(of_crops)
     ]
     of_picture = () if faces else judged[0]["verdicts"]
-    return overlay(asked.image, faces, heats, signed=signed, verdicts=of_picture)
+    return overlay(asked.image, faces, heats, signed=heat.signed, unit=heat.unit, verdicts=of_picture)
 
 
 def _write_raw(path: Path, maps: Maps) -> None:
