@@ -1,7 +1,7 @@
 """Whether the maps of a network point at what was planted, and whether the score comes from where they point.
 
     python benchmarks/faithfulness.py RUN[=EXPORT] [RUN[=EXPORT] …] --plant half|blend|paste --data MANIFEST
-        [--split dev] [--most 60] [--methods cam,gradcam]
+        [--split dev] [--most 80] [--curves 24] [--methods cam,gradcam]
 
 RUN is a run folder; EXPORT its exported file or bundled name, whose own evidence is measured without PyTorch
 and compared with CAM of the run. What is planted into genuine pictures of the manifest:
@@ -16,8 +16,8 @@ share of the crop; *less elsewhere*, the hit of the other pictures' maps on this
 a map hits that does not look at the picture; *deletion* and *insertion*, the area under the logit as the
 hottest pixels are blurred or come back, less that of random maps of 8 x 8 cells: below 0 and above 0 are
 good; *random weights*, the rank correlation with the map of the same network with shuffled weights: near 0 is
-good. `centre` is a map that is hottest in the middle of every picture. Intervals are at 95 %, a bootstrap
-over pictures.
+good. `centre` is a map that is hottest in the middle of every picture. Areas are of the first
+`--curves` pictures. Intervals are at 95 %, a bootstrap over pictures.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def main() -> None:
     parser.add_argument("--plant", choices=PLANTS, required=True)
     parser.add_argument("--data", type=Path, required=True, help="manifest")
     parser.add_argument("--split", choices=("train", "dev"), default="dev")
-    parser.add_argument("--most", type=int, default=60, help="pictures, evenly spread")
+    parser.add_argument("--most", type=int, default=80, help="pictures, evenly spread")
+    parser.add_argument("--curves", type=int, default=24, help="of how many of these areas are measured")
     parser.add_argument("--methods", default=",".join(METHODS), help="of run folders, comma-separated")
     given = parser.parse_args()
     print(f"Planted: {given.plant}, {given.split} of {given.data.name}; areas in logits\n")
@@ -107,14 +108,15 @@ def main() -> None:
         masks = np.stack([mask_of(case, card) for case in cases])
         maps = maps_of(network, crops, given.methods.split(","))
         others = maps_of(with_shuffled_weights(network, torch.from_numpy(crops)), crops, list(maps))
-        areas = areas_of(crops, logits_of(network))
+        areas = areas_of(crops[: given.curves], logits_of(network))
         for name, heat in {**maps, "centre": centre(len(crops), crops.shape[2:])}.items():
             report(f"{Path(folder).name} {name}", measured(heat, crops, masks, areas, others.get(name)))
         if exported:
             model = load_model(exported, decides=False)
             heat = registry.build("explain.methods", "evidence", model, crops)
             report(
-                f"{exported} evidence", measured(heat, crops, masks, areas_of(crops, scores_of(model)), None)
+                f"{exported} evidence",
+                measured(heat, crops, masks, areas_of(crops[: given.curves], scores_of(model)), None),
             )
             apart.append(distance(exported, maps["cam"], heat))
     print("\n" + "\n".join(apart))
@@ -256,7 +258,7 @@ def areas_of(
         return np.array(
             [
                 [curve(crop, heat, scores, base, steps=STEPS).area for curve in (deletion, insertion)]
-                for crop, heat, base in zip(crops, maps, baselines, strict=True)
+                for crop, heat, base in zip(crops, maps[: len(crops)], baselines, strict=True)
             ]
         )
 
