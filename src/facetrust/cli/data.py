@@ -126,6 +126,29 @@ def patches(
     typer.echo(f"{out}: {len(body(root, out, side=side, margin=margin))} patches")
 
 
+@app.command("match-format")
+def match_format(
+    manifest: Annotated[Path, typer.Argument(help="A .parquet or .csv manifest.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    size: Annotated[
+        int, typer.Option(min=16, help="Side of the square that each picture becomes, in pixels.")
+    ],
+    by: Annotated[
+        str, typer.Option(help="crop the middle at its own resolution, or shrink the largest square.")
+    ] = "crop",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of the JPEGs, 4:2:0.")] = 90,
+    png: Annotated[bool, typer.Option("--png", help="Write PNG instead.")] = False,
+) -> None:
+    """Brings all pictures to one size and one coding; writes them with a manifest. Run again, it goes on."""
+    from facetrust.cli import output
+    from facetrust.data.match_format import match_format as run
+
+    how: dict[str, Any] = {"size": size, "by": by, "quality": None if png else quality}
+    with output.progress("matching") as advance:
+        made = run(manifest, out, progress=advance, **how)
+    typer.echo(f"{made}")
+
+
 @app.command()
 def split(
     protocol: Annotated[

@@ -216,7 +216,8 @@ class Run:
             start = time.perf_counter()
             if self._parser is not None:
                 faces = with_parts(picture.image, faces, picture.maps, self._parser)
-            self._draw(self._free_name(picture.source), overlay(picture.image, faces, picture.maps))
+            drawn = overlay(picture.image, faces, picture.maps, verdicts=said["verdicts"])
+            self._draw(self._free_name(picture.source), drawn)
             picture.timings["evidence"] = time.perf_counter() - start
         return CheckReport(
             source=picture.source,
