@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facetrust.data._resume import require_same_settings
+from facetrust.records.settings import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.sources.folder import folder
 from facetrust.errors import UsageError

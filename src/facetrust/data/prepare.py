@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from facetrust.data._resume import require_same_settings
+from facetrust.records.settings import require_same_settings
 from facetrust.data.lists import official_lists, row_name, write_lists
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.packs import PACKS

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from facetrust.data._resume import require_same_settings
+from facetrust.records.settings import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
 from facetrust.data.simulate import SPECIES, SWAPS, beside, check_species, simulate

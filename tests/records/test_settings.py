@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facetrust.data._resume import require_same_settings
+from facetrust.records.settings import require_same_settings
 from facetrust.errors import UsageError
 
 
