@@ -1,1 +1,1 @@
-"""Many pictures judged by several processes: parts of a scan are whole or missing, and it goes on anywhere."""
+"""Many pictures judged by several processes, in parts that are whole or missing, so that it can go on."""

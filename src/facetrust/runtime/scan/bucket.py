@@ -11,7 +11,7 @@ from facetrust.imaging.video import VIDEOS
 
 
 def listed(address: str) -> list[str]:
-    """Returns the addresses of the pictures and videos below an address, sorted; of tar shards if it has none.
+    """Returns the addresses of pictures and videos below an address, sorted; of tar shards if it has none.
 
     Raises:
         InputError: it cannot be listed, or holds nothing to be judged.

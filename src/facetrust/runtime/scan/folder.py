@@ -186,9 +186,11 @@ class ScanFolder:
                 if entry is None:
                     break
                 whole += len(line)
-                if all(_size(self.parts_folder / name) == size for name, size in entry["files"].items()):
-                    if entry["part"] not in self.finished:  # It was judged again when a file had gone.
-                        self._count(entry["part"], entry["tally"])
+                is_whole = all(
+                    _size(self.parts_folder / name) == size for name, size in entry["files"].items()
+                )
+                if is_whole and entry["part"] not in self.finished:  # It may be noted twice.
+                    self._count(entry["part"], entry["tally"])
             file.truncate(whole)
         return file
 

@@ -35,7 +35,7 @@ class Part(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a worker is told once: how a checker is opened, what is asked, where inputs are listed, where to."""
+    """What a worker is told once: how a checker is opened, what is asked, the listing, and where to write."""
 
     open_checker: Callable[[], Checker]
     tasks: tuple[str, ...]
@@ -194,7 +194,7 @@ def _listed(listing: Path, part: Part) -> list[Numbered]:
 
 
 def _batches(inputs: Sequence[Numbered], suspects: Suspects) -> list[list[Numbered]]:
-    """Batches of inputs; those alone that were in hand when a worker died, and none that are not tried again."""
+    """Batches of inputs; what was in hand when a worker died is alone, what is poison is left out."""
     good = [each for each in inputs if each[0] not in (*suspects.poison, *suspects.suspected)]
     alone = [[each] for each in inputs if each[0] in suspects.suspected]
     return alone + [good[first : first + BATCH] for first in range(0, len(good), BATCH)]

@@ -1,4 +1,4 @@
-"""A scan's rows: one per face, one per picture without a face, per duplicate and per failure; and its parts."""
+"""A scan's rows: one per face, and one per picture without a face, duplicate or failure; and its parts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rows_of(number: int, sha256: str | None, report: CheckReport) -> list[Row]:
         shared |= {f"{verdict.task}_score": verdict.score, f"{verdict.task}_decision": verdict.decision}
     rows = []
     for place, face in enumerate(report.faces, 1):
-        row = {"face": place, "confidence": face.confidence, "track": face.track}
+        row: Row = {"face": place, "confidence": face.confidence, "track": face.track}
         row |= dict(zip("xywh", face.box, strict=True))
         for verdict in face.verdicts:
             row |= {f"{verdict.task}_score": verdict.score, f"{verdict.task}_decision": verdict.decision}

@@ -53,7 +53,7 @@ def scan(
     open_checker: Callable[[], Checker] | None = None,
     moved: Moved | None = None,
 ) -> Scanned:
-    """Judges all pictures and videos of a source by several processes, and writes parts of rows and a summary.
+    """Judges all pictures and videos of a source by several processes; writes parts of rows and a summary.
 
     A second call with the same arguments goes on where the first one ended. Processes are spawned, so that a
     script which calls this needs `if __name__ == "__main__":`.
@@ -65,7 +65,7 @@ def scan(
             given by name or file.
         workers: processes, each with one thread of ONNX Runtime; 0 is one per core.
         jsonl: whether parts are written as JSON lines too. Where polars is not installed, only so.
-        ray: `local`, or the address of a Ray cluster whose machines see the source and `out` at the same paths.
+        ray: `local`, or the address of a Ray cluster whose machines see source and `out` at the same paths.
         open_checker: what a worker opens its checker with, instead of all these; it can be pickled.
         moved: called with (inputs looked at, of how many) as they are.
 

@@ -1,4 +1,4 @@
-"""What is scanned: a folder, a list, Parquet files, tar shards or a bucket becomes inputs in a stable order."""
+"""What is scanned: a folder, list, Parquet files, tar shards or a bucket become inputs in a stable order."""
 
 from __future__ import annotations
 
@@ -146,23 +146,21 @@ def _of_parquet(shard: str) -> Iterator[Input]:
     """The rows of a Parquet file: paths, relative to it, or bytes."""
     if is_address(shard):
         raise InputError(f"{shard}: Parquet files are read from a disk; fetch it, or give tar shards")
-    polars = imported_polars()
-    path = Path(shard).absolute()
+    polars, path = imported_polars(), Path(shard).absolute()
     try:
         kinds = _kinds(polars, shard)
         column, has_bytes = column_of(shard)
-        names = [n for n in NAMES if kinds.get(n) == polars.String][:1]
-        rows = read_quietly(lambda: polars.scan_parquet(path).select(polars.len()).collect().item())
+        names = [name for name in NAMES if kinds.get(name) == polars.String][:1]
+        wanted = polars.scan_parquet(path).select(names if has_bytes and names else column)
+        rows = read_quietly(wanted.select(polars.len()).collect).item()
         for first in range(0, rows, _ROWS):
-            wanted = names if has_bytes else [column]
-            lazy = polars.scan_parquet(path).select(wanted).slice(first, _ROWS)
-            texts = read_quietly(lambda lazy=lazy: lazy.collect().to_series().to_list()) if wanted else []
-            for row in range(first, min(first + _ROWS, rows)):
-                text = texts[row - first] if texts else None
-                if has_bytes:
-                    yield Input(name_of(f"{shard}/{text or row}"), shard, row=row)
-                else:
-                    yield _of_text(path, str(text or ""))
+            if has_bytes and not names:
+                texts: list[Any] = list(range(first, min(first + _ROWS, rows)))
+            else:
+                texts = read_quietly(wanted.slice(first, _ROWS).collect).to_series().to_list()
+            for row, text in enumerate(texts, first):
+                known = Input(name_of(f"{shard}/{row if text is None else text}"), shard, row=row)
+                yield known if has_bytes else _of_text(path, str(text or ""))
     except ValueError as error:
         raise InputError(f"{shard}: cannot be read as a Parquet file ({first_line(error)})") from None
 
