@@ -11,8 +11,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 from facetrust.errors import ImageError, InputError, first_line
 from facetrust.imaging.inputs import Encoded, loaded
+from facetrust.imaging.pixels import MAX_BYTES
 from facetrust.imaging.regular_file import is_address, size_of
-from facetrust.imaging.video import MAX_BYTES, VIDEOS
+from facetrust.imaging.video import MAX_BYTES as MAX_VIDEO_BYTES
+from facetrust.imaging.video import VIDEOS
 from facetrust.records import sha256_of
 from facetrust.records.tables import imported_polars, read_quietly
 from facetrust.runtime.scan.sources import Input, column_of
@@ -60,15 +62,16 @@ class Reader:
         if each.row >= 0:
             return Encoded(each.name, self._row(each))
         if each.offset >= 0:
-            if each.size > MAX_BYTES:
-                raise ImageError(f"{each.name}: {each.size} bytes; the limit is {MAX_BYTES}")
+            limit = MAX_VIDEO_BYTES if each.name.lower().endswith(VIDEOS) else MAX_BYTES
+            if each.size > limit:
+                raise ImageError(f"{each.name}: {each.size} bytes; the limit is {limit}")
             with open_file(each.file) as file:
                 file.seek(each.offset)
                 return Encoded(each.name, file.read(each.size))
         if not is_address(each.file):
             if not os.path.lexists(each.file):
                 raise FileNotFoundError
-            size_of(each.file, limit=MAX_BYTES, kind="an image")
+            size_of(each.file, limit=MAX_VIDEO_BYTES, kind="an image")
             if each.file.lower().endswith(VIDEOS):
                 return Path(each.file)
         with open_file(each.file) as file:
