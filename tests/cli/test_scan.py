@@ -22,7 +22,8 @@ def run(*arguments: object) -> int:
 
 
 def lines_in(out: Path) -> list[dict]:
-    return [json.loads(line) for part in sorted(out.glob("parts/*.jsonl")) for line in part.open()]
+    parts = sorted(out.glob("parts/*.jsonl"))
+    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
 
 
 def test_the_answer_is_that_of_check(photo, tmp_path, capsys):
@@ -100,8 +101,9 @@ def test_bad_input_is_2_and_one_line_and_leaves_nothing(tmp_path, monkeypatch, c
 
 
 def test_an_interrupt_is_130_and_the_scan_goes_on(pictures, bright_model, tmp_path, interrupt):
-    for number in range(60):
-        Image.open(pictures / "a.png").rotate(number / 20).save(pictures / f"{number}.png")
+    face = Image.open(pictures / "a.png").resize((192, 192))
+    for number in range(29):
+        face.rotate(number / 20).save(pictures / f"{number}.png")
     words = ["scan", pictures, *ATTACKS, bright_model, "--out", tmp_path / "out"]
     process = subprocess.Popen(
         [sys.executable, "-m", "facetrust", *map(str, words)], stderr=subprocess.PIPE, text=True
@@ -112,7 +114,7 @@ def test_an_interrupt_is_130_and_the_scan_goes_on(pictures, bright_model, tmp_pa
     _, err = interrupt(process)
     assert (process.returncode, err) == (130, "")
     finished = manifest.read_text()
-    assert 0 < finished.count("\n") < 8
+    assert 0 < finished.count("\n") < 4
     assert run(*words) == 1
     assert manifest.read_text().startswith(finished)
-    assert pl.read_parquet(tmp_path / "out" / "parts" / "*.parquet")["input"].n_unique() == 63
+    assert pl.read_parquet(tmp_path / "out" / "parts" / "*.parquet")["input"].n_unique() == 32

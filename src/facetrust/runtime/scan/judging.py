@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import cv2
+
 from facetrust.errors import first_line
 from facetrust.records import CheckReport
 from facetrust.runtime.checker import Checker
@@ -75,6 +77,7 @@ class Judge:
         self._job = job
         self._ledger = ledger
         self._reader = Reader()
+        cv2.setNumThreads(1)  # Workers share the cores; each takes one.
         self._checker = job.open_checker()
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="facetrust-read")
 

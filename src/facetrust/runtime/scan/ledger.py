@@ -29,10 +29,7 @@ class Ledger:
     def __init__(self, judged: Iterable[tuple[str, int]] = ()) -> None:
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._seen.execute("create table seen (hash blob primary key, input integer) without rowid")
-        rows = ((bytes.fromhex(sha256), number) for sha256, number in judged)
-        self._seen.execute("begin")
-        self._seen.executemany("insert or ignore into seen values (?, ?)", rows)
-        self._seen.execute("commit")
+        self.know(judged)
         self._in_hand: dict[int, tuple[int, ...]] = {}
         self._deaths: Counter[int] = Counter()
         self._looked_at: dict[int, int] = {}
@@ -45,6 +42,13 @@ class Ledger:
     def has_in_hand(self, part: int) -> bool:
         """Whether the worker of a part has inputs in hand, or had when it died."""
         return bool(self._in_hand.get(part))
+
+    def know(self, judged: Iterable[tuple[str, int]]) -> None:
+        """Notes hashes of finished parts, and the input that was judged for each."""
+        rows = ((bytes.fromhex(sha256), number) for sha256, number in judged)
+        self._seen.execute("begin")
+        self._seen.executemany("insert or ignore into seen values (?, ?)", rows)
+        self._seen.execute("commit")
 
     def begin(self, part: int, inputs: Sequence[int]) -> Suspects:
         """Notes that a worker begins a part; one that was begun before has lost its worker."""

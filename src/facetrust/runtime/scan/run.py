@@ -101,7 +101,7 @@ def scan(
     }
     with ScanFolder(Path(out), found.inputs, settings, forms) as folder:
         job = Job(open_checker, asked, folder.listing.absolute(), folder.parts_folder.absolute(), forms)
-        ledger = Ledger(folder.judged())
+        ledger = Ledger()
         show = partial(_show, folder, ledger, moved)
         show()
         for judged in _judged(job, folder, ledger, workers=workers, ray=ray, moved=show):
@@ -146,11 +146,12 @@ def _judged(
 ) -> Iterator[Judged]:
     parts: Iterator[Part] = folder.missing()
     if ray is None:
+        ledger.know(folder.judged())
         count = workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
         return judged_by_workers(job, parts, ledger, workers=count, moved=moved)
     from facetrust.runtime.scan.on_ray import judged_on_ray
 
-    return judged_on_ray(job, list(parts), ledger, address=ray, workers=workers, moved=moved)
+    return judged_on_ray(job, list(parts), folder.judged(), address=ray, workers=workers)
 
 
 def _show(folder: ScanFolder, ledger: Ledger, moved: Moved | None) -> None:
