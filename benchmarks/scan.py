@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     given = parser.parse_args()
     cv2.setNumThreads(1)
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's actors would yield to all others.
     photos = [Path(str(path)) for path in files_in([given.photos])]
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(dir=given.place) as folder:

@@ -24,12 +24,12 @@ print(done.total.inputs, done.total.failures)
 
 
 @pytest.mark.timeout(300)
-def test_actors_give_every_input_its_row_and_name_what_kills_them(fill, rows, noted, scan, tmp_path):
+def test_actors_give_every_input_its_row_and_name_what_kills_them(fill, rows, noted, tmp_path):
     """Ray gives the part of an actor that died to another one: one dies once, another twice."""
-    source = fill(*["good"] * 10, "once", "two", *["good"] * 5, "kill", "bad", zcopy="good 3")
+    fill(*["good"] * 10, "once", "two", *["good"] * 5, "kill", "bad", zcopy="good 3")
     (tmp_path / "script.py").write_text(SCRIPT)
     place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
-    place |= {"RAY_USAGE_STATS_ENABLED": "0"}
+    place |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, env=place, capture_output=True, text=True, check=False
     )

@@ -137,7 +137,7 @@ def _forms(*, jsonl: bool) -> tuple[Form, ...]:
     except MissingExtra as error:
         if jsonl:
             return ("jsonl",)
-        raise UsageError(f"parts are written as Parquet: {error}; or give --jsonl for JSON lines") from None
+        raise UsageError(f"{error}; or give --jsonl, which writes JSON lines alone then") from None
     return ("parquet", "jsonl") if jsonl else ("parquet",)
 
 
