@@ -2,6 +2,7 @@
 
     python benchmarks/scan.py --photos DIR [--count 200] [--rounds 2] [--peers DIR] [--ray]
     python benchmarks/scan.py --photos DIR --pictures 100000 [--workers 2] [--ray]
+    python benchmarks/scan.py --photos DIR --cluster [--count 200]
 
 The first form takes photos from a folder and judges them for antispoof by turns: `check` in this process
 with one thread, `scan` by 1 and by 2 workers and, with `--ray`, by 1 and 2 actors of Ray on this machine.
@@ -13,6 +14,9 @@ YuNet and MiniFASNetV2-SE as their authors use them take turns in this process t
 The second makes that many small pictures (96 pixels, cut from the photos, each with bytes of its own, but
 for each tenth, which is a link to another), scans them, and prints every tenth of the way the time and the
 resident memory (VmRSS of /proc, so Linux only) of this process and of the largest worker.
+
+The third scans on a Ray cluster of two nodes of one core each, simulated on this machine, twice: left alone,
+and with the second node killed when a quarter of the pictures is judged. It prints how many inputs have rows.
 
 Nothing passes or fails here; the ratios are printed, and a busy machine shows in wall time and not in CPU.
 """
@@ -32,6 +36,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import polars as pl
 
 from check_latency import peer
 from facetrust.imaging.inputs import files_in
@@ -65,6 +70,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--peers", type=Path, help="folder with YuNet and MiniFASNetV2-SE")
     parser.add_argument("--ray", action="store_true", help="also by actors of Ray")
+    parser.add_argument("--cluster", action="store_true", help="scan on a simulated cluster instead")
     parser.add_argument("--pictures", type=int, default=0, help="small pictures to make and scan instead")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--place", type=Path, help="folder for what is made; a temporary one without")
@@ -75,7 +81,10 @@ def main() -> None:
     photos = [Path(str(path)) for path in files_in([given.photos])]
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(dir=given.place) as folder:
-        if given.pictures:
+        figures: object
+        if given.cluster:
+            figures = on_cluster(photos[: given.count], Path(folder))
+        elif given.pictures:
             figures = many(photos, given.pictures, Path(folder), workers=given.workers, ray=given.ray)
         else:
             figures = by_turns(photos, given, Path(folder))
@@ -192,6 +201,39 @@ def many(photos: Sequence[Path], count: int, folder: Path, *, workers: int, ray:
     scan(source, out, tasks=TASK, workers=workers, ray="local" if ray else None)
     print(f"a second start, which finds all done: {time.perf_counter() - start:.1f} s")
     return {"rows": rows, "seconds": total.seconds, "wall": wall, "cpu": cpu, "bytes": sizes}
+
+
+def on_cluster(photos: Sequence[Path], folder: Path) -> list[dict[str, object]]:
+    """Scans on two simulated nodes, left alone and with the second one killed."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    (folder / "list.txt").write_text("".join(f"{path.absolute()}\n" for path in photos))
+    return [on_two_nodes(folder, kill=kill) for kill in (False, True)]
+
+
+def on_two_nodes(folder: Path, *, kill: bool) -> dict[str, object]:
+    """Scans the list in a folder on a cluster made for it, and prints how many inputs have rows."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 2**28})
+    second = [cluster.add_node(num_cpus=1, object_store_memory=2**28)]
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+
+    def moved(done: int, total: int) -> None:
+        if kill and second and done * 4 >= total:
+            cluster.remove_node(second.pop(), allow_graceful=False)
+
+    out, start = folder / f"cluster-{kill}", time.perf_counter()
+    done = scan(folder / "list.txt", out, tasks=TASK, workers=2, ray=cluster.address, moved=moved)
+    took, cpu = time.perf_counter() - start, done.total.seconds["cpu"]
+    with_rows = pl.read_parquet(out / "parts" / "*.parquet")["input"].n_unique()
+    print(
+        f"{'two nodes' if second else 'second node killed midway'}: {took:.0f} s, {cpu:.0f} s of CPU in actors"
+    )
+    print(f"{done.total.inputs} inputs, {with_rows} with rows, failures {done.total.failures}")
+    ray.shutdown()
+    cluster.shutdown()
+    return {"killed": not second, "wall": took, "cpu": cpu, "with_rows": with_rows}
 
 
 def make(photos: Sequence[Path], count: int, folder: Path) -> None:

@@ -216,5 +216,5 @@ def test_without_polars_parts_are_json_lines_if_these_are_asked_for(monkeypatch)
 
     monkeypatch.setattr(run, "imported_polars", refuse)
     assert run._forms(jsonl=True) == ("jsonl",)
-    with pytest.raises(UsageError, match="polars is not installed; .*; or give --jsonl, which writes"):
+    with pytest.raises(UsageError, match=r"polars is not installed; .*; or give --jsonl, which writes"):
         run._forms(jsonl=False)
