@@ -227,9 +227,8 @@ def on_two_nodes(folder: Path, *, kill: bool) -> dict[str, object]:
     done = scan(folder / "list.txt", out, tasks=TASK, workers=2, ray=cluster.address, moved=moved)
     took, cpu = time.perf_counter() - start, done.total.seconds["cpu"]
     with_rows = pl.read_parquet(out / "parts" / "*.parquet")["input"].n_unique()
-    print(
-        f"{'two nodes' if second else 'second node killed midway'}: {took:.0f} s, {cpu:.0f} s of CPU in actors"
-    )
+    what = "two nodes" if second else "second node killed midway"
+    print(f"{what}: {took:.0f} s, {cpu:.0f} s of CPU in actors")
     print(f"{done.total.inputs} inputs, {with_rows} with rows, failures {done.total.failures}")
     ray.shutdown()
     cluster.shutdown()

@@ -150,7 +150,7 @@ def test_simulating_names_the_picture(disk, faces, capfd) -> None:
 def test_scanning_names_the_part_and_goes_on_where_there_is_room(
     disk, faces, tmp_path, bright_model, capfd
 ) -> None:
-    small = disk("36k")  # The list, the settings, the manifest, and one part of three, but not two.
+    small = disk("24k")  # The list, the settings, the manifest, and one part of three, but not two.
     asked = ["scan", "faces.csv", "--out", "disk/scan", "--task", "antispoof", "--model", str(bright_model)]
     assert cli.main([*asked, "--workers", "1"]) == 2
     assert re.fullmatch(f"facetrust: {small}/scan/parts/00000[12].parquet: {FULL}", last_line(capfd))
