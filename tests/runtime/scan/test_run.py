@@ -17,6 +17,7 @@ from facetrust import errors
 from facetrust.errors import InputError, UsageError
 from facetrust.runtime.scan import folder as scan_folder
 from facetrust.runtime.scan import run, workers
+from facetrust.runtime.scan.rows import judged_by
 
 HERE = Path(__file__).parent
 
@@ -178,6 +179,14 @@ def test_a_torn_line_of_the_manifest_and_a_lost_part_are_made_again(fill, scan, 
     assert [row["input"] for row in rows()] == list(range(25))
     assert rows()[-1]["same_as"] == 9  # That is known of a part that was finished before.
     assert scan(source).total.inputs == 25  # The first part stands twice in the manifest now.
+
+
+@pytest.mark.parametrize("jsonl", [True, False])
+def test_a_damaged_part_is_one_line(tmp_path, jsonl):
+    path = tmp_path / f"000000.{'jsonl' if jsonl else 'parquet'}"
+    path.write_text('{"input": 3}\n')
+    with pytest.raises(UsageError, match=r"000000\.\w+: is damaged; remove it, and it is made again"):
+        list(judged_by(path))
 
 
 def test_two_scans_do_not_share_a_folder(fill, scan, tmp_path):

@@ -198,9 +198,10 @@ class ScanFolder:
 def _entry(line: bytes) -> dict[str, Any] | None:
     """What a line of the manifest says; None of one that is not whole."""
     try:
-        entry = json.loads(line)
-        return entry if line.endswith(b"\n") and {"part", "files", "tally"} <= set(entry) else None
-    except ValueError:
+        entry: dict[str, Any] = json.loads(line)
+        added([entry["tally"]])
+        return entry if line.endswith(b"\n") and entry["files"].keys() and int(entry["part"]) >= 0 else None
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from facetrust.errors import UsageError
 from facetrust.records import CheckReport, write_whole
-from facetrust.records.tables import imported_polars
+from facetrust.records.tables import imported_polars, read_quietly
 
 Form = Literal["parquet", "jsonl"]
 Row = dict[str, Any]
@@ -95,17 +96,25 @@ def write_rows(path: Path, rows: Sequence[Row], tasks: Sequence[str]) -> None:
 
 
 def judged_by(path: Path) -> Iterator[tuple[str, int]]:
-    """Yields the hashes in a part, and which input was judged for each."""
-    if path.suffix == ".jsonl":
-        with path.open("rb") as file:
-            found = map(json.loads, file)
-            yield from _judged((row["sha256"], row["same_as"], row["input"]) for row in found)
-        return
-    table = imported_polars().read_parquet(path, columns=["sha256", "same_as", "input"])
-    yield from _judged(table.select("sha256", "same_as", "input").iter_rows())
+    """Yields the hashes in a part, and which input was judged for each.
+
+    Raises:
+        UsageError: the part is damaged.
+    """
+    columns = ["sha256", "same_as", "input"]
+    try:
+        if path.suffix == ".jsonl":
+            lines = map(json.loads, path.read_bytes().splitlines())
+            found = [tuple(line[name] for name in columns) for line in lines]
+        else:
+            polars = imported_polars()
+            found = read_quietly(lambda: polars.read_parquet(path, columns=columns).select(columns).rows())
+    except (ValueError, LookupError, TypeError):
+        raise UsageError(f"{path}: is damaged; remove it, and it is made again") from None
+    yield from _judged(found)
 
 
-def _judged(rows: Iterator[tuple[str | None, int | None, int]]) -> Iterator[tuple[str, int]]:
+def _judged(rows: Iterable[tuple[str | None, int | None, int]]) -> Iterator[tuple[str, int]]:
     for sha256, same_as, number in rows:
         if sha256 is not None:
             yield sha256, number if same_as is None else same_as
