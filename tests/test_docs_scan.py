@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 def test_the_commands_end_as_the_page_states_and_the_python_runs(photo, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
-    Image.open(photo).resize((300, 300)).save("photo.jpg")
+    Image.open(photo).save("photo.jpg")
     for name in ("one.jpg", "two.jpg"):
         shutil.copy("photo.jpg", Path("folder") / name)
     Path("folder/notes.txt").touch()

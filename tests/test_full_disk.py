@@ -157,7 +157,7 @@ def test_scanning_names_the_part_and_goes_on_where_there_is_room(
     (part,) = small.rglob("*.parquet")
     made = part.stat().st_mtime_ns
     disk("8m")
-    assert cli.main([*asked, "--workers", "1"]) in (1, 3)
+    assert cli.main([*asked, "--workers", "1"]) == 0
     assert part.stat().st_mtime_ns == made
     rows = pl.concat(pl.read_parquet(path) for path in sorted(small.rglob("*.parquet")))
     assert sorted(set(rows["input"])) == list(range(24))
