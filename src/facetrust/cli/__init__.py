@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facetrust.cli import check, data, gallery, models, parse, train
+from facetrust.cli import check, data, gallery, models, parse, scan, train
 from facetrust.cli.status import EXIT_STATUS, Status
 from facetrust.errors import FacetrustError, MissingExtra
 
@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
-    check.check, parse.parse, gallery.verify, gallery.enroll, gallery.identify, gallery.forget,
+    check.check, scan.scan, parse.parse, gallery.verify, gallery.enroll, gallery.identify, gallery.forget,
     gallery.gallery, check.demo, check.models, data.audit, train.train, train.evaluate, train.report,
     models.profile, models.explain, models.export, models.import_checkpoint,
 ):  # fmt: skip

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -31,13 +39,23 @@ _MANY = 4  # Pictures from which on a bar is worth showing.
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def bar(what: str, *, total: int | None = None, hidden: bool = False) -> Progress:
+class Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the rate of the last half minute."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
+
+
+def bar(what: str, *, total: int | None = None, hidden: bool = False, rate: bool = False) -> Progress:
     """Returns a bar on standard error that shows nothing where that is no terminal; `bar.tasks[0]` counts."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        *((Rate(),) if rate else ()),
         TimeRemainingColumn(),
     )
     # What is printed meanwhile belongs on standard output, wherever that leads.

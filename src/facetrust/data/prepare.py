@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from facetrust.data._resume import require_same_settings
 from facetrust.data.lists import official_lists, row_name, write_lists
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.packs import PACKS
@@ -23,6 +22,7 @@ from facetrust.imaging import Pixels, quarter_turn, read_image, read_mask
 from facetrust.imaging.pixels import CLASS_NAMES
 from facetrust.imaging.video import VIDEOS, iter_frames
 from facetrust.records import Box, Face, Point, Sample, Split, write_unreadable, write_whole
+from facetrust.records.settings import require_same_settings
 from facetrust.registry import call_with_text, find, module
 
 _BOX = "facetrust.box"
