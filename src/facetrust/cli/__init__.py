@@ -22,7 +22,7 @@ from facetrust.errors import FacetrustError, MissingExtra
 # What Typer raises for wrong usage; it has no public name for it, and its home has moved before.
 _WrongUsage: Any = typer.BadParameter.__mro__[2]
 # All else is for training.
-_EXTRA_OF = {"polars": "data", "matplotlib": "report", "jinja2": "report", "skimage": "demo"}
+_EXTRA_OF = {"polars": "data", "matplotlib": "report", "skimage": "demo"}
 _NEAR = 0.75  # How alike two options must be for one to be a slip of the other: `treshold`, not `threads`.
 
 app = typer.Typer(

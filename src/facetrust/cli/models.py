@@ -56,10 +56,11 @@ def explain(
         output.print_comparison(found, out)
         return
     from facetrust.explain.picture import explain_image
+    from facetrust.records import shown
 
     for image in images:
         written = explain_image(model, image, out, method=method or "cam", detector=detector)
-        typer.echo(output.shown(str(written)))
+        typer.echo(shown(str(written)))
 
 
 def export(

@@ -19,7 +19,7 @@ from facetrust.runtime.bundled import (
     open_detector_for,
     open_models,
 )
-from facetrust.runtime.evidence import write_overlay
+from facetrust.runtime.evidence import Scene, write_overlay
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
@@ -76,6 +76,7 @@ class Checker:
         self.detector = open_detector_for(self.models, detector, threads=threads)
         self.search = checked_search(search)
         self.quality_gate = quality_gate
+        self.sampling = sampling
         self._videos = VideoChecker(self.models, self.detector, sampling, search, quality_gate=quality_gate)
         self._color: Color = color
 
@@ -119,6 +120,7 @@ class Checker:
         evidence: str | Path | None = None,
         batch: int = 8,
         readers: int = 2,
+        show: Callable[[Scene], None] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[CheckReport | Failure]:
         """Yields a report or a failure for every source, in order; few pictures are in memory at a time.
@@ -128,6 +130,8 @@ class Checker:
             evidence: folder for overlays.
             batch: pictures whose faces go through a model together.
             readers: threads that read and decode pictures ahead; 0 reads in this thread.
+            show: called with what can be shown of a source, right before its report comes: the picture, or
+                a frame per track of a video; with maps where there is a folder for overlays.
             progress: called with (video, frames judged, of how many) while a video is checked.
 
         Raises:
@@ -136,7 +140,9 @@ class Checker:
         if isinstance(sources, (str, bytes, Path)):
             raise UsageError("check_many takes several sources; give a list, or call check")
         draw = None if evidence is None else partial(_write, Path(evidence))
-        return self._run(sources, batch=max(1, batch), readers=readers, draw=draw, progress=progress)
+        return self._run(
+            sources, batch=max(1, batch), readers=readers, draw=draw, show=show, progress=progress
+        )
 
     def check_video(
         self,
@@ -168,12 +174,19 @@ class Checker:
         batch: int,
         readers: int,
         draw: Callable[[str, Pixels], None] | None,
+        show: Callable[[Scene], None] | None = None,
         progress: Progress | None,
     ) -> Iterator[CheckReport | Failure]:
         read = decoded(sources, partial(decode, color=self._color), readers=readers, ahead=readers + 1)
-        return self._pass(draw, progress).reports(read, batch=batch)
+        return self._pass(draw, progress, show=show).reports(read, batch=batch)
 
-    def _pass(self, draw: Callable[[str, Pixels], None] | None, progress: Progress | None) -> Run:
+    def _pass(
+        self,
+        draw: Callable[[str, Pixels], None] | None,
+        progress: Progress | None,
+        *,
+        show: Callable[[Scene], None] | None = None,
+    ) -> Run:
         return Run(
             self.models,
             self.detector,
@@ -181,6 +194,7 @@ class Checker:
             search=self.search,
             quality_gate=self.quality_gate,
             draw=draw,
+            show=show,
             progress=progress,
         )
 

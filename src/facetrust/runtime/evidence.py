@@ -42,6 +42,19 @@ class EvidenceMap(NamedTuple):
     crop: int = 0
 
 
+class Scene(NamedTuple):
+    """What can be shown of a picture, or of the most telling moment of a video's track.
+
+    image: (H, W, 3) uint8 RGB, upright. faces: with verdicts, their boxes in pixels of the image.
+    maps: none where no evidence was asked for. track: the track's number; None of a picture.
+    """
+
+    image: Pixels
+    faces: Sequence[Face]
+    maps: Sequence[EvidenceMap]
+    track: int | None = None
+
+
 def free_name(source: str, taken: Collection[str], *, ending: str = EVIDENCE) -> str:
     """Returns `<stem>.evidence.png` for a source, numbered if taken; a long one is cut in the middle."""
     stem = Path(source).stem.strip("<>") or "image"
@@ -93,17 +106,38 @@ def overlay(
 
 def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool) -> Pixels:
     """The picture with one task's heats and every verdict, and its legend."""
-    top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
-    scale = max(_FAINT, top)
-    heat = np.zeros(image.shape[:2], np.float32)
-    for each in heats:
-        _lay(heat, each)
     canvas, factor = _readable(image)
+    heat, scale = _heat_of(image.shape[:2], heats, canvas.shape[:2])
     if heats:
-        canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)
+        canvas = _tinted(canvas, heat, signed=signed)
     for face in faces:
         _frame(canvas, face, factor, task=heats[0].task if heats else None)
     return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
+
+
+def layer(scene: Scene, task: str, size: tuple[int, int]) -> tuple[Pixels, float]:
+    """Returns one task's evidence as a layer to be laid over a scene's picture, and its full strength.
+
+    The layer is (h, w, 4) uint8 RGBA, for `size` (h, w): red speaks for the task's positive answer, blue
+    against; the more, the less it is transparent. Full strength, drawn without transparency, is in logits.
+    """
+    heats = [each for each in scene.maps if each.task == task]
+    heat, scale = _heat_of(scene.image.shape[:2], heats, size)
+    colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
+    opacity = np.rint(255 * np.clip(np.abs(heat), 0, 1))[:, :, None]
+    return np.concatenate([colour, opacity], axis=2).astype(np.uint8), scale
+
+
+def _heat_of(
+    shape: tuple[int, int], heats: Sequence[EvidenceMap], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], float]:
+    """One task's heats over a picture of `shape`, shrunk to `size` and in [-1, 1]; what 1 is, in logits."""
+    top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
+    scale = max(_FAINT, top)
+    heat = np.zeros(shape, np.float32)
+    for each in heats:
+        _lay(heat, each)
+    return np.asarray(cv2.resize(heat, size[::-1]) / scale, np.float32), scale
 
 
 def _lay(heat: NDArray[np.float32], each: EvidenceMap) -> None:
