@@ -100,14 +100,18 @@ class Checker:
             raise result.error
         return result
 
-    def check_with_overlays(self, source: Any) -> Checked:
+    def check_with_overlays(self, source: Any, *, progress: Progress | None = None) -> Checked:
         """Returns what `check` does, and the overlays instead of files of them.
+
+        Args:
+            source: what `check` takes.
+            progress: as of `check_many`.
 
         Raises:
             ImageError: the source cannot be read.
         """
         kept: dict[str, Pixels] = {}
-        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=None)
+        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=progress)
         if isinstance(result, Failure):
             raise result.error
         return Checked(result, kept)

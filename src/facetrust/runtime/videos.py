@@ -34,12 +34,13 @@ class Sampling(NamedTuple):
     """How a video is looked at: frames a second, the most frames in all, and the rule of its score.
 
     A video too long for `most` is looked at more thinly; the times stay evenly spaced. The rules are
-    those of `facetrust.fusion.rule_named`.
+    those of `facetrust.fusion.rule_named`. One longer than `longest` seconds is refused.
     """
 
     per_second: float = 4.0
     most: int = 720
     rule: str = WORST_STRETCH
+    longest: float = math.inf
 
 
 SAMPLING = Sampling()
@@ -107,7 +108,7 @@ class VideoChecker:
             ImageError: not a video, cut off, without a frame, or past a limit.
         """
         start = time.perf_counter()
-        timing = timing_of(path)
+        timing = timing_of(path, longest=self._sampling.longest)
         indices = sampled(timing, self._sampling)
         tracked = TrackedFaces(self._models, self._detector, joined=not timing.paged, search=self._search)
         tracked.spent("decode", start)
