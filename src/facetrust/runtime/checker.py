@@ -20,6 +20,7 @@ from facetrust.runtime.bundled import (
     open_models,
 )
 from facetrust.runtime.evidence import write_overlay
+from facetrust.runtime.live import Live
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
@@ -164,6 +165,10 @@ class Checker:
         if isinstance(result, Failure):
             raise result.error
         return result
+
+    def live(self) -> Live:
+        """Returns what judges one camera, frame by frame, by the rule that videos are judged by; see `Live`."""
+        return Live(self.models, self.detector, self._videos, self.search)
 
     def _run(
         self,

@@ -26,6 +26,28 @@ class CheckQuery(Record):
     )
 
 
+class CameraQuery(Record):
+    """The first message of a camera, as JSON text: the API key where there are keys, and what is asked."""
+
+    key: str | None = None
+    tasks: list[str] | None = None
+    policy: Policy | None = None
+
+
+class Frame(Record):
+    """What is said of a camera's frame: its number, the frames before it that were not looked at, and why not.
+
+    `dropped` counts them from the beginning; `rate` is how many were judged a second of late. `error` stands
+    for a report where the frame cannot be read.
+    """
+
+    frame: int
+    dropped: int
+    rate: float
+    report: CheckReport | None = None
+    error: str | None = None
+
+
 class VerifyQuery(Record):
     """How two faces are compared."""
 

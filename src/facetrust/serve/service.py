@@ -12,13 +12,14 @@ import numpy as np
 from facetrust.errors import GalleryError, ImageError, InputError, ModelError, PastLimit, UsageError
 from facetrust.faces.detector import Search
 from facetrust.imaging import Pixels
-from facetrust.imaging.inputs import Encoded
+from facetrust.imaging.inputs import Encoded, read_source
 from facetrust.model_file import bundled
 from facetrust.records import CheckReport, Comparison, Enrolment, Identification, Policy
 from facetrust.runtime.bundled import default_tasks, open_model_named
 from facetrust.runtime.checker import Checker
 from facetrust.runtime.gallery.gallery import Gallery, checked_name
 from facetrust.runtime.gallery.store import shown_place
+from facetrust.runtime.live import Live
 from facetrust.runtime.model import load_model
 from facetrust.runtime.parse import Parsed, Parser
 from facetrust.runtime.pictures import Failure
@@ -32,6 +33,7 @@ from facetrust.serve.uploads import admitted
 from facetrust.tasks import task_named
 
 _WARM = 160  # Pixels.
+_FRAME_PIXELS = 3840 * 2160  # Of a camera.
 
 
 class Service:
@@ -112,6 +114,17 @@ class Service:
             report, overlays = checker.check_with_overlays(source, progress=deadline.check)
             drawn = {name: _png(pixels) for name, pixels in overlays.items()}
             return Evidence.of(report, drawn)
+
+    def live(self, tasks: Sequence[str] | None, policy: Policy | None) -> Live:
+        """Returns what judges a camera's frames."""
+        with _refusing():
+            return self.checker(tasks, policy).live()
+
+    def see(self, live: Live, frame: bytes, at: float) -> CheckReport:
+        """Returns what is to be said of the faces that a camera sees now, `at` seconds."""
+        with _refusing():
+            limits = self.limits.model_copy(update={"pixels": min(self.limits.pixels, _FRAME_PIXELS)})
+            return live.see(read_source(admitted(frame, limits, "frame", videos=False)).image, at)
 
     def verify(
         self, first: bytes, second: bytes, *, far: float | None = None, liveness: bool = False
