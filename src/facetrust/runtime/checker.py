@@ -20,6 +20,7 @@ from facetrust.runtime.bundled import (
     open_models,
 )
 from facetrust.runtime.evidence import Scene, write_overlay
+from facetrust.runtime.live import Live
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
@@ -101,14 +102,18 @@ class Checker:
             raise result.error
         return result
 
-    def check_with_overlays(self, source: Any) -> Checked:
+    def check_with_overlays(self, source: Any, *, progress: Progress | None = None) -> Checked:
         """Returns what `check` does, and the overlays instead of files of them.
+
+        Args:
+            source: what `check` takes.
+            progress: as of `check_many`.
 
         Raises:
             ImageError: the source cannot be read.
         """
         kept: dict[str, Pixels] = {}
-        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=None)
+        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=progress)
         if isinstance(result, Failure):
             raise result.error
         return Checked(result, kept)
@@ -166,6 +171,10 @@ class Checker:
         if isinstance(result, Failure):
             raise result.error
         return result
+
+    def live(self) -> Live:
+        """Returns what judges one camera, frame by frame, by the rule that videos are judged by; see `Live`."""
+        return Live(self.models, self.detector, self._videos, self.search)
 
     def _run(
         self,

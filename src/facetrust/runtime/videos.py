@@ -34,12 +34,13 @@ class Sampling(NamedTuple):
     """How a video is looked at: frames a second, the most frames in all, and the rule of its score.
 
     A video too long for `most` is looked at more thinly; the times stay evenly spaced. The rules are
-    those of `facetrust.fusion.rule_named`.
+    those of `facetrust.fusion.rule_named`. One longer than `longest` seconds is refused.
     """
 
     per_second: float = 4.0
     most: int = 720
     rule: str = WORST_STRETCH
+    longest: float = math.inf
 
 
 SAMPLING = Sampling()
@@ -71,6 +72,7 @@ class VideoChecker:
                 f"and {sampling.most}"
             )
         self._rule = rule_named(sampling.rule)
+        self.rule_name = sampling.rule
         self._models = models
         self._detector = detector
         self._sampling = sampling
@@ -109,12 +111,12 @@ class VideoChecker:
             ImageError: not a video, cut off, without a frame, or past a limit.
         """
         start = time.perf_counter()
-        timing = timing_of(path)
+        timing = timing_of(path, longest=self._sampling.longest)
         indices = sampled(timing, self._sampling)
         tracked = TrackedFaces(self._models, self._detector, joined=not timing.paged, search=self._search)
         tracked.spent("decode", start)
         self._track(path, indices, timing.times, tracked=tracked, progress=progress or _silent)
-        faces = tuple(self._face(number, track) for number, track in tracked.tracks.items())
+        faces = tuple(self.face_of(number, track) for number, track in tracked.tracks.items())
         source = source or str(path)
         if faces and (draw is not None or show is not None):
             start = time.perf_counter()
@@ -126,6 +128,19 @@ class VideoChecker:
                     overlaid = overlay(scene.image, scene.faces, scene.maps)
                     draw(name(f"{Path(source).stem}.track-{scene.track}.frame"), overlaid)
             tracked.spent("evidence", start)
+        watched = VideoSummary(
+            seconds=round(timing.end, _DIGITS),
+            per_second=round(len(timing.times) / timing.end, _DIGITS),
+            frames=len(timing.times),
+            sampled=len(indices),
+            rule=self.rule_name,
+        )
+        return self.report_of(tracked, faces, source=source, watched=watched)
+
+    def report_of(
+        self, tracked: TrackedFaces, faces: tuple[Face, ...], *, source: str, watched: VideoSummary
+    ) -> CheckReport:
+        """Returns what is to be said of what was gathered, of these of its tracks."""
         verdicts = tuple(self._verdicts(tracked, faces))
         lacking = None
         if self._detector is not None:
@@ -141,13 +156,7 @@ class VideoChecker:
             faces=faces,
             left_out=tracked.left_out,
             timings=tracked.timings,
-            watched=VideoSummary(
-                seconds=round(timing.end, _DIGITS),
-                per_second=round(len(timing.times) / timing.end, _DIGITS),
-                frames=len(timing.times),
-                sampled=len(indices),
-                rule=self._sampling.rule,
-            ),
+            watched=watched,
             quality_gate=self._gate,
         )
 
@@ -172,8 +181,8 @@ class VideoChecker:
             progress(len(tracked.times), len(indices))
             start = time.perf_counter()
 
-    def _face(self, number: int, track: Track) -> Face:
-        """A track as it is reported; no model has a say that does not judge faces of its median quality."""
+    def face_of(self, number: int, track: Track) -> Face:
+        """Returns a track as it is reported; no model has a say that does not judge faces of its median quality."""
         quality = median_quality(track.qualities)
         refused = not_judged(quality, self._models) if self._gate else ()
         silent = {each.task for each in refused}

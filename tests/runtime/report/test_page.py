@@ -145,8 +145,8 @@ class TestWhatIsSaid:
         assert page.texts("div", "verdict") == [
             "Is a live person in front of the camera, or a print, a screen or a mask? "
             "Not judged: face of 160 pixels (proven from 200), too blurred. The face has too few pixels for "
-            "this model. Take the picture from nearer, or give a larger copy. The face is too blurred for this "
-            "model. Give a sharper picture. By the limits of tiny@1."
+            "this model. Take the picture from nearer, or give a larger copy. The face is too blurred for "
+            "this model. Give a sharper picture. By the limits of tiny@1."
         ]
         assert page.all("svg", "scale") == []
         assert "frame good" not in [each["class"] for each in page.all("rect", "frame")]
