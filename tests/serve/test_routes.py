@@ -61,11 +61,19 @@ def test_evidence_comes_with_the_report(client, portrait_png, photo, tmp_path, c
     answer = client.post("/v1/check?evidence=true", content=portrait_png, headers=PNG).json()
     wanted = printed(capfd, "check", photo, "--evidence", tmp_path)
     ((name, data),) = answer.pop("evidence").items()
+    maps = answer.pop("maps")
     assert said(answer) == said(wanted)
     assert name == "upload.evidence.png"
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     (written,) = tmp_path.iterdir()
     assert np.array_equal(shown, np.asarray(Image.open(written)))
+    assert list(maps) == ["antispoof", "deepfake"]
+    for each in maps.values():
+        tint = Image.open(io.BytesIO(base64.b64decode(each)))
+        assert (tint.mode, tint.size) == ("RGBA", (512, 512))
+        opacity = np.asarray(tint)[:, :, 3]
+        assert opacity[:20].max() == 0  # The crop begins below.
+        assert opacity[80:160, 190:250].max() > 0
 
 
 def test_a_video_is_checked_as_on_the_command_line(client, film, photo, tmp_path, capfd):

@@ -24,12 +24,26 @@ from facetrust.runtime.live import Live
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
+Draw = Callable[[str, Pixels], None]
+
 
 class Checked(NamedTuple):
     """A report, and its overlays (H, W, 3) uint8 RGB by the name that `check --evidence` gives them."""
 
     report: CheckReport
     overlays: dict[str, Pixels]
+
+
+class Mapped(NamedTuple):
+    """A report, its overlays, and of a picture its evidence alone.
+
+    maps: task → (h, w, 4) uint8 RGBA to be laid over the picture as it was read, of its size or smaller in
+    the same ratio: red speaks for an attack, blue against; see `facetrust.runtime.evidence.tints`.
+    """
+
+    report: CheckReport
+    overlays: dict[str, Pixels]
+    maps: dict[str, Pixels]
 
 
 class Checker:
@@ -101,8 +115,17 @@ class Checker:
             raise result.error
         return result
 
-    def check_with_overlays(self, source: Any, *, progress: Progress | None = None) -> Checked:
+    def check_with_overlays(self, source: Any) -> Checked:
         """Returns what `check` does, and the overlays instead of files of them.
+
+        Raises:
+            ImageError: the source cannot be read.
+        """
+        report, overlays, _ = self.check_with_maps(source)
+        return Checked(report, overlays)
+
+    def check_with_maps(self, source: Any, *, progress: Progress | None = None) -> Mapped:
+        """Returns what `check` does, the overlays, and of a picture the evidence of each question alone.
 
         Args:
             source: what `check` takes.
@@ -111,11 +134,13 @@ class Checker:
         Raises:
             ImageError: the source cannot be read.
         """
-        kept: dict[str, Pixels] = {}
-        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=progress)
+        drawn: dict[str, Pixels] = {}
+        maps: dict[str, Pixels] = {}
+        run = self._pass(drawn.__setitem__, progress, maps.__setitem__)
+        (result,) = run.reports(iter([decode(source, color=self._color)]), batch=1)
         if isinstance(result, Failure):
             raise result.error
-        return Checked(result, kept)
+        return Mapped(result, drawn, maps)
 
     def check_many(
         self,
@@ -167,7 +192,7 @@ class Checker:
         return result
 
     def live(self) -> Live:
-        """Returns what judges one camera, frame by frame, by the rule that videos are judged by; see `Live`."""
+        """Returns what judges one camera, frame by frame, as videos are judged; see `Live`."""
         return Live(self.models, self.detector, self._videos, self.search)
 
     def _run(
@@ -176,13 +201,13 @@ class Checker:
         *,
         batch: int,
         readers: int,
-        draw: Callable[[str, Pixels], None] | None,
+        draw: Draw | None,
         progress: Progress | None,
     ) -> Iterator[CheckReport | Failure]:
         read = decoded(sources, partial(decode, color=self._color), readers=readers, ahead=readers + 1)
         return self._pass(draw, progress).reports(read, batch=batch)
 
-    def _pass(self, draw: Callable[[str, Pixels], None] | None, progress: Progress | None) -> Run:
+    def _pass(self, draw: Draw | None, progress: Progress | None, tint: Draw | None = None) -> Run:
         return Run(
             self.models,
             self.detector,
@@ -190,6 +215,7 @@ class Checker:
             search=self.search,
             quality_gate=self.quality_gate,
             draw=draw,
+            tint=tint,
             progress=progress,
         )
 

@@ -91,13 +91,42 @@ def overlay(
     return np.concatenate([_panel(image, faces, each, signed=signed) for each in of_tasks], axis=1)
 
 
-def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool) -> Pixels:
-    """The picture with one task's heats and every verdict, and its legend."""
-    top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
-    scale = max(_FAINT, top)
-    heat = np.zeros(image.shape[:2], np.float32)
+def tints(shape: tuple[int, ...], heats: Sequence[EvidenceMap]) -> dict[str, Pixels]:
+    """Returns the heats alone, to be laid over the picture: task → (h, w, 4) uint8 RGBA.
+
+    Red and blue are those of an overlay; opaque where evidence is strongest, transparent where there is none.
+
+    Args:
+        shape: (H, W, ...) of the picture, upright; h and w are as large, or smaller in the same ratio.
+        heats: over crops of the picture.
+    """
+    return {
+        task: _tint(*_heat(shape, [heat for heat in heats if heat.task == task]))
+        for task in dict.fromkeys(heat.task for heat in heats)
+    }
+
+
+def _tint(heat: NDArray[np.float32], scale: float) -> Pixels:
+    """Heat (H, W) as colours whose opacity is its strength, the longer side at most `_LONGEST`."""
+    factor = min(1.0, _LONGEST / max(heat.shape))
+    small = heat if factor == 1 else cv2.resize(heat, None, fx=factor, fy=factor)
+    colour = np.where(small[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
+    opacity = 255 * np.clip(np.abs(small[:, :, None]) / scale, 0, 1)
+    return np.concatenate([colour, opacity], axis=2).astype(np.uint8)
+
+
+def _heat(shape: tuple[int, ...], heats: Sequence[EvidenceMap]) -> tuple[NDArray[np.float32], float]:
+    """The heats of one task (H, W) over a picture, and the evidence that is drawn at full strength."""
+    heat = np.zeros(shape[:2], np.float32)
     for each in heats:
         _lay(heat, each)
+    top = max((float(np.abs(each.values).max(initial=0)) for each in heats), default=0.0)
+    return heat, max(_FAINT, top)
+
+
+def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool) -> Pixels:
+    """The picture with one task's heats and every verdict, and its legend."""
+    heat, scale = _heat(image.shape, heats)
     canvas, factor = _readable(image)
     if heats:
         canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from facetrust.errors import ImageError, InputError, UsageError
 from facetrust.faces.detector import Detector, Search, face_to_original, find_faces
-from facetrust.imaging import Pixels
+from facetrust.imaging import Pixels, quarter_turn
 from facetrust.imaging.inputs import Color, Video, is_video, loaded, name_of, read_source, video_file
 from facetrust.records import Box, CheckReport, Face
-from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
+from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, tints
 from facetrust.runtime.model import Answers, Judgement, Model, by_kind
 from facetrust.runtime.quality_gate import measured, not_judged, reason_of
 from facetrust.runtime.trust import lacking_faces, trust
@@ -78,6 +78,7 @@ class Run:
         search: Search,
         quality_gate: bool,
         draw: Callable[[str, Pixels], None] | None = None,
+        tint: Callable[[str, Pixels], None] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._models = models
@@ -86,6 +87,7 @@ class Run:
         self._gate = quality_gate
         self._videos = videos
         self._draw = None if draw is None else partial(self._drawn, draw)
+        self._tint = tint
         self._progress = progress
         self._names: set[str] = set()
         self._undrawn: list[str] = []
@@ -209,6 +211,9 @@ class Run:
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
             self._draw(self._free_name(picture.source), overlay(picture.image, faces, picture.maps))
+            if self._tint is not None:
+                for task, pixels in tints(picture.image.shape, picture.maps).items():
+                    self._tint(task, quarter_turn(pixels, -picture.turns))
             picture.timings["evidence"] = time.perf_counter() - start
         return CheckReport(
             source=picture.source,

@@ -176,7 +176,7 @@ class VideoChecker:
             start = time.perf_counter()
 
     def face_of(self, number: int, track: Track) -> Face:
-        """Returns a track as it is reported; no model has a say that does not judge faces of its median quality."""
+        """Returns a track as it is reported, without models that do not judge faces of its median quality."""
         quality = median_quality(track.qualities)
         refused = not_judged(quality, self._models) if self._gate else ()
         silent = {each.task for each in refused}
