@@ -61,11 +61,19 @@ def test_evidence_comes_with_the_report(client, portrait_png, photo, tmp_path, c
     answer = client.post("/v1/check?evidence=true", content=portrait_png, headers=PNG).json()
     wanted = printed(capfd, "check", photo, "--evidence", tmp_path)
     ((name, data),) = answer.pop("evidence").items()
+    maps = answer.pop("maps")
     assert said(answer) == said(wanted)
     assert name == "upload.evidence.png"
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     (written,) = tmp_path.iterdir()
     assert np.array_equal(shown, np.asarray(Image.open(written)))
+    assert [(each["task"], each["track"]) for each in maps] == [("antispoof", None), ("deepfake", None)]
+    for each in maps:
+        tint = Image.open(io.BytesIO(base64.b64decode(each["layer"])))
+        assert (tint.mode, tint.size) == ("RGBA", (480, 480))
+        opacity = np.asarray(tint)[:, :, 3]
+        assert opacity[:18].max() == 0  # The crop begins below.
+        assert opacity[75:150, 178:234].max() > 240  # What is strongest, in the face.
 
 
 def test_a_video_is_checked_as_on_the_command_line(client, film, photo, tmp_path, capfd):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from facetrust.errors import UsageError
 from facetrust.faces.detector import SEARCH, Detector, Search, checked_search
-from facetrust.imaging import Pixels
+from facetrust.imaging import Pixels, quarter_turn
 from facetrust.imaging.inputs import Color
 from facetrust.records import CheckReport, Policy
 from facetrust.runtime.bundled import (
@@ -19,10 +19,13 @@ from facetrust.runtime.bundled import (
     open_detector_for,
     open_models,
 )
-from facetrust.runtime.evidence import Scene, write_overlay
+from facetrust.runtime.evidence import Layer, Scene, layers, write_overlay
 from facetrust.runtime.live import Live
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
+
+Draw = Callable[[str, Pixels], None]
+Show = Callable[[Scene], None]
 
 
 class Checked(NamedTuple):
@@ -30,6 +33,17 @@ class Checked(NamedTuple):
 
     report: CheckReport
     overlays: dict[str, Pixels]
+
+
+class Mapped(NamedTuple):
+    """A report, its overlays, and the evidence alone.
+
+    maps: to be laid over the picture as it was read, or over the frame of a track's most telling moment.
+    """
+
+    report: CheckReport
+    overlays: dict[str, Pixels]
+    maps: tuple[Layer, ...]
 
 
 class Checker:
@@ -102,8 +116,17 @@ class Checker:
             raise result.error
         return result
 
-    def check_with_overlays(self, source: Any, *, progress: Progress | None = None) -> Checked:
+    def check_with_overlays(self, source: Any) -> Checked:
         """Returns what `check` does, and the overlays instead of files of them.
+
+        Raises:
+            ImageError: the source cannot be read.
+        """
+        report, overlays, _ = self.check_with_maps(source)
+        return Checked(report, overlays)
+
+    def check_with_maps(self, source: Any, *, progress: Progress | None = None) -> Mapped:
+        """Returns what `check` does, the overlays, and the evidence of each question alone.
 
         Args:
             source: what `check` takes.
@@ -112,11 +135,18 @@ class Checker:
         Raises:
             ImageError: the source cannot be read.
         """
-        kept: dict[str, Pixels] = {}
-        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=progress)
+        drawn: dict[str, Pixels] = {}
+        maps: list[Layer] = []
+
+        def lay(scene: Scene) -> None:
+            for each in layers(scene):
+                maps.append(each._replace(pixels=quarter_turn(each.pixels, -scene.turns)))
+
+        run = self._pass(drawn.__setitem__, progress, show=lay)
+        (result,) = run.reports(iter([decode(source, color=self._color)]), batch=1)
         if isinstance(result, Failure):
             raise result.error
-        return Checked(result, kept)
+        return Mapped(result, drawn, tuple(maps))
 
     def check_many(
         self,
@@ -125,7 +155,7 @@ class Checker:
         evidence: str | Path | None = None,
         batch: int = 8,
         readers: int = 2,
-        show: Callable[[Scene], None] | None = None,
+        show: Show | None = None,
         progress: Progress | None = None,
     ) -> Iterator[CheckReport | Failure]:
         """Yields a report or a failure for every source, in order; few pictures are in memory at a time.
@@ -173,7 +203,7 @@ class Checker:
         return result
 
     def live(self) -> Live:
-        """Returns what judges one camera, frame by frame, by the rule that videos are judged by; see `Live`."""
+        """Returns what judges one camera, frame by frame, as videos are judged; see `Live`."""
         return Live(self.models, self.detector, self._videos, self.search)
 
     def _run(
@@ -182,8 +212,8 @@ class Checker:
         *,
         batch: int,
         readers: int,
-        draw: Callable[[str, Pixels], None] | None,
-        show: Callable[[Scene], None] | None = None,
+        draw: Draw | None,
+        show: Show | None = None,
         progress: Progress | None,
     ) -> Iterator[CheckReport | Failure]:
         read = decoded(sources, partial(decode, color=self._color), readers=readers, ahead=readers + 1)
@@ -191,10 +221,10 @@ class Checker:
 
     def _pass(
         self,
-        draw: Callable[[str, Pixels], None] | None,
+        draw: Draw | None,
         progress: Progress | None,
         *,
-        show: Callable[[Scene], None] | None = None,
+        show: Show | None = None,
     ) -> Run:
         return Run(
             self.models,

@@ -46,13 +46,28 @@ class Scene(NamedTuple):
     """What can be shown of a picture, or of the most telling moment of a video's track.
 
     image: (H, W, 3) uint8 RGB, upright. faces: with verdicts, their boxes in pixels of the image.
-    maps: none where no evidence was asked for. track: the track's number; None of a picture.
+    maps: none where no evidence was asked for. track: the track's number; None of a picture. turns: quarters
+    counter-clockwise that the picture was turned by to stand upright.
     """
 
     image: Pixels
     faces: Sequence[Face]
     maps: Sequence[EvidenceMap]
     track: int | None = None
+    turns: int = 0
+
+
+class Layer(NamedTuple):
+    """One task's evidence alone, to be laid over a scene's picture.
+
+    pixels: (h, w, 4) uint8 RGBA, in the picture's ratio: red speaks for the task's positive answer, blue
+    against; the more, the less transparent. strength: of what is opaque, in logits.
+    """
+
+    task: str
+    track: int | None
+    pixels: Pixels
+    strength: float
 
 
 def free_name(source: str, taken: Collection[str], *, ending: str = EVIDENCE) -> str:
@@ -115,17 +130,19 @@ def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *
     return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
 
 
-def layer(scene: Scene, task: str, size: tuple[int, int]) -> tuple[Pixels, float]:
-    """Returns one task's evidence as a layer to be laid over a scene's picture, and its full strength.
-
-    The layer is (h, w, 4) uint8 RGBA, for `size` (h, w): red speaks for the task's positive answer, blue
-    against; the more, the less it is transparent. Full strength, drawn without transparency, is in logits.
-    """
-    heats = [each for each in scene.maps if each.task == task]
-    heat, scale = _heat_of(scene.image.shape[:2], heats, size)
-    colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
-    opacity = np.rint(255 * np.clip(np.abs(heat), 0, 1))[:, :, None]
-    return np.concatenate([colour, opacity], axis=2).astype(np.uint8), scale
+def layers(scene: Scene, *, longest: int = _SHORTEST) -> tuple[Layer, ...]:
+    """Returns a layer per task that has maps; no side is longer than `longest` pixels."""
+    factor = min(1.0, longest / max(scene.image.shape[:2]))
+    height, width = (max(1, round(side * factor)) for side in scene.image.shape[:2])
+    made = []
+    for task in dict.fromkeys(each.task for each in scene.maps):
+        heats = [each for each in scene.maps if each.task == task]
+        heat, strength = _heat_of(scene.image.shape[:2], heats, (height, width))
+        colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
+        opacity = np.rint(255 * np.clip(np.abs(heat), 0, 1))[:, :, None]
+        pixels = np.concatenate([colour, opacity], axis=2).astype(np.uint8)
+        made.append(Layer(task, scene.track, pixels, strength))
+    return tuple(made)
 
 
 def _heat_of(

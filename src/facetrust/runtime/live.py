@@ -32,8 +32,8 @@ class Live:
     def see(self, image: Pixels, at: float) -> CheckReport:
         """Returns what is to be said of the faces that are seen now.
 
-        Each has the number of its track, its box and points in this frame, and verdicts from its scores of the
-        last seconds. `timings` are those of this frame; `watched` tells of the frames that count.
+        Each has the number of its track, its box and points in this frame, and verdicts from its scores of
+        the last seconds. `timings` are those of this frame; `watched` tells of the frames that count.
 
         Args:
             image: (H, W, 3) uint8 RGB.

@@ -214,7 +214,7 @@ class Run:
             lacking = lacking_faces(len(faces), picture.left_out) or reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
         if self._show is not None and picture.image is not None:
-            self._show(Scene(picture.image, faces, picture.maps))
+            self._show(Scene(picture.image, faces, picture.maps, turns=picture.turns))
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
             self._draw(self._free_name(picture.source), overlay(picture.image, faces, picture.maps))

@@ -182,7 +182,7 @@ class VideoChecker:
             start = time.perf_counter()
 
     def face_of(self, number: int, track: Track) -> Face:
-        """Returns a track as it is reported; no model has a say that does not judge faces of its median quality."""
+        """Returns a track as it is reported, without models that do not judge faces of its median quality."""
         quality = median_quality(track.qualities)
         refused = not_judged(quality, self._models) if self._gate else ()
         silent = {each.task for each in refused}
@@ -229,7 +229,8 @@ class VideoChecker:
                 shown = track.telling.upright.model_copy(
                     update={"verdicts": face.verdicts, "not_judged": face.not_judged}
                 )
-                yield Scene(upright, [shown], list(self._maps(upright, shown)) if maps else [], face.track)
+                heats = list(self._maps(upright, shown)) if maps else []
+                yield Scene(upright, [shown], heats, face.track, track.telling.turns)
 
     def _maps(self, image: Pixels, face: Face) -> Iterator[EvidenceMap]:
         for task, model in self._models.items():

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from facetrust.records import Verdict
 from facetrust.runtime.trust import ADVISORY, NO_FACE, NOTHING_ASKED
+from facetrust.runtime.verifier import ADVISORY as ADVISORY_MATCH
+from facetrust.runtime.verifier import NO_FACE as NO_ONE
+from facetrust.runtime.verifier import OPEN, OTHER, POOR, SEVERAL
 from facetrust.tasks import task_named, task_names
 
 # How `trusted` is said: a word or two, and a sentence.
@@ -38,6 +41,19 @@ REASONS = {
     "frame; the model is not proven on these.",
     "turned away": "The face is turned too far to the side, up or down for this model.",
     "tilted": "The head is tilted too far for this model.",
+}
+# What a comparison or a search of the gallery says, and why it says nothing.
+MATCHES = {
+    "same": "The two faces are alike enough to be taken for the same person's.",
+    "different": "The two faces are not alike enough to be taken for the same person's.",
+    "known": "This face is alike enough to one in the gallery.",
+    "unknown": "This face is not alike enough to any in the gallery.",
+    NO_ONE: "No face was found.",
+    SEVERAL: "There is more than one face, so that it is open which is meant.",
+    POOR: "The picture of the face is too poor to compare it.",
+    OPEN: "Whether the face is live could not be judged, so it is not compared.",
+    OTHER: "It was made by another model, and the two cannot be compared.",
+    ADVISORY_MATCH: "The model is advisory: it is not proven on real cases, and decides nothing.",
 }
 _COUNTED = re.compile(r" \(\d+ faces\)$")
 
@@ -75,6 +91,7 @@ def words(tasks: Iterable[str] | None = None) -> dict[str, object]:
     """Returns all of it as JSON may hold it, for a page that writes the same sentences itself."""
     asked = [task_named(name) for name in (task_names() if tasks is None else tasks)]
     fields = {"question", "unit", "output", "negative", "positive", "negative_says", "positive_says"}
+    refusals = {task.positive: task.positive_says for task in asked if task.distrusts}
     return {
         "tasks": {
             task.name: task.model_dump(include=fields | {"positive_means", "distrusts"}) for task in asked
@@ -82,4 +99,5 @@ def words(tasks: Iterable[str] | None = None) -> dict[str, object]:
         "trusted": {{True: "true", False: "false", None: "null"}[key]: said for key, said in TRUSTED.items()},
         "advisory": ADVISORY_SAYS,
         "reasons": REASONS,
+        "matches": MATCHES | refusals,
     }

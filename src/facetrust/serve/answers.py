@@ -21,9 +21,7 @@ class CheckQuery(Record):
         None, description="Questions, repeatable; all about faces that a bundled model answers without."
     )
     policy: Policy | None = Field(None, description="Which of the card's thresholds decides.")
-    evidence: bool = Field(
-        False, description="Adds `evidence`, the overlays as PNG in base64, to the report."
-    )
+    evidence: bool = Field(False, description="Adds `evidence`, the overlays, and `maps`, to the report.")
 
 
 class CameraQuery(Record):
@@ -35,10 +33,10 @@ class CameraQuery(Record):
 
 
 class Frame(Record):
-    """What is said of a camera's frame: its number, the frames before it that were not looked at, and why not.
+    """What is said of a camera's frame, `frame` being its number among those that were sent.
 
-    `dropped` counts them from the beginning; `rate` is how many were judged a second of late. `error` stands
-    for a report where the frame cannot be read.
+    `dropped` counts the frames that were not looked at, for the service was busy; `rate` is how many were
+    judged a second of late. `error` stands for a report where the frame cannot be read.
     """
 
     frame: int
@@ -63,16 +61,29 @@ class ParseQuery(Record):
     )
 
 
+class EvidenceMap(Record):
+    """One task's evidence alone: `layer` is a transparent PNG, to be laid over the picture as it was read.
+
+    Of a video, over the frame of a track's most telling moment. `strength`: of what is opaque, in logits.
+    """
+
+    task: str
+    track: int | None
+    strength: float
+    layer: Png
+
+
 class Evidence(CheckReport):
-    """A report with its overlays: file name, as `check --evidence` gives it → PNG in base64."""
+    """A report with its overlays: file name, as `check --evidence` gives it → PNG in base64; and its maps."""
 
     evidence: dict[str, Png]
+    maps: tuple[EvidenceMap, ...]
 
     @classmethod
-    def of(cls, report: CheckReport, drawn: dict[str, Png]) -> Evidence:
-        """Returns a report with overlays."""
+    def of(cls, report: CheckReport, drawn: dict[str, Png], maps: tuple[EvidenceMap, ...]) -> Evidence:
+        """Returns a report with overlays and maps."""
         fields = {name: getattr(report, name) for name in CheckReport.model_fields}
-        return cls.model_construct(**fields, evidence=drawn)
+        return cls.model_construct(**fields, evidence=drawn, maps=maps)
 
 
 class ParsedPicture(Record):

@@ -95,17 +95,17 @@ class _Session:
         except Refusal as refused:
             error = refused.line
         self._desk.metrics.frames.labels("judged" if report else "refused").inc()
-        said = Frame(
-            frame=number, dropped=self._dropped, rate=self._rate(at), report=report, error=error
-        )
+        rate = self._rate(at, judged=report is not None)
+        said = Frame(frame=number, dropped=self._dropped, rate=rate, report=report, error=error)
         await self._socket.send_text(said.model_dump_json(by_alias=True))
 
-    def _rate(self, at: float) -> float:
+    def _rate(self, at: float, *, judged: bool) -> float:
         """Frames judged a second, over the last two seconds."""
-        self._judged.append(at)
-        while self._judged[0] < at - _RECENT:
+        if judged:
+            self._judged.append(at)
+        while self._judged and self._judged[0] < at - _RECENT:
             self._judged.popleft()
-        span = at - self._judged[0]
+        span = at - self._judged[0] if self._judged else 0.0
         return round((len(self._judged) - 1) / span, 2) if span else 0.0
 
 

@@ -25,7 +25,7 @@ from facetrust.runtime.parse import Parsed, Parser
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.verifier import Verifier
 from facetrust.runtime.videos import Sampling
-from facetrust.serve.answers import Evidence, Forgotten, People
+from facetrust.serve.answers import Evidence, EvidenceMap, Forgotten, People
 from facetrust.serve.pool import Deadline
 from facetrust.serve.refusal import Refusal
 from facetrust.serve.settings import Settings
@@ -111,9 +111,13 @@ class Service:
         with _refusing():
             source = admitted(data, self.limits)
             checker = self.checker(tasks, policy)
-            report, overlays = checker.check_with_overlays(source, progress=deadline.check)
+            report, overlays, maps = checker.check_with_maps(source, progress=deadline.check)
             drawn = {name: _png(pixels) for name, pixels in overlays.items()}
-            return Evidence.of(report, drawn)
+            told = (
+                EvidenceMap(task=each.task, track=each.track, strength=each.strength, layer=_png(each.pixels))
+                for each in maps
+            )
+            return Evidence.of(report, drawn, tuple(told))
 
     def live(self, tasks: Sequence[str] | None, policy: Policy | None) -> Live:
         """Returns what judges a camera's frames."""
@@ -216,5 +220,6 @@ def _refusing(hidden: str = "") -> Iterator[None]:
 
 
 def _png(pixels: Pixels) -> str:
-    _, data = cv2.imencode(".png", pixels[:, :, ::-1])
+    order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    _, data = cv2.imencode(".png", cv2.cvtColor(pixels, order))
     return base64.b64encode(data.tobytes()).decode()

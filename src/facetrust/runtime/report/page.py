@@ -170,7 +170,7 @@ def _cannot(path: Path, why: str) -> UsageError:
 
 def _settings_of(checker: Checker) -> dict[str, str]:
     smallest, most = checker.search
-    rate, frames, rule = checker.sampling
+    sampling = checker.sampling
     detector = (
         "none: no question about faces was asked" if checker.detector is None else checker.detector.name
     )
@@ -179,8 +179,8 @@ def _settings_of(checker: Checker) -> dict[str, str]:
         "smallest face looked for": f"{smallest} pixels" if smallest else "a twentieth of the longest side",
         "most faces judged of a picture": f"{most:,}",
         "faces beyond a model's limits": "not judged" if checker.quality_gate else "judged all the same",
-        "frames looked at in a video": f"{rate:g} a second, at most {frames}",
-        "how a video's scores become one": rule,
+        "frames looked at in a video": f"{sampling.per_second:g} a second, at most {sampling.most}",
+        "how a video's scores become one": sampling.rule,
     }
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from facetrust.imaging import Pixels, fit_within
 from facetrust.records import Box, Face, Verdict
-from facetrust.runtime.evidence import Scene, layer
+from facetrust.runtime.evidence import Scene, layers
 from facetrust.runtime.quality_gate import reason_of
 from facetrust.runtime.trust import trust
 from facetrust.tasks import task_named
@@ -31,7 +31,7 @@ class Frame(NamedTuple):
     state: State
 
 
-class Layer(NamedTuple):
+class Map(NamedTuple):
     """One task's map: a PNG as data URI, to be laid over the picture; `strength` of full colour in logits."""
 
     task: str
@@ -50,13 +50,13 @@ class Shown(NamedTuple):
     width: int
     height: int
     frames: tuple[Frame, ...]
-    layers: tuple[Layer, ...]
+    maps: tuple[Map, ...]
     track: int | None
 
     @property
     def size(self) -> int:
         """Characters that its data URIs take."""
-        return len(self.uri or "") + sum(len(each.uri) for each in self.layers)
+        return len(self.uri or "") + sum(len(each.uri) for each in self.maps)
 
 
 def shown_scene(scene: Scene, name: str) -> Shown:
@@ -68,14 +68,15 @@ def shown_scene(scene: Scene, name: str) -> Shown:
         Frame(number, _scaled(face.box, factor), state_of_face(face))
         for number, face in enumerate(scene.faces, first)
     )
-    tasks = dict.fromkeys(each.task for each in scene.maps)
-    layers = tuple(_layer(scene, task, height, width) for task in tasks)
-    return Shown(name, _uri(small, "JPEG"), width, height, frames, layers, scene.track)
+    maps = tuple(
+        Map(each.task, _uri(each.pixels, "PNG"), each.strength) for each in layers(scene, longest=LONGEST_MAP)
+    )
+    return Shown(name, _uri(small, "JPEG"), width, height, frames, maps, scene.track)
 
 
 def without_pixels(picture: Shown) -> Shown:
     """Returns the picture without its data URIs."""
-    return picture._replace(uri=None, layers=())
+    return picture._replace(uri=None, maps=())
 
 
 def state_of_face(face: Face) -> State:
@@ -92,12 +93,6 @@ def state_of(verdict: Verdict) -> State:
 
 
 _STATES: dict[bool | None, State] = {True: "good", False: "bad", None: "open"}
-
-
-def _layer(scene: Scene, task: str, height: int, width: int) -> Layer:
-    factor = min(1.0, LONGEST_MAP / max(height, width))
-    pixels, strength = layer(scene, task, (max(1, round(height * factor)), max(1, round(width * factor))))
-    return Layer(task, _uri(pixels, "PNG"), strength)
 
 
 def _scaled(box: Box, factor: float) -> Box:
