@@ -6,6 +6,7 @@ FacetrustError              base; the command line prints it and leaves with sta
 │   └── MissingExtra        an optional package is not installed; names the extra
 ├── InputError              something handed in cannot be used
 │   ├── ImageError          unreadable, empty, or past a stated limit
+│   │   └── PastLimit       too many bytes, pixels, frames or seconds
 │   ├── GalleryError        a gallery that is missing, damaged, locked or of another model; a wrong key
 │   ├── ManifestError       a missing column, file, label or split
 │   └── ScoresError         a scores file that cannot be reported on
@@ -62,6 +63,10 @@ class InputError(FacetrustError):
 
 class ImageError(InputError):
     """An image cannot be read or is past a limit."""
+
+
+class PastLimit(ImageError):
+    """A picture or video has more bytes, pixels, frames or seconds than are taken."""
 
 
 class GalleryError(InputError):

@@ -264,7 +264,7 @@ def test_one_frame_is_in_memory_at_a_time(ask, monkeypatch):
             del image
 
     monkeypatch.setattr(module, "iter_frames", frames)
-    monkeypatch.setattr(module, "timing_of", lambda path: Timing(np.arange(300) / 25, 12.0))
+    monkeypatch.setattr(module, "timing_of", lambda path, **_: Timing(np.arange(300) / 25, 12.0))
     report = ask("a.mp4", sampling=Sampling(per_second=25, most=300))
     assert len(alive) == report.faces[0].timeline.scored == 300
     assert most == 0

@@ -34,6 +34,9 @@ def check(
     ] = None,
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="File for all of it as one HTML page, with the pictures.")
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
     no_quality_gate: Annotated[
         bool, typer.Option("--no-quality-gate", help="Judge faces beyond the limits of a model's card too.")
@@ -69,29 +72,39 @@ def check(
     from facetrust.faces.detector import Search
     from facetrust.imaging.inputs import inputs_in
     from facetrust.runtime.bundled import default_tasks
-    from facetrust.runtime.check import check_many
+    from facetrust.runtime.checker import Checker
+    from facetrust.runtime.report.page import EvidenceReport, check_writable
     from facetrust.runtime.videos import Sampling
 
+    if report is not None:
+        check_writable(report)
     tasks = task or default_tasks()
     found = inputs_in(paths, stdin=sys.stdin.buffer)
     bar = output.checking(found.sources, hidden=quiet or ((json or csv) and sys.stdout.isatty()))
     writer = verdicts.writer_of(bar, as_json=json, as_csv=csv, quiet=quiet)
-    results = check_many(
-        found.sources,
-        tasks=tasks,
+    checker = Checker(
+        tasks,
         models=arguments.models_by_task(model or [], tasks, threads=threads),
         thresholds=arguments.thresholds_by_task(threshold or [], tasks),
         policy=cast("Any", policy),
         detector=detector,
-        evidence=evidence,
         threads=threads,
         sampling=Sampling(rule=rule),
         quality_gate=not no_quality_gate,
         search=Search(smallest_face, most_faces),
+    )
+    page = None if report is None else EvidenceReport(checker, policy=policy)
+    results = checker.check_many(
+        found.sources,
+        evidence=evidence,
+        show=page.show if page else None,
         progress=output.frames_of(bar),
     )
-    statuses = verdicts.print_reports(results, writer, bar, quiet=quiet)
+    statuses = verdicts.print_reports(page.recording(results) if page else results, writer, bar, quiet=quiet)
     statuses |= verdicts.print_left_out(found, names=list_skipped, quiet=quiet)
+    if page is not None and report is not None:
+        page.leave_out(found.errors, found.skipped)
+        page.write(report)
     return status_of(statuses)
 
 

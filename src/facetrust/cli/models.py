@@ -64,10 +64,11 @@ def explain(
         output.print_comparison(found, out)
         return
     from facetrust.explain.picture import explain as run
+    from facetrust.records import shown
 
     written = run(model, images, out, methods=method or (), decision=decision, detector=detector)
     for path in (*written.overlays, written.figure):
-        typer.echo(output.shown(str(path)))
+        typer.echo(shown(str(path)))
 
 
 def export(

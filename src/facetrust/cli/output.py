@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from facetrust.records import ModelCard
+from facetrust.records import ModelCard, shown
 
 if TYPE_CHECKING:
     from facetrust.cli.demo import Judged
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from facetrust.protocols import FittedLimit
 
 _MANY = 4  # Pictures from which on a bar is worth showing.
-# Control characters, those that turn the direction of writing or end a line, and halves of characters.
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Rate(ProgressColumn):
@@ -97,17 +94,6 @@ def frames_of(bar: Progress) -> Callable[[str, int, int], None]:
         )
 
     return move
-
-
-def shown(name: str) -> str:
-    """Returns a name as it can be printed: control characters and bytes that are not UTF-8 are escaped."""
-    return _UNSHOWABLE.sub(lambda found: _escaped(ord(found[0])), name)
-
-
-def _escaped(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:  # How Python carries a byte of a name that is not UTF-8.
-        return f"\\x{code - 0xDC00:02x}"
-    return chr(code).encode("unicode_escape").decode()
 
 
 def complain(message: str) -> None:

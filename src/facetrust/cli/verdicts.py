@@ -12,11 +12,11 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
-from facetrust.cli.output import complain, paused, print_table, shown
+from facetrust.cli.output import complain, paused, print_table
 from facetrust.cli.status import Status
 from facetrust.errors import UsageError
 from facetrust.imaging.inputs import Inputs, skipped_message
-from facetrust.records import CheckReport, Face, NotJudged, Verdict
+from facetrust.records import CheckReport, Face, NotJudged, Verdict, shown
 from facetrust.runtime.model import USER
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.quality_gate import reason_of

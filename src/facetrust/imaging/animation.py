@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from facetrust.errors import ImageError, first_line
+from facetrust.errors import ImageError, PastLimit, first_line
 from facetrust.imaging.pixels import (
     MAX_BYTES,
     Pixels,
@@ -103,7 +103,7 @@ class AnimationDecoder:
                 check_size(self._picture.size, str(self._path))
                 self._decoded += math.prod(self._picture.size)
                 if self._decoded > MAX_DECODED:
-                    raise ImageError(
+                    raise PastLimit(
                         f"{self._path}: more than {MAX_DECODED} pixels in all its frames; shorten it"
                     )
                 self._picture.load()

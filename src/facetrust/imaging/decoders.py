@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from facetrust.errors import ImageError, MissingExtra
+from facetrust.errors import ImageError, MissingExtra, PastLimit
 from facetrust.imaging.pixels import Pixels, quarter_turn
 
 MAX_PIXELS = 7680 * 4320  # 8K, the largest that cameras record: 100 MB a frame.
@@ -229,7 +229,7 @@ def _check_size(path: Path, width: float, height: float, aspect: float) -> None:
     shown = width * height * max(aspect, 1 / aspect)
     if shown > MAX_PIXELS:
         stretched = f", shown as {shown:.0f}" if aspect != 1 else ""
-        raise ImageError(
+        raise PastLimit(
             f"{path}: {width:.0f}x{height:.0f} pixels a frame{stretched}; the limit is {MAX_PIXELS} in all"
         )
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import features
 
-from facetrust.errors import ImageError, InputError, MissingExtra, UsageError, first_line
+from facetrust.errors import ImageError, InputError, MissingExtra, PastLimit, UsageError, first_line
 from facetrust.imaging.animation import is_animation
 from facetrust.imaging.heic import HEIC, can_open_heic
 from facetrust.imaging.pixels import MAX_BYTES, MIN_SIDE, Pixels, decode_image, picture_pixels, read_image
@@ -165,7 +165,7 @@ def loaded(source: Any) -> Any:
     except (OSError, ValueError) as error:  # ValueError: it is closed.
         raise ImageError(f"{name}: cannot be read ({first_line(error)})") from None
     if len(data) > limit:
-        raise ImageError(f"{name}: more than {limit} bytes, which is the limit")
+        raise PastLimit(f"{name}: more than {limit} bytes, which is the limit")
     return Encoded(name, data)
 
 
@@ -220,7 +220,7 @@ def video_file(source: Any) -> Iterator[Path]:
         try:
             yield path
         except ImageError as error:
-            raise ImageError(str(error).replace(str(path), name)) from None
+            raise type(error)(str(error).replace(str(path), name)) from None
 
 
 def _read(file: Any, count: int) -> bytes:

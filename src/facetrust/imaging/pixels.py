@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from facetrust.errors import ImageError, first_line
+from facetrust.errors import ImageError, PastLimit, first_line
 from facetrust.imaging.heic import is_heic, open_heic
 from facetrust.imaging.regular_file import size_of
 
@@ -74,7 +74,7 @@ def decode_image(data: bytes, source: str) -> Pixels:
     except ImageError:
         raise
     except Image.DecompressionBombError:
-        raise ImageError(f"{source}: has too many pixels; the limit is {MAX_PIXELS}") from None
+        raise PastLimit(f"{source}: has too many pixels; the limit is {MAX_PIXELS}") from None
     except Exception as error:  # Pillow's plugins raise whatever their decoder meets.
         raise ImageError(f"{source}: is damaged ({type(error).__name__}: {first_line(error)})") from None
 
@@ -113,11 +113,12 @@ def check_size(size: tuple[int, int], source: str) -> None:
     """Checks a picture's (width, height).
 
     Raises:
-        ImageError: past `MAX_PIXELS`, or below `MIN_SIDE`.
+        PastLimit: past `MAX_PIXELS`.
+        ImageError: below `MIN_SIDE`.
     """
     width, height = size
     if width * height > MAX_PIXELS:
-        raise ImageError(f"{source}: {width}x{height} pixels; the limit is {MAX_PIXELS} in all")
+        raise PastLimit(f"{source}: {width}x{height} pixels; the limit is {MAX_PIXELS} in all")
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{source}: {width}x{height} pixels; at least {MIN_SIDE} a side are needed")
 

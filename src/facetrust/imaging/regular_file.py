@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from shlex import quote
 
-from facetrust.errors import ImageError
+from facetrust.errors import ImageError, PastLimit
 
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?=.)", re.IGNORECASE)  # A path has one slash left.
 _FETCHED = ("http", "https", "ftp", "ftps")
@@ -41,7 +41,7 @@ def size_of(path: str | Path, *, limit: int, kind: str) -> int:
         found = next((name for is_one, name in _KINDS if is_one(about.st_mode)), "something else")
         raise ImageError(f"{path}: is not a regular file but {found}; give {kind} file")
     if about.st_size > limit:
-        raise ImageError(f"{path}: {about.st_size} bytes; the limit is {limit}")
+        raise PastLimit(f"{path}: {about.st_size} bytes; the limit is {limit}")
     return about.st_size
 
 

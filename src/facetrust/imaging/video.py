@@ -6,6 +6,7 @@ that move are videos too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.errors import ImageError, UsageError
+from facetrust.errors import ImageError, PastLimit, UsageError
 from facetrust.imaging.animation import AnimationDecoder, is_animation
 from facetrust.imaging.decoders import Decoder, OpenCvDecoder, open_with_pyav
 from facetrust.imaging.pixels import Pixels
@@ -64,22 +65,31 @@ class Timing(NamedTuple):
     paged: bool = False
 
 
-def timing_of(path: str | Path) -> Timing:
+def timing_of(path: str | Path, *, longest: float = math.inf) -> Timing:
     """Returns when the frames of a video are shown, by the container's presentation time stamps.
 
     The last frame is taken to be shown for one over the header's frames per second. Where the stamps are of
     no use, as those of recorders that write ticks of their clock, 25 frames per second are assumed.
 
+    Args:
+        path: the video.
+        longest: seconds; a longer one is refused, by its header before a frame is decoded.
+
     Raises:
-        ImageError: as `iter_frames`, or no frame can be decoded, or more than `MAX_FRAMES` can, or the video
-            ends before nine tenths of the time that its header promises: it was cut off.
+        PastLimit: longer than `longest`, or more than `MAX_FRAMES` frames can be decoded.
+        ImageError: as `iter_frames`, or no frame can be decoded, or the video ends before nine tenths of the
+            time that its header promises: it was cut off.
     """
     times: list[float] = []
     with _opened(path) as video:
+        if video.rate > 0 and longest < video.promised / video.rate < math.inf:
+            raise _too_long(path, longest)
         while video.grab():
             times.append(video.time)
             if len(times) > MAX_FRAMES:
                 raise _too_many(path)
+            if video.time > longest or len(times) > longest * _FASTEST:
+                raise _too_long(path, longest)
         if not times:
             raise ImageError(f"{path}: no frame of it can be decoded")
         lasting, promised, rate, paged = video.lasting, video.promised, video.rate, video.paged
@@ -172,8 +182,12 @@ def iter_frames(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int,
             yield index, video.retrieve()
 
 
-def _too_many(path: str | Path) -> ImageError:
-    return ImageError(f"{path}: more than {MAX_FRAMES} frames; cut it into shorter videos")
+def _too_many(path: str | Path) -> PastLimit:
+    return PastLimit(f"{path}: more than {MAX_FRAMES} frames; cut it into shorter videos")
+
+
+def _too_long(path: str | Path, longest: float) -> PastLimit:
+    return PastLimit(f"{path}: is longer than {longest:g} seconds, which is the limit")
 
 
 @contextmanager

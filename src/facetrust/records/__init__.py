@@ -14,7 +14,7 @@ from facetrust.records.cards import (
     Result,
     Threshold,
 )
-from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
+from facetrust.records.files import sha256_of, shown, write_text, write_unreadable, write_whole
 from facetrust.records.matches import (
     Comparison,
     Decision,
@@ -78,6 +78,7 @@ __all__ = [
     "VideoSummary",
     "read_table",
     "sha256_of",
+    "shown",
     "write_text",
     "write_unreadable",
     "write_whole",

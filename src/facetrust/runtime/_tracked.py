@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -49,6 +50,15 @@ class Track:
     scores: dict[str, list[float]]
     others: dict[str, NDArray[np.float64]]
     qualities: list[Quality] = field(default_factory=list)
+
+    def forget_before(self, time: float) -> None:
+        """Lets go of what was seen before a time; a telling moment before it tells no more."""
+        gone = bisect_left(self.times, time)
+        for values in (self.times, *self.scores.values()):
+            del values[:gone]
+        del self.qualities[: max(0, len(self.qualities) - len(self.times))]
+        if self.telling.time < time:
+            self.above = -math.inf
 
 
 class TrackedFaces:
@@ -111,6 +121,19 @@ class TrackedFaces:
         gap = self._gap_at(at) if self._joined else -math.inf
         self._add(seen, self._answers(image, faces), gap=gap)
         self.times.append(at)
+
+    def forget_before(self, time: float) -> None:
+        """Lets go of what was seen before a time; of the last track a stub stays, so that its number does."""
+        newest = max(self.tracks, default=0)
+        for number, track in list(self.tracks.items()):
+            if track.last.time < time and number != newest:
+                del self.tracks[number]
+            else:
+                track.forget_before(time)
+        gone = bisect_left(self.times, time)
+        del self.times[:gone]
+        for answers in self.whole.values():
+            del answers[:gone]
 
     def _gap_at(self, at: float) -> float:
         """Seconds unseen after which a track ends; where frames lie far apart, one miss must not end it."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from facetrust.errors import UsageError
 from facetrust.faces.detector import SEARCH, Detector, Search, checked_search
-from facetrust.imaging import Pixels
+from facetrust.imaging import Pixels, quarter_turn
 from facetrust.imaging.inputs import Color
 from facetrust.records import CheckReport, Policy
 from facetrust.runtime.bundled import (
@@ -21,9 +21,13 @@ from facetrust.runtime.bundled import (
     open_model_named,
     open_models,
 )
-from facetrust.runtime.evidence import write_overlay
+from facetrust.runtime.evidence import Layer, Scene, layers, write_overlay
+from facetrust.runtime.live import Live
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
+
+Draw = Callable[[str, Pixels], None]
+Show = Callable[[Scene], None]
 
 
 class Checked(NamedTuple):
@@ -31,6 +35,17 @@ class Checked(NamedTuple):
 
     report: CheckReport
     overlays: dict[str, Pixels]
+
+
+class Mapped(NamedTuple):
+    """A report, its overlays, and the evidence alone.
+
+    maps: to be laid over the picture as it was read, or over the frame of a track's most telling moment.
+    """
+
+    report: CheckReport
+    overlays: dict[str, Pixels]
+    maps: tuple[Layer, ...]
 
 
 class Checker:
@@ -78,6 +93,7 @@ class Checker:
         self.detector = open_detector_for(self.models, detector, threads=threads)
         self.search = checked_search(search)
         self.quality_gate = quality_gate
+        self.sampling = sampling
         self._videos = VideoChecker(self.models, self.detector, sampling, search, quality_gate=quality_gate)
         self._color: Color = color
         self._threads = threads
@@ -110,11 +126,31 @@ class Checker:
         Raises:
             ImageError: the source cannot be read.
         """
-        kept: dict[str, Pixels] = {}
-        (result,) = self._run([source], batch=1, readers=0, draw=kept.__setitem__, progress=None)
+        report, overlays, _ = self.check_with_maps(source)
+        return Checked(report, overlays)
+
+    def check_with_maps(self, source: Any, *, progress: Progress | None = None) -> Mapped:
+        """Returns what `check` does, the overlays, and the evidence of each question alone.
+
+        Args:
+            source: what `check` takes.
+            progress: as of `check_many`.
+
+        Raises:
+            ImageError: the source cannot be read.
+        """
+        drawn: dict[str, Pixels] = {}
+        maps: list[Layer] = []
+
+        def lay(scene: Scene) -> None:
+            for each in layers(scene):
+                maps.append(each._replace(pixels=quarter_turn(each.pixels, -scene.turns)))
+
+        run = self._pass(drawn.__setitem__, progress, show=lay)
+        (result,) = run.reports(iter([decode(source, color=self._color)]), batch=1)
         if isinstance(result, Failure):
             raise result.error
-        return Checked(result, kept)
+        return Mapped(result, drawn, tuple(maps))
 
     def check_many(
         self,
@@ -123,6 +159,7 @@ class Checker:
         evidence: str | Path | None = None,
         batch: int = 8,
         readers: int = 2,
+        show: Show | None = None,
         progress: Progress | None = None,
     ) -> Iterator[CheckReport | Failure]:
         """Yields a report or a failure for every source, in order; few pictures are in memory at a time.
@@ -132,6 +169,8 @@ class Checker:
             evidence: folder for overlays.
             batch: pictures whose faces go through a model together.
             readers: threads that read and decode pictures ahead; 0 reads in this thread.
+            show: called with what can be shown of a source, right before its report comes: the picture, or
+                a frame per track of a video; with maps where there is a folder for overlays.
             progress: called with (video, frames judged, of how many) while a video is checked.
 
         Raises:
@@ -140,7 +179,9 @@ class Checker:
         if isinstance(sources, (str, bytes, Path)):
             raise UsageError("check_many takes several sources; give a list, or call check")
         draw = None if evidence is None else partial(_write, Path(evidence))
-        return self._run(sources, batch=max(1, batch), readers=readers, draw=draw, progress=progress)
+        return self._run(
+            sources, batch=max(1, batch), readers=readers, draw=draw, show=show, progress=progress
+        )
 
     def check_video(
         self,
@@ -165,21 +206,32 @@ class Checker:
             raise result.error
         return result
 
+    def live(self) -> Live:
+        """Returns what judges one camera, frame by frame, as videos are judged; see `Live`."""
+        return Live(self.models, self.detector, self._videos, self.search)
+
     def _run(
         self,
         sources: Iterable[Any],
         *,
         batch: int,
         readers: int,
-        draw: Callable[[str, Pixels], None] | None,
+        draw: Draw | None,
+        show: Show | None = None,
         progress: Progress | None,
     ) -> Iterator[CheckReport | Failure]:
         read = decoded(sources, partial(decode, color=self._color), readers=readers, ahead=readers + 1)
-        return self._pass(draw, progress).reports(read, batch=batch)
+        return self._pass(draw, progress, show=show).reports(read, batch=batch)
 
-    def _pass(self, draw: Callable[[str, Pixels], None] | None, progress: Progress | None) -> Run:
-        # The parts of faces are found only where evidence is drawn, which then names them.
-        named = draw is not None and self.detector is not None
+    def _pass(
+        self,
+        draw: Draw | None,
+        progress: Progress | None,
+        *,
+        show: Show | None = None,
+    ) -> Run:
+        # The parts of faces are found only where evidence is drawn or shown, which then names them.
+        named = (draw is not None or show is not None) and self.detector is not None
         return Run(
             self.models,
             self.detector,
@@ -187,6 +239,7 @@ class Checker:
             search=self.search,
             quality_gate=self.quality_gate,
             draw=draw,
+            show=show,
             parser=open_model_named(default_parser(), threads=self._threads) if named else None,
             progress=progress,
         )

@@ -42,6 +42,34 @@ class EvidenceMap(NamedTuple):
     crop: int = 0
 
 
+class Scene(NamedTuple):
+    """What can be shown of a picture, or of the most telling moment of a video's track.
+
+    image: (H, W, 3) uint8 RGB, upright. faces: with verdicts, their boxes in pixels of the image.
+    maps: none where no evidence was asked for. track: the track's number; None of a picture. turns: quarters
+    counter-clockwise that the picture was turned by to stand upright.
+    """
+
+    image: Pixels
+    faces: Sequence[Face]
+    maps: Sequence[EvidenceMap]
+    track: int | None = None
+    turns: int = 0
+
+
+class Layer(NamedTuple):
+    """One task's evidence alone, to be laid over a scene's picture.
+
+    pixels: (h, w, 4) uint8 RGBA, in the picture's ratio: red speaks for the task's positive answer, blue
+    against; the more, the less transparent. strength: of what is opaque, in logits.
+    """
+
+    task: str
+    track: int | None
+    pixels: Pixels
+    strength: float
+
+
 def free_name(source: str, taken: Collection[str], *, ending: str = EVIDENCE) -> str:
     """Returns `<stem>.evidence.png` for a source, numbered if taken; a long one is cut in the middle."""
     stem = Path(source).stem.strip("<>") or "image"
@@ -110,20 +138,43 @@ def _panel(
     verdicts: Sequence[Verdict],
 ) -> Pixels:
     """The picture with one task's heats and every verdict, and its legend."""
-    top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
-    scale = max(_FAINT, top)
-    heat = np.zeros(image.shape[:2], np.float32)
-    for each in heats:
-        _lay(heat, each)
     canvas, factor = _readable(image)
+    heat, scale = _heat_of(image.shape[:2], heats, canvas.shape[:2])
     if heats:
-        canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)
+        canvas = _tinted(canvas, heat, signed=signed)
     for face in faces:
         _frame(canvas, face, factor, task=heats[0].task if heats else None)
     _write(canvas, (0, 0), [(_line(verdict), _colour(verdict)) for verdict in verdicts])
     return np.concatenate(
         [canvas, _legend(canvas.shape[1], heats, full=f"{scale:.1f} {unit}", signed=signed)]
     )
+
+
+def layers(scene: Scene, *, longest: int = _SHORTEST) -> tuple[Layer, ...]:
+    """Returns a layer per task that has maps; no side is longer than `longest` pixels."""
+    factor = min(1.0, longest / max(scene.image.shape[:2]))
+    height, width = (max(1, round(side * factor)) for side in scene.image.shape[:2])
+    made = []
+    for task in dict.fromkeys(each.task for each in scene.maps):
+        heats = [each for each in scene.maps if each.task == task]
+        heat, strength = _heat_of(scene.image.shape[:2], heats, (height, width))
+        colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
+        opacity = np.rint(255 * np.clip(np.abs(heat), 0, 1))[:, :, None]
+        pixels = np.concatenate([colour, opacity], axis=2).astype(np.uint8)
+        made.append(Layer(task, scene.track, pixels, strength))
+    return tuple(made)
+
+
+def _heat_of(
+    shape: tuple[int, int], heats: Sequence[EvidenceMap], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], float]:
+    """One task's heats over a picture of `shape`, shrunk to `size` and in [-1, 1]; what 1 is, in logits."""
+    top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
+    scale = max(_FAINT, top)
+    heat = np.zeros(shape, np.float32)
+    for each in heats:
+        _lay(heat, each)
+    return np.asarray(cv2.resize(heat, size[::-1]) / scale, np.float32), scale
 
 
 def _lay(heat: NDArray[np.float32], each: EvidenceMap) -> None:

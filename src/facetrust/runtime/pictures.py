@@ -18,7 +18,7 @@ from facetrust.faces.detector import Detector, Search, face_to_original, find_fa
 from facetrust.imaging import Pixels
 from facetrust.imaging.inputs import Color, Video, is_video, loaded, name_of, read_source, video_file
 from facetrust.records import Box, CheckReport, Face
-from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
+from facetrust.runtime.evidence import EvidenceMap, Scene, free_name, overlay
 from facetrust.runtime.evidence_parts import with_parts
 from facetrust.runtime.model import Answers, Judgement, Model, by_kind
 from facetrust.runtime.quality_gate import measured, not_judged, reason_of
@@ -82,6 +82,7 @@ class Run:
         search: Search,
         quality_gate: bool,
         draw: Callable[[str, Pixels], None] | None = None,
+        show: Callable[[Scene], None] | None = None,
         parser: Model | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -91,6 +92,7 @@ class Run:
         self._gate = quality_gate
         self._videos = videos
         self._draw = None if draw is None else partial(self._drawn, draw)
+        self._show = show
         self._parser = parser
         self._progress = progress
         self._names: set[str] = set()
@@ -120,7 +122,12 @@ class Run:
         try:
             with video_file(source) as path:
                 report = self._videos.report(
-                    path, source=name, draw=self._draw, name=self._free_name, progress=progress
+                    path,
+                    source=name,
+                    draw=self._draw,
+                    show=self._show,
+                    name=self._free_name,
+                    progress=progress,
                 )
             return report.model_copy(update={"evidence_errors": self._evidence_errors()})
         except InputError as error:
@@ -151,7 +158,7 @@ class Run:
                 return Failure(picture.source, ImageError(f"{picture.source}: {error}"))
             if boxes:
                 picture.timings[task] = time.perf_counter() - start
-        picture.image = None if self._draw is None else image
+        picture.image = None if self._draw is None and self._show is None else image
         return picture
 
     def _finished(self, pictures: Sequence[Picture | Failure]) -> Iterator[CheckReport | Failure]:
@@ -212,10 +219,12 @@ class Run:
         if self._detector is not None:
             lacking = lacking_faces(len(faces), picture.left_out) or reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
+        if self._parser is not None and picture.image is not None:
+            faces = with_parts(picture.image, faces, picture.maps, self._parser)
+        if self._show is not None and picture.image is not None:
+            self._show(Scene(picture.image, faces, picture.maps, turns=picture.turns))
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
-            if self._parser is not None:
-                faces = with_parts(picture.image, faces, picture.maps, self._parser)
             drawn = overlay(picture.image, faces, picture.maps, verdicts=said["verdicts"])
             self._draw(self._free_name(picture.source), drawn)
             picture.timings["evidence"] = time.perf_counter() - start

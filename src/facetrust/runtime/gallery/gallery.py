@@ -69,6 +69,15 @@ class Gallery:
             self._store.close()
             self._store = None
 
+    @property
+    def made(self) -> bool:
+        """Whether there is one yet; `enroll` makes it.
+
+        Raises:
+            GalleryError: it cannot be opened.
+        """
+        return self._found() is not None
+
     @cached_property
     def verifier(self) -> Verifier:
         """The model that compares, the detector, and the questions about liveness."""

@@ -1,0 +1,79 @@
+"""What a service is started with, and what a request may ask of it at most."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import Field
+
+from facetrust.errors import UsageError
+from facetrust.imaging import MAX_PIXELS
+from facetrust.records import Record
+
+_MIB = 1024 * 1024
+
+
+class Limits(Record):
+    """What a request may take at most; what is past it is refused before it is decoded.
+
+    bytes: of a body, all its pictures together. pixels: of a picture, or of a frame of one that moves.
+    seconds: of a video. faces: that are judged of a picture; more are counted, and nothing is trusted then.
+    pictures: of one enrolment. waiting: requests that wait for a thread; further ones are refused.
+    body_seconds: until a body has arrived. work_seconds: until there is an answer, waiting included.
+    cameras: at once. frame_bytes: of a camera's frame. connections: open at once.
+    """
+
+    bytes: int = Field(default=32 * _MIB, ge=1)
+    pixels: int = Field(default=MAX_PIXELS, ge=64, le=MAX_PIXELS)
+    seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    faces: int = Field(default=200, ge=1)
+    pictures: int = Field(default=16, ge=1)
+    waiting: int = Field(default=16, ge=0)
+    body_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    work_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    cameras: int = Field(default=4, ge=0)
+    frame_bytes: int = Field(default=2 * _MIB, ge=1)
+    connections: int = Field(default=256, ge=1)
+
+
+class Settings(Record):
+    """How a service is set up.
+
+    keys: file of API keys; without it everybody may ask for everything, and only this machine can connect.
+    gallery, gallery_key: as of `facetrust enroll`; no gallery routes without. models: task → bundled name or
+    .onnx file, the bundled one without. detector: YuNet's file, MTCNN without. at_work: threads that judge.
+    threads: of ONNX Runtime, in each of them. processes: that share the port.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    keys: Path | None = None
+    gallery: str | None = None
+    gallery_key: Path | None = None
+    models: dict[str, str] = Field(default_factory=dict)
+    detector: Path | None = None
+    at_work: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=0)
+    processes: int = Field(default=1, ge=1)
+    limits: Limits = Limits()
+
+    def check_reach(self) -> None:
+        """Checks that strangers cannot reach a service that asks for no key.
+
+        Raises:
+            UsageError: they can.
+        """
+        if self.keys is None and not is_loopback(self.host):
+            raise UsageError(
+                f"--host {self.host}: without API keys the service listens on this machine alone "
+                "(127.0.0.1); make a key with: facetrust keys add NAME --keys FILE"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own, reached by nobody else."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
