@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from PIL import Image
 
-from facetrust.data._resume import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.prepare import Window
 from facetrust.errors import ImageError, ManifestError, UnknownName, UsageError
 from facetrust.imaging import Pixels, box_of, read_image, read_mask
 from facetrust.records import Box, Sample, write_unreadable, write_whole
+from facetrust.records.settings import require_same_settings
 
 By = Literal["crop", "shrink"]
 _CHROMA = 2  # Pillow's number of 4:2:0.
