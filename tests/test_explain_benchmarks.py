@@ -100,6 +100,14 @@ def test_blocks_of_jpeg_are_seen(formats):
     assert formats.blockiness(np.repeat(blocks[:, :, None], 3, axis=2)) < -10
 
 
+def test_what_was_coded_before_hardly_changes(formats):
+    coarse = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    picture = np.asarray(Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC))
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "JPEG", quality=75, subsampling=2)
+    assert formats.change(np.asarray(Image.open(content)), 75) < 0.5 * formats.change(picture, 75)
+
+
 def test_a_picture_and_its_other_coding_lie_in_one_fold(formats, tmp_path):
     for folder in ("png/ddpm", "jpg/ddpm"):
         (tmp_path / folder).mkdir(parents=True)
