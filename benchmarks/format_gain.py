@@ -2,13 +2,13 @@
 
     python benchmarks/format_gain.py --real JPEGS --png FAKES --jpeg SAME-FAKES --work FOLDER [--quality 90 …]
 
-Folders of pictures of one size; those of `--jpeg` are the files of `--png`, coded as the photographs are. Three
-probes look at a whole picture: `spectrum`, a logistic regression on the mean power per ring of frequency,
+Folders of pictures of one size; those of `--jpeg` are the files of `--png`, coded as the photographs are.
+Three probes look at a whole picture: `spectrum`, a logistic regression on the mean power per ring of frequency,
 fitted on four fifths and asked about the last (a picture and its other coding are always in one fifth); and,
 fitted to nothing, `blocks`, how much larger steps between neighbours are on the edges of JPEG's 8 x 8 blocks
-than elsewhere, and `again`, how much a picture changes when it is coded as a JPEG of quality `--coded`: one that
-was coded so before hardly does. They are asked before and after `data match-format`, to JPEG and to PNG. AUC
-with 95 % intervals, a bootstrap over pictures.
+than elsewhere, and `again`, how much a picture changes when it is coded as a JPEG of quality `--coded`: one
+that was coded so before hardly does. They are asked before and after `data match-format`, to JPEG and to PNG.
+AUC with 95 % intervals, a bootstrap over pictures.
 """
 
 from __future__ import annotations
