@@ -3,7 +3,7 @@
     python benchmarks/format_gain.py --real JPEGS --png FAKES --jpeg SAME-FAKES --work FOLDER [--quality 90 …]
 
 Folders of pictures of one size; those of `--jpeg` are the files of `--png`, coded as the photographs are.
-Three probes look at a whole picture: `spectrum`, a logistic regression on the mean power per ring of frequency,
+Three probes look at a picture: `spectrum`, a logistic regression on the mean power per ring of frequency,
 fitted on four fifths and asked about the last (a picture and its other coding are always in one fifth); and,
 fitted to nothing, `blocks`, how much larger steps between neighbours are on the edges of JPEG's 8 x 8 blocks
 than elsewhere, and `again`, how much a picture changes when it is coded as a JPEG of quality `--coded`: one
