@@ -90,7 +90,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="manifest")
     parser.add_argument("--split", choices=("train", "dev"), default="dev")
     parser.add_argument("--most", type=int, default=80, help="pictures, evenly spread")
-    parser.add_argument("--curves", type=int, default=24, help="of how many of these areas are measured")
+    parser.add_argument(
+        "--curves", type=int, default=24, help="of how many of these areas are measured; may be 0"
+    )
     parser.add_argument("--methods", default=",".join(METHODS), help="of run folders, comma-separated")
     given = parser.parse_args()
     print(f"Planted: {given.plant}, {given.split} of {given.data.name}; areas in logits\n")
@@ -255,29 +257,24 @@ def areas_of(
     baselines = [blurred(crop) for crop in crops]
 
     def areas(maps: Maps) -> NDArray[np.float64]:
-        return np.array(
+        found = np.array(
             [
                 [curve(crop, heat, scores, base, steps=STEPS).area for curve in (deletion, insertion)]
                 for crop, heat, base in zip(crops, maps[: len(crops)], baselines, strict=True)
             ]
         )
+        return found.reshape(-1, 2)
 
     noise = np.random.default_rng(1).random((len(crops), CELLS, CELLS)).astype(np.float32)
-    random = areas(np.stack([resized(heat, crops.shape[2:]) for heat in noise]))
+    random = areas(np.array([resized(heat, crops.shape[2:]) for heat in noise]))
     return lambda maps: areas(maps) - random
 
 
 def report(name: str, found: Measured) -> None:
     """Prints a row."""
-    columns = (
-        found.hit,
-        found.hit - found.chance,
-        found.hit - found.elsewhere,
-        found.deletion,
-        found.insertion,
-    )
-    cells = ["{:.2f} [{:.2f}, {:.2f}]".format(*between(values)) for values in columns]
-    cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*between(found.stays)) if found.stays.size else "")
+    less = (found.hit - found.chance, found.hit - found.elsewhere)
+    columns = (found.hit, *less, found.deletion, found.insertion, found.stays)
+    cells = ["{:.2f} [{:.2f}, {:.2f}]".format(*between(each)) if each.size else "" for each in columns]
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -58,8 +58,8 @@ def match_format(
         size: side of the square in pixels.
         by: `crop` takes it from the middle (of the box, where the row has one) at the picture's own
             resolution; `shrink` shrinks the largest square there by area, which leaves traces of its own.
-        quality: of the JPEGs, with the tables that libjpeg scales to it and chroma 4:2:0; none for PNG. At the
-            lowest quality among the manifest's own JPEGs, least is left of how each was coded before.
+        quality: of the JPEGs, with the tables that libjpeg scales to it and chroma 4:2:0; none for PNG. At
+            the lowest quality among the manifest's own JPEGs, least is left of how each was coded before.
         progress: called with (pictures done, pictures in all).
 
     Raises:
