@@ -8,8 +8,8 @@ and compared with CAM of the run. What is planted into genuine pictures of the m
 
 - `half`: half of a face becomes a simulated print or screen (`planted_evidence.py`)
 - `blend`: the face is blended with itself; the mask at half its height counts (`part_hits.py`)
-- `paste`: into a native window of a photograph a square of a quarter of its area, from a generated picture of
-  the same split; `photo` pastes from another photograph instead, so that only the seams are there to be found
+- `paste`: into one quarter of a native window of a photograph, a square from a generated picture of the same
+  split; `photo` pastes from another photograph instead, so that only the seams are there to be found
 
 Per method: *hit*, whether the hottest place of the map lies on what was planted; *less chance*, which is its
 share of the crop; *less elsewhere*, the hit of the other pictures' maps on this one's mask, as often as which
@@ -156,7 +156,7 @@ def pastes(rows: Sequence[Sample], others: Sequence[Sample], how: Preprocessing)
         crop = int(rng.integers(len(how.margins)))
         x, y, w, h = (round(side) for side in window_of(image.shape, box, how, crop=crop))
         side = min(w, h, *other.shape[:2]) // 2
-        left, top = (int(rng.integers(start, start + size - side + 1)) for start, size in ((x, w), (y, h)))
+        left, top = (start + int(rng.integers(2)) * (size - side) for start, size in ((x, w), (y, h)))
         from_left, from_top = (
             int(rng.integers(size - side + 1)) for size in (other.shape[1], other.shape[0])
         )

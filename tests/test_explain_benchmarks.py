@@ -60,8 +60,9 @@ def test_a_square_is_pasted_into_one_window_and_nowhere_else(faithfulness, tmp_p
         assert mask.mean() == 0.25
         crop = faithfulness.crop_of(case, card)
         assert crop[0][mask].mean() > crop[0][~mask].max()
-        seen.add(case.crop)
-    assert len(seen) > 1
+        assert mask[:16, :16].mean() + mask[16:, :16].mean() in (0, 1)
+        seen.add((case.crop, int(mask.argmax())))
+    assert len(seen) > 4
 
 
 def test_a_perfect_map_hits_and_makes_the_score_fall_earlier_than_a_random_one(faithfulness):
