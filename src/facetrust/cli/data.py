@@ -136,7 +136,9 @@ def match_format(
     by: Annotated[
         str, typer.Option(help="crop the middle at its own resolution, or shrink the largest square.")
     ] = "crop",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of the JPEGs, 4:2:0.")] = 90,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Of the JPEGs, 4:2:0; best the lowest that yours have.")
+    ] = 75,
     png: Annotated[bool, typer.Option("--png", help="Write PNG instead.")] = False,
 ) -> None:
     """Brings all pictures to one size and one coding; writes them with a manifest. Run again, it goes on."""
