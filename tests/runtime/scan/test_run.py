@@ -207,7 +207,6 @@ def test_parts_are_small_where_there_is_little_and_bounded_where_there_is_much(t
         with scan_folder.ScanFolder(place, inputs, {"source": "x"}, ("jsonl",)) as folder:
             parts = list(folder.missing())
             assert sum(part.size for part in parts) == count == folder.count
-            assert len(parts) == folder.left
             with folder.listing.open("rb") as file:
                 for part in parts:
                     file.seek(part.offset)
