@@ -149,9 +149,10 @@ class Service:
     def identify(self, data: bytes) -> Identification:
         """Returns who of the gallery every face in a picture is."""
         with self._opened() as gallery:
+            source = admitted(data, self.limits, videos=False)
             if not gallery.made:
                 raise Refusal(404, "nobody is in the gallery yet")
-            return gallery.identify(admitted(data, self.limits, videos=False))
+            return gallery.identify(source)
 
     def enroll(self, person: str, files: Sequence[bytes]) -> Enrolment:
         """Keeps a template of a person's face per picture: of all of them, or of none."""

@@ -7,20 +7,17 @@ from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
 from PIL import Image
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from facetrust.imaging.heic import is_heic
 from facetrust.imaging.inputs import Encoded, is_video
 from facetrust.imaging.pixels import open_picture
+from facetrust.serve.forms import FormReader
 from facetrust.serve.refusal import Refusal
 from facetrust.serve.settings import Limits
 
 _FORM = "multipart/form-data"
 _RAW = ("image/", "video/", "application/octet-stream")
-_MOST_FIELDS = 16
-_FIELD_BYTES = 1024
 
 
 class Upload(NamedTuple):
@@ -105,28 +102,11 @@ async def _within(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
 
 
 async def _form(request: Request, limits: Limits, *, most: int) -> Upload:
-    class InMemory(MultiPartParser):
-        spool_max_size = limits.bytes + 1  # So that nothing is written to a disk.
-
-    parser = InMemory(
-        request.headers,
-        _within(request, limits),
-        max_files=most,
-        max_fields=_MOST_FIELDS,
-        max_part_size=_FIELD_BYTES,
-    )
-    upload = Upload([], {})
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Refusal(400, f"the form cannot be read: {error.message.rstrip('.')}") from None
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            upload.files.append(await value.read())
-        else:
-            upload.fields.setdefault(name, []).append(value)
-    await form.close()
-    return upload
+    reader = FormReader(request.headers["content-type"], most=most)
+    async for part in _within(request, limits):
+        reader.write(part)
+    reader.finish()
+    return Upload(reader.files, reader.fields)
 
 
 def _too_long(limits: Limits) -> Refusal:
