@@ -91,12 +91,12 @@ async def _within(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
     told = request.headers.get("content-length", "0")
     if not (told.isascii() and told.isdigit()):
         raise Refusal(400, "Content-Length is not a number")
-    if int(told) > limits.bytes:
+    if int(told) > limits.most_bytes:
         raise _too_long(limits)
     count = 0
     async for part in request.stream():
         count += len(part)
-        if count > limits.bytes:
+        if count > limits.most_bytes:
             raise _too_long(limits)
         yield part
 
@@ -110,7 +110,7 @@ async def _form(request: Request, limits: Limits, *, most: int) -> Upload:
 
 
 def _too_long(limits: Limits) -> Refusal:
-    return Refusal(413, f"the body is longer than {limits.bytes} bytes, which is the limit")
+    return Refusal(413, f"the body is longer than {limits.most_bytes} bytes, which is the limit")
 
 
 def _is_picture(data: bytes) -> bool:
@@ -129,9 +129,9 @@ def _check_pixels(data: bytes, limits: Limits, name: str) -> None:
         raise _too_large(limits, name) from None
     except Exception:  # Pillow's plugins raise whatever they meet.
         raise Refusal(415, f"{name}: is neither a picture nor a video of a known format") from None
-    if width * height > limits.pixels:
+    if width * height > limits.most_pixels:
         raise _too_large(limits, name)
 
 
 def _too_large(limits: Limits, name: str) -> Refusal:
-    return Refusal(413, f"{name}: has more than {limits.pixels} pixels, which is the limit")
+    return Refusal(413, f"{name}: has more than {limits.most_pixels} pixels, which is the limit")
