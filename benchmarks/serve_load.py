@@ -29,7 +29,11 @@ import httpx2
 import numpy as np
 from PIL import Image
 
-_HEAD = "| clients | requests | right | refused | refusal p50 ms | slowest | right a second | p50 ms | p95 | p99 | MB |"
+_COLUMNS = (
+    *("clients", "requests", "right", "refused", "refusal p50 ms", "slowest"),
+    *("right a second", "p50 ms", "p95", "p99", "CPU ms a request", "MB"),
+)
+_HEAD = f"| {' | '.join(_COLUMNS)} |\n" + "|---" * len(_COLUMNS) + "|"
 _START = 120.0  # Seconds that a service may take to open its models.
 
 
@@ -54,6 +58,14 @@ class Service:
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         spawned = [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
         return [int(each) for each in spawned] or [parent]
+
+    def cpu(self) -> float:
+        """Returns the seconds of CPU that all of them have taken."""
+        ticks = 0
+        for each in self.workers():
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def megabytes(self) -> float:
         """Returns the resident memory of all of them."""
@@ -135,38 +147,39 @@ def verdicts(answer: httpx2.Response) -> object:
     return [(face["box"], face["verdicts"]) for face in answer.json()["faces"]]
 
 
-def show(clients: int, replies: list[Reply], took: float, service: Service) -> None:
-    """Prints a row of the table."""
+def show(service: Service, picture: bytes, *, clients: int, requests: int, seconds: float) -> None:
+    """Loads a service and prints a row of the table."""
+    before = service.cpu()
+    replies, took = load(service, picture, clients=clients, requests=requests, seconds=seconds)
+    cpu = 1000 * (service.cpu() - before) / max(1, len(replies))
     good = np.array([each.seconds for each in replies if each.right]) * 1000
     refused = np.array([each.seconds for each in replies if each.status in (429, 503)]) * 1000
     r50, r100 = np.percentile(refused, (50, 100)) if len(refused) else (0, 0)
     p50, p95, p99 = np.percentile(good, (50, 95, 99)) if len(good) else (np.nan,) * 3
+    cells = (clients, len(replies), len(good), len(refused), r50, r100, len(good) / took, p50, p95, p99)
+    cells = (*cells, cpu, service.megabytes())
     print(
-        f"| {clients} | {len(replies)} | {len(good)} | {len(refused)} | {r50:.0f} | {r100:.0f} | "
-        f"{len(good) / took:.1f} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {service.megabytes():.0f} |",
+        "| " + " | ".join(f"{each:.1f}" if 0 < each < 10 else f"{each:.0f}" for each in cells) + " |",
         flush=True,
     )
 
 
 def levels(picture: bytes, counts: list[int], requests: int, seconds: float) -> None:
     """Throughput and latency at several numbers of clients, all of whom find a place."""
-    print(f"{_HEAD}\n|---|---|---|---|---|---|---|---|---|---|---|")
+    print(_HEAD)
     with serving("--waiting", str(max(counts))) as service:
         load(service, picture, clients=2, requests=6, seconds=seconds)
         for count in counts:
-            replies, took = load(service, picture, clients=count, requests=requests, seconds=seconds)
-            show(count, replies, took, service)
+            show(service, picture, clients=count, requests=requests, seconds=seconds)
 
 
 def overload(picture: bytes, requests: int, seconds: float) -> None:
     """Far more clients than places: refusals are quick, and afterwards all is as before."""
     print(f"\n64 clients on 2 threads and 4 places to wait, then one client\n\n{_HEAD}")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
     with serving("--waiting", "4") as service:
         load(service, picture, clients=2, requests=6, seconds=seconds)
         for count, some in ((64, 4 * requests), (1, 20)):
-            replies, took = load(service, picture, clients=count, requests=some, seconds=seconds)
-            show(count, replies, took, service)
+            show(service, picture, clients=count, requests=some, seconds=seconds)
 
 
 def killed(picture: bytes, requests: int, seconds: float) -> None:
