@@ -1,7 +1,7 @@
 // One picture or video is checked, and what was found is shown.
 
 import * as api from "./api.js";
-import { byId, during, el, say } from "./dom.js";
+import { byId, during, el, put, say } from "./dom.js";
 import { pickerOf } from "./picker.js";
 import { boxes, mapLayer, partsLayer } from "./stage.js";
 import { chart } from "./timeline.js";
@@ -25,7 +25,7 @@ async function check(file) {
   source = URL.createObjectURL(file);
   const video = report.kind === "video";
   const shown = video ? videoStage(report, source) : pictureStage(report, source);
-  place.replaceChildren(el("div", { class: "result" }, shown.element, said(report, shown)));
+  put(place, answerElement(report), el("div", { class: "result" }, shown.element, said(report, shown)));
   say(`${trusted(report.trusted)[0]}. ${report.faces.length} ${video ? "tracks" : "faces"}.`);
   place.querySelector(".title").focus();
   if (byId("with-parts").checked && !video) await addParts(file, shown);
@@ -37,7 +37,6 @@ function said(report, shown) {
   return el(
     "div",
     {},
-    answerElement(report),
     report.verdicts.length ? el("h3", {}, report.kind === "video" ? "The video as a whole" : "The picture as a whole") : null,
     ...verdictsOf(report),
     ...faces,
