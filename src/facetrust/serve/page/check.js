@@ -11,6 +11,8 @@ import { trusted } from "./words.js";
 const NEAR = 0.13; // Seconds from a track's most telling moment within which its box and map are shown.
 let source = null;
 
+const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
 export function start() {
   pickerOf(document.querySelector("#check .picker"), ([file]) => check(file));
 }
@@ -26,7 +28,7 @@ async function check(file) {
   const video = report.kind === "video";
   const shown = video ? videoStage(report, source) : pictureStage(report, source);
   put(place, answerElement(report), el("div", { class: "result" }, shown.element, said(report, shown)));
-  say(`${trusted(report.trusted)[0]}. ${report.faces.length} ${video ? "tracks" : "faces"}.`);
+  say(`${trusted(report.trusted)[0]}. ${counted(report.faces.length, video ? "track" : "face")}.`);
   place.querySelector(".title").focus();
   if (byId("with-parts").checked && !video) await addParts(file, shown);
 }
@@ -53,7 +55,7 @@ function facts(report) {
 
 function pictureStage(report, url) {
   const note = el("p", { class: "soft", hidden: true }, "This browser cannot show this kind of file; it was judged all the same.");
-  const image = el("img", { alt: `The picture, with ${report.faces.length} faces framed` });
+  const image = el("img", { alt: `The picture, with ${counted(report.faces.length, "face")} framed` });
   image.addEventListener("error", () => {
     note.hidden = false;
   });

@@ -33,7 +33,7 @@ export async function partsLayer(parsed, begin) {
   const bytes = Uint8Array.from(atob(parsed.mask), (letter) => letter.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
   const canvas = el("canvas", { class: "layer", width: bitmap.width, height: bitmap.height, "aria-hidden": "true" });
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
   for (let at = 0; at < pixels.data.length; at += 4) {
