@@ -22,6 +22,8 @@ from PIL import Image
 
 from facetrust.model_file import bundled
 from facetrust.records import Face, NotJudged, Verdict
+from facetrust.runtime.checker import Checker
+from facetrust.runtime.report.page import EvidenceReport
 from facetrust.runtime.report.pictures import state_of_face
 from facetrust.runtime.words import reason_says, verdict_says
 from facetrust.serve import create_app
@@ -420,6 +422,36 @@ def test_a_scan_for_accessibility_finds_nothing_serious(visit, face):
             if each["impact"] in ("serious", "critical")
         }
     assert found == {}
+
+
+def test_an_evidence_report_fades_its_maps_and_is_read_without_a_script(browser, face, tmp_path):
+    """The page that `check --report` writes, whose policy lets its own script alone run."""
+    checker = Checker()
+    report = EvidenceReport(checker)
+    list(report.recording(checker.check_many([face], evidence=tmp_path / "maps", show=report.show)))
+    report.write(tmp_path / "out.html")
+    shown = {}
+    for script in (True, False):
+        context = browser.new_context(java_script_enabled=script)
+        page, complaints = context.new_page(), []
+        page.on("console", lambda each, told=complaints: told.append(each.text))
+        page.on(
+            "request", lambda each, told=complaints: told.append(each.url) if "http" in each.url else None
+        )
+        page.goto((tmp_path / "out.html").as_uri())
+        assert "The model takes this for a live person" in page.inner_text("main")
+        assert page.query_selector_all("image")[1].is_visible()
+        shown[script] = page.query_selector(".fade").is_visible()
+        if script:
+            fade = page.query_selector(".fade input")
+            for key in ["Home", *["ArrowRight"] * 7]:
+                fade.press(key)
+            assert page.query_selector_all("image")[1].get_attribute("opacity") == "0.07"
+            axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+            assert axe.Axe().run(page).response["violations"] == []
+        assert complaints == []
+        context.close()
+    assert shown == {True: True, False: False}
 
 
 @pytest.mark.parametrize(("name", "viewport"), [("desktop", WIDE), ("phone", NARROW)])

@@ -10,6 +10,7 @@ import { trusted } from "./words.js";
 
 const NEAR = 0.13; // Seconds from a track's most telling moment within which its box and map are shown.
 let source = null;
+let asked = 0;
 
 const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
@@ -21,8 +22,9 @@ async function check(file) {
   const fields = { evidence: byId("with-maps").checked && "true", policy: byId("policy").value };
   const place = byId("check-result");
   place.replaceChildren();
+  const mine = ++asked;
   const report = await during("Judging …", () => api.check(file, fields));
-  if (!report) return;
+  if (!report || mine !== asked) return; // Another file was chosen meanwhile.
   if (source) URL.revokeObjectURL(source);
   source = URL.createObjectURL(file);
   const video = report.kind === "video";
