@@ -8,8 +8,8 @@ and compared with CAM of the run. What is planted into genuine pictures of the m
 
 - `half`: half of a face becomes a simulated print or screen (`planted_evidence.py`)
 - `blend`: the face is blended with itself; the mask at half its height counts (`part_hits.py`)
-- `paste`: into a native window of a photograph a square of a quarter of its area, from a generated picture of
-  the same split; `photo` pastes from another photograph instead, so that only the seams are there to be found
+- `paste`: into one quarter of a native window of a photograph, a square from a generated picture of the same
+  split; `photo` pastes from another photograph instead, so that only the seams are there to be found
 
 Per method: *hit*, whether the hottest place of the map lies on what was planted; *less chance*, which is its
 share of the crop; *less elsewhere*, the hit of the other pictures' maps on this one's mask, as often as which
@@ -90,7 +90,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="manifest")
     parser.add_argument("--split", choices=("train", "dev"), default="dev")
     parser.add_argument("--most", type=int, default=80, help="pictures, evenly spread")
-    parser.add_argument("--curves", type=int, default=24, help="of how many of these areas are measured")
+    parser.add_argument(
+        "--curves", type=int, default=24, help="of how many of these areas are measured; may be 0"
+    )
     parser.add_argument("--methods", default=",".join(METHODS), help="of run folders, comma-separated")
     given = parser.parse_args()
     print(f"Planted: {given.plant}, {given.split} of {given.data.name}; areas in logits\n")
@@ -154,7 +156,7 @@ def pastes(rows: Sequence[Sample], others: Sequence[Sample], how: Preprocessing)
         crop = int(rng.integers(len(how.margins)))
         x, y, w, h = (round(side) for side in window_of(image.shape, box, how, crop=crop))
         side = min(w, h, *other.shape[:2]) // 2
-        left, top = (int(rng.integers(start, start + size - side + 1)) for start, size in ((x, w), (y, h)))
+        left, top = (start + int(rng.integers(2)) * (size - side) for start, size in ((x, w), (y, h)))
         from_left, from_top = (
             int(rng.integers(size - side + 1)) for size in (other.shape[1], other.shape[0])
         )
@@ -255,29 +257,24 @@ def areas_of(
     baselines = [blurred(crop) for crop in crops]
 
     def areas(maps: Maps) -> NDArray[np.float64]:
-        return np.array(
+        found = np.array(
             [
                 [curve(crop, heat, scores, base, steps=STEPS).area for curve in (deletion, insertion)]
                 for crop, heat, base in zip(crops, maps[: len(crops)], baselines, strict=True)
             ]
         )
+        return found.reshape(-1, 2)
 
     noise = np.random.default_rng(1).random((len(crops), CELLS, CELLS)).astype(np.float32)
-    random = areas(np.stack([resized(heat, crops.shape[2:]) for heat in noise]))
+    random = areas(np.array([resized(heat, crops.shape[2:]) for heat in noise]))
     return lambda maps: areas(maps) - random
 
 
 def report(name: str, found: Measured) -> None:
     """Prints a row."""
-    columns = (
-        found.hit,
-        found.hit - found.chance,
-        found.hit - found.elsewhere,
-        found.deletion,
-        found.insertion,
-    )
-    cells = ["{:.2f} [{:.2f}, {:.2f}]".format(*between(values)) for values in columns]
-    cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*between(found.stays)) if found.stays.size else "")
+    less = (found.hit - found.chance, found.hit - found.elsewhere)
+    columns = (found.hit, *less, found.deletion, found.insertion, found.stays)
+    cells = ["{:.2f} [{:.2f}, {:.2f}]".format(*between(each)) if each.size else "" for each in columns]
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -2,23 +2,26 @@
 
     python benchmarks/format_gain.py --real JPEGS --png FAKES --jpeg SAME-FAKES --work FOLDER [--quality 90 …]
 
-Folders of pictures of one size; those of `--jpeg` are the files of `--png`, coded as the photographs are. Two
-probes look at a whole picture: `spectrum`, a logistic regression on the mean power per ring of frequency,
-fitted on four fifths and asked about the last (a picture and its other coding are always in one fifth), and
-`blocks`, how much larger steps between neighbours are on the edges of JPEG's 8 x 8 blocks than elsewhere,
-which is fitted to nothing. Both are asked before and after `data match-format`, to JPEG and to PNG.
+Folders of pictures of one size; those of `--jpeg` are the files of `--png`, coded as the photographs are.
+Three probes look at a picture: `spectrum`, a logistic regression on the mean power per ring of frequency,
+fitted on four fifths and asked about the last (a picture and its other coding are always in one fifth); and,
+fitted to nothing, `blocks`, how much larger steps between neighbours are on the edges of JPEG's 8 x 8 blocks
+than elsewhere, and `again`, how much a picture changes when it is coded as a JPEG of quality `--coded`: one
+that was coded so before hardly does. They are asked before and after `data match-format`, to JPEG and to PNG.
 AUC with 95 % intervals, a bootstrap over pictures.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from facetrust.data.audit.audit import audit
 from facetrust.data.audit.probes import spectrum
@@ -42,6 +45,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"folder of {what}")
     parser.add_argument("--work", type=Path, required=True, help="folder for manifests and pictures")
     parser.add_argument("--quality", type=int, action="append", help="of JPEG; repeatable, 90 if none")
+    parser.add_argument("--coded", type=int, default=75, help="quality that the photographs were coded at")
     parser.add_argument("--most", type=int, default=800, help="pictures of each, evenly spread")
     given = parser.parse_args()
     real, png, jpeg = (pictures(folder, given.most) for folder in (given.real, given.png, given.jpeg))
@@ -50,7 +54,11 @@ def main() -> None:
         "photographs (JPEG), generated (JPEG)": (real, jpeg),
         "generated (JPEG), the same (PNG)": (jpeg, png),
     }
-    print("| label 0, label 1 | pictures | format | audit names | spectrum | blocks |\n" + "|---" * 6 + "|")
+    print(
+        "| label 0, label 1 | pictures | format | audit names | spectrum | blocks | again |\n"
+        + "|---" * 7
+        + "|"
+    )
     for number, (name, (negative, positive)) in enumerate(pairs.items()):
         plain = given.work / f"pair{number}.csv"
         listed(negative, positive, plain)
@@ -61,7 +69,10 @@ def main() -> None:
             out = given.work / f"pair{number}-{way.replace(' ', '')}.csv"
             ways[way] = match_format(plain, out, size=side, quality=quality).manifest
         for way, manifest in ways.items():
-            print(f"| {name} | {len(negative)} + {len(positive)} | {way} | {asked(manifest)} |", flush=True)
+            print(
+                f"| {name} | {len(negative)} + {len(positive)} | {way} | {asked(manifest, given.coded)} |",
+                flush=True,
+            )
 
 
 def pictures(folder: Path, most: int) -> list[Path]:
@@ -85,7 +96,7 @@ def listed(negative: Sequence[Path], positive: Sequence[Path], out: Path) -> Non
     Manifest.write(rows, out)
 
 
-def asked(path: Path) -> str:
+def asked(path: Path, coded: int) -> str:
     """Returns what the audit names of a manifest, and the probes' AUCs."""
     manifest = Manifest.read(path)
     rows = manifest.samples()
@@ -96,6 +107,7 @@ def asked(path: Path) -> str:
     values = {
         "spectrum": crossed(np.array([spectrum(image) for image in images]), labels, folds),
         "blocks": np.array([blockiness(image) for image in images]),
+        "again": np.array([change(image, coded) for image in images]),
     }
     found = [
         each.code.removeprefix("label-by-")
@@ -125,6 +137,13 @@ def blockiness(image: Pixels) -> float:
         at = np.arange(1, len(steps) + 1) % BLOCK == 0
         edges, others = edges + steps[at].mean(), others + steps[~at].mean()
     return float(np.log(others / edges))
+
+
+def change(image: Pixels, quality: int) -> float:
+    """Returns the mean change of a picture's levels when it is coded as a JPEG of a quality, chroma 4:2:0."""
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "JPEG", quality=quality, subsampling=2)
+    return float(np.abs(np.asarray(Image.open(content), np.int16) - image).mean())
 
 
 def shown(labels: NDArray[np.int64], scores: Values, media: list[str]) -> str:

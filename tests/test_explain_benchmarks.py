@@ -60,8 +60,9 @@ def test_a_square_is_pasted_into_one_window_and_nowhere_else(faithfulness, tmp_p
         assert mask.mean() == 0.25
         crop = faithfulness.crop_of(case, card)
         assert crop[0][mask].mean() > crop[0][~mask].max()
-        seen.add(case.crop)
-    assert len(seen) > 1
+        assert mask[:16, :16].mean() + mask[16:, :16].mean() in (0, 1)
+        seen.add((case.crop, int(mask.argmax())))
+    assert len(seen) > 4
 
 
 def test_a_perfect_map_hits_and_makes_the_score_fall_earlier_than_a_random_one(faithfulness):
@@ -98,6 +99,14 @@ def test_blocks_of_jpeg_are_seen(formats):
     assert formats.blockiness(np.asarray(Image.open(content))) < formats.blockiness(noise)
     blocks = np.kron(RNG.integers(0, 256, (4, 4), dtype=np.uint8), np.ones((8, 8), np.uint8))
     assert formats.blockiness(np.repeat(blocks[:, :, None], 3, axis=2)) < -10
+
+
+def test_what_was_coded_before_hardly_changes(formats):
+    coarse = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    picture = np.asarray(Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC))
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "JPEG", quality=75, subsampling=2)
+    assert formats.change(np.asarray(Image.open(content)), 75) < 0.5 * formats.change(picture, 75)
 
 
 def test_a_picture_and_its_other_coding_lie_in_one_fold(formats, tmp_path):

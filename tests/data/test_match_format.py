@@ -99,7 +99,7 @@ def test_a_run_that_was_stopped_goes_on_and_others_are_not_mixed_in(mixed: Path,
     match_format(mixed, tmp_path / "same.csv", size=32)
     assert Manifest.read(made.manifest).samples() == rows
     assert {path: (tmp_path / path).stat().st_mtime_ns for path in before} == before
-    with pytest.raises(UsageError, match="holds pictures made with quality 90, not 80"):
+    with pytest.raises(UsageError, match="holds pictures made with quality 75, not 80"):
         match_format(mixed, tmp_path / "same.csv", size=32, quality=80)
 
 

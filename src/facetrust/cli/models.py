@@ -57,8 +57,8 @@ def explain(
     if against:
         from facetrust.explain.compare import compare
 
-        if method and len(method) > 1:
-            raise UsageError("--against compares by one --method")
+        if decision or (method and len(method) > 1):
+            raise UsageError("--against compares by one --method, and for no --decision")
         one = method[0] if method else None
         found = compare(model, images, against=against, out=out, method=one, rows=rows, detector=detector)
         output.print_comparison(found, out)

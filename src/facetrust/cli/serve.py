@@ -55,18 +55,19 @@ def serve(
     was accepted is answered.
     """
     from facetrust.serve import run
-    from facetrust.serve.settings import Limits, Settings
+    from facetrust.serve.settings import settings_of
 
-    limits = Limits(
-        bytes=most_bytes,
-        faces=most_faces,
-        seconds=longest_video,
-        waiting=waiting,
-        body_seconds=body_seconds,
-        work_seconds=work_seconds,
-        cameras=cameras,
-    )
-    settings = Settings(
+    limits = {
+        "most_bytes": most_bytes,
+        "most_faces": most_faces,
+        "longest_video": longest_video,
+        "waiting": waiting,
+        "body_seconds": body_seconds,
+        "work_seconds": work_seconds,
+        "cameras": cameras,
+    }
+    settings = settings_of(
+        limits,
         host=host,
         port=port,
         keys=keys,
@@ -77,7 +78,6 @@ def serve(
         threads=threads,
         at_work=at_work,
         processes=processes,
-        limits=limits,
     )
     run(settings)
 

@@ -41,7 +41,7 @@ def match_format(
     *,
     size: int,
     by: By = "crop",
-    quality: int | None = 90,
+    quality: int | None = 75,
     progress: Callable[[int, int], None] | None = None,
 ) -> Matched:
     """Writes every picture of a manifest as a square of one size in one coding, and a manifest of them.
@@ -58,7 +58,8 @@ def match_format(
         size: side of the square in pixels.
         by: `crop` takes it from the middle (of the box, where the row has one) at the picture's own
             resolution; `shrink` shrinks the largest square there by area, which leaves traces of its own.
-        quality: of the JPEGs, with the tables that libjpeg scales to it and chroma 4:2:0; none for PNG.
+        quality: of the JPEGs, with the tables that libjpeg scales to it and chroma 4:2:0; none for PNG. At
+            the lowest quality among the manifest's own JPEGs, least is left of how each was coded before.
         progress: called with (pictures done, pictures in all).
 
     Raises:

@@ -39,8 +39,8 @@ class _Asked(NamedTuple):
 
     image: Pixels
     faces: tuple[Face, ...]
-    boxes: list[Box]
-    points: list[Points]
+    boxes: Sequence[Box]
+    points: Sequence[Points]
 
 
 class _Heat(NamedTuple):

@@ -21,7 +21,6 @@ _PACKAGES = {
     "h11": "uvicorn",
     "websockets": "websockets",
     "python_multipart": "python-multipart",
-    "multipart": "python-multipart",
     "prometheus_client": "prometheus-client",
 }
 

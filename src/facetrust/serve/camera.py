@@ -26,7 +26,7 @@ router = APIRouter()
 
 _PATIENCE = 30.0  # Seconds without a frame, after which a camera is let go.
 _FIRST = 5.0  # Seconds until the first message.
-_RECENT = 2.0  # Seconds over which the rate is taken.
+_RECENT = 8  # Frames over which the rate is taken.
 _REFUSED, _BUSY = 1008, 1013  # Codes of a WebSocket that is closed.
 
 
@@ -58,7 +58,7 @@ class _Session:
         self._live = live
         self._frames = 0
         self._dropped = 0
-        self._judged: deque[float] = deque()
+        self._judged: deque[float] = deque(maxlen=_RECENT)
         self._work: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -92,20 +92,16 @@ class _Session:
                 report = await place.run(
                     lambda _: self._desk.service.see(self._live, data, at), limits.work_seconds
                 )
+            self._judged.append(at)
         except Refusal as refused:
             error = refused.line
         self._desk.metrics.frames.labels("judged" if report else "refused").inc()
-        rate = self._rate(at, judged=report is not None)
-        said = Frame(frame=number, dropped=self._dropped, rate=rate, report=report, error=error)
+        said = Frame(frame=number, dropped=self._dropped, rate=self._rate(), report=report, error=error)
         await self._socket.send_text(said.model_dump_json(by_alias=True))
 
-    def _rate(self, at: float, *, judged: bool) -> float:
-        """Frames judged a second, over the last two seconds."""
-        if judged:
-            self._judged.append(at)
-        while self._judged and self._judged[0] < at - _RECENT:
-            self._judged.popleft()
-        span = at - self._judged[0] if self._judged else 0.0
+    def _rate(self) -> float:
+        """Frames judged a second, over the last few."""
+        span = self._judged[-1] - self._judged[0] if self._judged else 0.0
         return round((len(self._judged) - 1) / span, 2) if span else 0.0
 
 

@@ -53,7 +53,7 @@ async def enroll(request: Request, person: str, place: Held) -> Response:
     """Keeps a template of a person's face per picture: of all pictures, or of none. Pictures are not kept."""
     desk = desk_of(request)
     limits = desk.settings.limits
-    upload = await read_upload(request, limits, most=limits.pictures)
+    upload = await read_upload(request, limits, most=limits.most_pictures)
     made = await place.run(lambda _: desk.service.enroll(person, upload.files), limits.work_seconds)
     return written(made, 201)
 

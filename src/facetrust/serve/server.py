@@ -64,8 +64,16 @@ def run_server(settings: Settings) -> None:
             config = _config(settings, partial(_app_in_process, settings), factory=True)
             Multiprocess(config, sockets=[config.bind_socket()]).run()
         return
-    config = _config(settings, create_app(settings))
-    uvicorn.Server(config).run()
+    server_of(settings).run()
+
+
+def server_of(settings: Settings) -> uvicorn.Server:
+    """Returns a server of one process, which `run` starts.
+
+    Raises:
+        UsageError, ModelError: as `facetrust.serve.create_app`.
+    """
+    return uvicorn.Server(_config(settings, create_app(settings)))
 
 
 def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.Config:

@@ -33,7 +33,7 @@ from facetrust.serve.uploads import admitted
 from facetrust.tasks import task_named
 
 _WARM = 160  # Pixels.
-_FRAME_PIXELS = 3840 * 2160  # Of a camera.
+FRAME_PIXELS = 3840 * 2160  # Of a camera.
 
 
 class Service:
@@ -51,7 +51,7 @@ class Service:
         self._models = {
             task: open_model_named(name, threads=settings.threads) for task, name in settings.models.items()
         }
-        self._search = Search(most=self.limits.faces)
+        self._search = Search(most=self.limits.most_faces)
         checker = Checker(
             list(dict.fromkeys([*default_tasks(), *self._models])),
             models=self._models,
@@ -88,7 +88,7 @@ class Service:
             policy=policy,
             detector=self._detector,
             threads=self._threads,
-            sampling=Sampling(longest=self.limits.seconds),
+            sampling=Sampling(longest=self.limits.longest_video),
             search=self._search,
         )
 
@@ -127,7 +127,9 @@ class Service:
     def see(self, live: Live, frame: bytes, at: float) -> CheckReport:
         """Returns what is to be said of the faces that a camera sees now, `at` seconds."""
         with _refusing():
-            limits = self.limits.model_copy(update={"pixels": min(self.limits.pixels, _FRAME_PIXELS)})
+            limits = self.limits.model_copy(
+                update={"most_pixels": min(self.limits.most_pixels, FRAME_PIXELS)}
+            )
             return live.see(read_source(admitted(frame, limits, "frame", videos=False)).image, at)
 
     def verify(
@@ -153,9 +155,10 @@ class Service:
     def identify(self, data: bytes) -> Identification:
         """Returns who of the gallery every face in a picture is."""
         with self._opened() as gallery:
+            source = admitted(data, self.limits, videos=False)
             if not gallery.made:
                 raise Refusal(404, "nobody is in the gallery yet")
-            return gallery.identify(admitted(data, self.limits, videos=False))
+            return gallery.identify(source)
 
     def enroll(self, person: str, files: Sequence[bytes]) -> Enrolment:
         """Keeps a template of a person's face per picture: of all of them, or of none."""

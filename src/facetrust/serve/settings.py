@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from facetrust.errors import UsageError
 from facetrust.imaging import MAX_PIXELS
@@ -17,18 +18,18 @@ _MIB = 1024 * 1024
 class Limits(Record):
     """What a request may take at most; what is past it is refused before it is decoded.
 
-    bytes: of a body, all its pictures together. pixels: of a picture, or of a frame of one that moves.
-    seconds: of a video. faces: that are judged of a picture; more are counted, and nothing is trusted then.
-    pictures: of one enrolment. waiting: requests that wait for a thread; further ones are refused.
-    body_seconds: until a body has arrived. work_seconds: until there is an answer, waiting included.
-    cameras: at once. frame_bytes: of a camera's frame. connections: open at once.
+    most_bytes: of a body, all its pictures together. most_pixels: of a picture, or of a frame of one that
+    moves. longest_video: in seconds. most_faces: that are judged of a picture; more are counted, and nothing
+    is trusted then. most_pictures: of one enrolment. waiting: requests that wait for a thread; further ones
+    are refused. body_seconds: until a body has arrived. work_seconds: until there is an answer, waiting
+    included. cameras: at once. frame_bytes: of a camera's frame. connections: open at once.
     """
 
-    bytes: int = Field(default=32 * _MIB, ge=1)
-    pixels: int = Field(default=MAX_PIXELS, ge=64, le=MAX_PIXELS)
-    seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
-    faces: int = Field(default=200, ge=1)
-    pictures: int = Field(default=16, ge=1)
+    most_bytes: int = Field(default=32 * _MIB, ge=1)
+    most_pixels: int = Field(default=MAX_PIXELS, ge=64, le=MAX_PIXELS)
+    longest_video: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    most_faces: int = Field(default=200, ge=1)
+    most_pictures: int = Field(default=16, ge=1)
     waiting: int = Field(default=16, ge=0)
     body_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)
     work_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
@@ -69,6 +70,20 @@ class Settings(Record):
                 f"--host {self.host}: without API keys the service listens on this machine alone "
                 "(127.0.0.1); make a key with: facetrust keys add NAME --keys FILE"
             )
+
+
+def settings_of(limits: dict[str, Any], **settings: Any) -> Settings:
+    """Returns settings from the command line's options.
+
+    Raises:
+        UsageError: one is out of range; the message names its option.
+    """
+    try:
+        return Settings(limits=Limits(**limits), **settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        option = str(fault["loc"][0]).replace("_", "-")
+        raise UsageError(f"--{option} {fault['input']}: {fault['msg']}") from None
 
 
 def is_loopback(host: str) -> bool:

@@ -7,20 +7,17 @@ from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
 from PIL import Image
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from facetrust.imaging.heic import is_heic
 from facetrust.imaging.inputs import Encoded, is_video
 from facetrust.imaging.pixels import open_picture
+from facetrust.serve.forms import FormReader
 from facetrust.serve.refusal import Refusal
 from facetrust.serve.settings import Limits
 
 _FORM = "multipart/form-data"
 _RAW = ("image/", "video/", "application/octet-stream")
-_MOST_FIELDS = 16
-_FIELD_BYTES = 1024
 
 
 class Upload(NamedTuple):
@@ -94,43 +91,26 @@ async def _within(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
     told = request.headers.get("content-length", "0")
     if not (told.isascii() and told.isdigit()):
         raise Refusal(400, "Content-Length is not a number")
-    if int(told) > limits.bytes:
+    if int(told) > limits.most_bytes:
         raise _too_long(limits)
     count = 0
     async for part in request.stream():
         count += len(part)
-        if count > limits.bytes:
+        if count > limits.most_bytes:
             raise _too_long(limits)
         yield part
 
 
 async def _form(request: Request, limits: Limits, *, most: int) -> Upload:
-    class InMemory(MultiPartParser):
-        spool_max_size = limits.bytes + 1  # So that nothing is written to a disk.
-
-    parser = InMemory(
-        request.headers,
-        _within(request, limits),
-        max_files=most,
-        max_fields=_MOST_FIELDS,
-        max_part_size=_FIELD_BYTES,
-    )
-    upload = Upload([], {})
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Refusal(400, f"the form cannot be read: {error.message.rstrip('.')}") from None
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            upload.files.append(await value.read())
-        else:
-            upload.fields.setdefault(name, []).append(value)
-    await form.close()
-    return upload
+    reader = FormReader(request.headers["content-type"], most=most)
+    async for part in _within(request, limits):
+        reader.write(part)
+    reader.finish()
+    return Upload(reader.files, reader.fields)
 
 
 def _too_long(limits: Limits) -> Refusal:
-    return Refusal(413, f"the body is longer than {limits.bytes} bytes, which is the limit")
+    return Refusal(413, f"the body is longer than {limits.most_bytes} bytes, which is the limit")
 
 
 def _is_picture(data: bytes) -> bool:
@@ -149,9 +129,9 @@ def _check_pixels(data: bytes, limits: Limits, name: str) -> None:
         raise _too_large(limits, name) from None
     except Exception:  # Pillow's plugins raise whatever they meet.
         raise Refusal(415, f"{name}: is neither a picture nor a video of a known format") from None
-    if width * height > limits.pixels:
+    if width * height > limits.most_pixels:
         raise _too_large(limits, name)
 
 
 def _too_large(limits: Limits, name: str) -> Refusal:
-    return Refusal(413, f"{name}: has more than {limits.pixels} pixels, which is the limit")
+    return Refusal(413, f"{name}: has more than {limits.most_pixels} pixels, which is the limit")

@@ -1,18 +1,16 @@
-"""The route that says verdicts and reasons in plain words, for pages that show them."""
+"""The page's words: verdicts and reasons as sentences, from where the evidence report has them."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from facetrust.runtime.words import words
 
-router = APIRouter(tags=["service"])
+router = APIRouter()
 
 
-@router.get("/v1/words", response_model=dict[str, Any])
+@router.get("/words.json", include_in_schema=False)
 async def plain_words() -> JSONResponse:
     """Returns what each question, answer and reason means to readers who know none of the field's words."""
     return JSONResponse(words())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html.parser import HTMLParser
 
 from facetrust.records import CheckReport, Face, Verdict
 from facetrust.runtime.scan.summary import page_of, write_summary
@@ -66,6 +67,30 @@ def test_no_name_of_a_file_becomes_markup(tmp_path):
     assert "<i>" not in page
     assert page.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;.png") == 5
     assert not re.search(r"(src|href|url)\s*[=(]", page)  # It needs nothing else.
+
+
+class Balance(HTMLParser):
+    """Keeps the elements that are open; the empty ones of HTML are never closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, _: object) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_what_is_opened_in_the_page_is_closed():
+    made = tally(report("a <", 0.2), report("b &", 0.9, unit="picture"))
+    made.add_failure("missing", "c", "c: gone")
+    balance = Balance()
+    balance.feed(page_of(made, {"source": "s"}, skipped=1))
+    balance.close()
+    assert balance.open == []
 
 
 def test_the_summary_is_written_twice_with_the_same_counts(tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import UsageError
-from facetrust.explain.methods._cells import need_cells
 from facetrust.runtime.model import Model
 
 
@@ -21,10 +20,9 @@ def evidence(exported: Model, crops: NDArray[np.float32]) -> NDArray[np.float32]
         crops: (B, 3, h, w) as `Model.crops` cuts them.
 
     Raises:
-        UsageError: the model has no evidence map, or one of fewer than 7 x 7 cells.
+        UsageError: the model has no evidence map.
     """
     found = exported.answer(crops, evidence=True).evidence
     if found is None:
         raise UsageError(f"{exported.name}: has no evidence map; nothing can be drawn")
-    need_cells(found.shape, f"{exported.name}: its evidence", "export a network of larger inputs")
     return found[:, 0]

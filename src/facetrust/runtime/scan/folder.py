@@ -72,11 +72,6 @@ class ScanFolder:
         self._manifest.close()
         self._lock.close()
 
-    @property
-    def left(self) -> int:
-        """How many parts are not finished."""
-        return -(-self.count // self._size) - len(self.finished)
-
     def missing(self) -> Iterator[Part]:
         """Yields the parts that are not finished."""
         for number, first in enumerate(range(0, self.count, self._size)):

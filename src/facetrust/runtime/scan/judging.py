@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
     number: int
     first: int
-    count: int
+    size: int
     offset: int
 
 
@@ -193,7 +193,7 @@ def _counted(
 def _listed(listing: Path, part: Part) -> list[Numbered]:
     with listing.open("rb") as file:
         file.seek(part.offset)
-        return [(part.first + place, Input.from_line(file.readline())) for place in range(part.count)]
+        return [(part.first + place, Input.from_line(file.readline())) for place in range(part.size)]
 
 
 def _batches(inputs: Sequence[Numbered], suspects: Suspects) -> list[list[Numbered]]:

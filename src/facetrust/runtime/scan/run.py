@@ -147,11 +147,15 @@ def _judged(
     parts: Iterator[Part] = folder.missing()
     if ray is None:
         ledger.know(folder.judged())
-        count = workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
-        return judged_by_workers(job, parts, ledger, workers=count, moved=moved)
+        return judged_by_workers(job, parts, ledger, workers=workers or _cores(), moved=moved)
     from facetrust.runtime.scan.on_ray import judged_on_ray
 
     return judged_on_ray(job, list(parts), folder.judged(), address=ray, workers=workers)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _show(folder: ScanFolder, ledger: Ledger, moved: Moved | None) -> None:

@@ -158,7 +158,7 @@ class _RemoteLedger:
 def _work(job: Job, pipe: Connection) -> None:
     """A worker: judges what it is given until that is None."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process that started it ends it.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         judge = Judge(job, _RemoteLedger(pipe))
         while (part := pipe.recv()) is not None:
@@ -169,7 +169,7 @@ def _work(job: Job, pipe: Connection) -> None:
         pipe.send(("error", error))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when the one that started it is gone, whatever it is doing."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -56,7 +56,7 @@ function form(files, fields = {}) {
 
 const person = (name) => `v1/gallery/${encodeURIComponent(name)}`;
 
-export const words = () => ask("v1/words");
+export const words = () => ask("words.json");
 export const models = () => ask("v1/models");
 export const check = (file, fields) => ask("v1/check", form([file], fields));
 export const parts = (file) => ask("v1/parse", form([file]));

@@ -1,7 +1,7 @@
 // One picture or video is checked, and what was found is shown.
 
 import * as api from "./api.js";
-import { byId, during, el, say } from "./dom.js";
+import { byId, during, el, put, say } from "./dom.js";
 import { pickerOf } from "./picker.js";
 import { boxes, mapLayer, partsLayer } from "./stage.js";
 import { chart } from "./timeline.js";
@@ -10,6 +10,9 @@ import { trusted } from "./words.js";
 
 const NEAR = 0.13; // Seconds from a track's most telling moment within which its box and map are shown.
 let source = null;
+let asked = 0;
+
+const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 export function start() {
   pickerOf(document.querySelector("#check .picker"), ([file]) => check(file));
@@ -19,14 +22,15 @@ async function check(file) {
   const fields = { evidence: byId("with-maps").checked && "true", policy: byId("policy").value };
   const place = byId("check-result");
   place.replaceChildren();
+  const mine = ++asked;
   const report = await during("Judging …", () => api.check(file, fields));
-  if (!report) return;
+  if (!report || mine !== asked) return; // Another file was chosen meanwhile.
   if (source) URL.revokeObjectURL(source);
   source = URL.createObjectURL(file);
   const video = report.kind === "video";
   const shown = video ? videoStage(report, source) : pictureStage(report, source);
-  place.replaceChildren(el("div", { class: "result" }, shown.element, said(report, shown)));
-  say(`${trusted(report.trusted)[0]}. ${report.faces.length} ${video ? "tracks" : "faces"}.`);
+  put(place, answerElement(report), el("div", { class: "result" }, shown.element, said(report, shown)));
+  say(`${trusted(report.trusted)[0]}. ${counted(report.faces.length, video ? "track" : "face")}.`);
   place.querySelector(".title").focus();
   if (byId("with-parts").checked && !video) await addParts(file, shown);
 }
@@ -37,7 +41,6 @@ function said(report, shown) {
   return el(
     "div",
     {},
-    answerElement(report),
     report.verdicts.length ? el("h3", {}, report.kind === "video" ? "The video as a whole" : "The picture as a whole") : null,
     ...verdictsOf(report),
     ...faces,
@@ -54,7 +57,7 @@ function facts(report) {
 
 function pictureStage(report, url) {
   const note = el("p", { class: "soft", hidden: true }, "This browser cannot show this kind of file; it was judged all the same.");
-  const image = el("img", { alt: `The picture, with ${report.faces.length} faces framed` });
+  const image = el("img", { alt: `The picture, with ${counted(report.faces.length, "face")} framed` });
   image.addEventListener("error", () => {
     note.hidden = false;
   });

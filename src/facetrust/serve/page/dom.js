@@ -18,6 +18,12 @@ export const el = (tag, attributes = {}, ...children) =>
 export const svg = (tag, attributes = {}, ...children) =>
   filled(document.createElementNS(SVG, tag), attributes, children);
 
+/** Puts children into an element in place of what is there; nothing stands for what there is not. */
+export function put(place, ...children) {
+  place.replaceChildren();
+  filled(place, {}, children);
+}
+
 export const byId = (name) => document.getElementById(name);
 
 let names = 0;

@@ -35,13 +35,18 @@ export function stop(said = "The camera is off.") {
 async function begin() {
   warn(null);
   const video = byId("live-video");
+  const start = byId("live-start");
+  start.disabled = true;
   let close;
   try {
     close = await openCamera(video);
   } catch (error) {
     warn(error.message);
     return;
+  } finally {
+    start.disabled = false;
   }
+  if (byId("live").hidden) return close(); // Another tab was opened meanwhile.
   const socket = api.camera();
   let running = true;
   let answered = () => {};
@@ -51,7 +56,7 @@ async function begin() {
     socket.close();
     answered();
   };
-  byId("live-start").hidden = true;
+  start.hidden = true;
   byId("live-stop").hidden = false;
   byId("live-stage").hidden = false;
   byId("live-stop").focus();

@@ -51,7 +51,7 @@ function modelElement(card) {
   const facts = {
     question: taskOf(card.task).question,
     counts: card.advisory ? "no: advisory, not proven on real cases" : "yes",
-    "decides at": card.thresholds.map((each) => `${Number(each.value.toPrecision(4))} (${each.rule})`).join(", ") || "no threshold",
+    "thresholds, the first decides": card.thresholds.map((each) => `${Number(each.value.toPrecision(4))} (${each.rule})`).join(", ") || "none",
     "trained on": card.training_data,
     terms: card.terms,
   };

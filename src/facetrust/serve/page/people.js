@@ -1,12 +1,13 @@
 // Two faces compared, and the gallery: people are enrolled, found again and forgotten.
 
 import * as api from "./api.js";
-import { byId, during, el, say, warn } from "./dom.js";
+import { byId, during, el, put, say, warn } from "./dom.js";
 import { pickerOf } from "./picker.js";
 import { scale } from "./verdicts.js";
 import { matched, taskOf } from "./words.js";
 
-const COLOURS = { same: "good", known: "good", different: "bad", unknown: "open" };
+const COLOURS = { same: "good", known: "good", different: "plain", unknown: "plain" };
+const SHORT = { same: "Same person", different: "Different people", unknown: "Unknown" };
 const ENDS = { low: -1, high: 1, words: ["unlike", "alike"], rails: ["rail-plain", "rail-strong"] };
 const chosen = {};
 
@@ -31,7 +32,7 @@ export function start() {
 const said = (decision, reason) => (decision ? matched(decision) : matched(reason ?? ""));
 
 function answer(decision, reason, name) {
-  const word = decision ? (name ?? decision) : "Cannot tell";
+  const word = name ?? SHORT[decision] ?? "Cannot tell";
   return el("p", {}, el("span", { class: `answer ${COLOURS[decision] ?? "open"}` }, word), ` ${said(decision, reason)}`);
 }
 
@@ -52,14 +53,15 @@ async function compare() {
   const why = [found.first, found.second].flatMap((side, index) =>
     side.reason ? [el("li", {}, `The ${["first", "second"][index]} picture: ${matched(side.reason)}${side.detail ? ` (${side.detail})` : ""}`)] : [],
   );
-  byId("compare-result").replaceChildren(
+  put(
+    byId("compare-result"),
     el("h3", { tabindex: -1, class: "title" }, "The answer"),
     answer(found.decision, found.reason),
     why.length ? el("ul", {}, ...why) : null,
     ...likeness(found.score, found),
     notAsked(found),
   );
-  say(found.decision ?? `Cannot tell: ${found.reason}`);
+  say(SHORT[found.decision] ?? `Cannot tell: ${found.reason}.`);
   byId("compare-result").querySelector(".title").focus();
 }
 
@@ -99,13 +101,14 @@ async function identify(file) {
       ...likeness(match.score, found),
     ),
   );
-  byId("people-result").replaceChildren(
+  put(
+    byId("people-result"),
     el("h3", { tabindex: -1, class: "title" }, "Who it is"),
     found.reason ? el("p", {}, `Cannot tell: ${matched(found.reason)}`) : null,
     ...matches,
     notAsked(found),
   );
-  say(matches.length ? found.matches.map((each) => each.name ?? each.decision ?? `cannot tell: ${each.reason}`).join(", ") : `Cannot tell: ${found.reason}`);
+  say(matches.length ? found.matches.map((each) => each.name ?? SHORT[each.decision] ?? `cannot tell: ${each.reason}`).join(", ") : `Cannot tell: ${found.reason}`);
   byId("people-result").querySelector(".title").focus();
 }
 

@@ -10,12 +10,13 @@ export function pickerOf(place, chosen) {
   const kinds = place.dataset.kinds;
   const id = newId();
   const several = kinds === "pictures";
+  const preview = !kinds.includes("video"); // What is checked is shown large, with what was found.
   const input = el("input", { type: "file", id, accept: ACCEPT[kinds], multiple: several });
   const shown = el("div", { class: "chosen" });
   const take = (files) => {
     const taken = several ? [...files] : [...files].slice(0, 1);
     if (!taken.length) return;
-    show(shown, taken);
+    show(shown, taken, preview);
     chosen(taken);
   };
   input.addEventListener("change", () => {
@@ -46,9 +47,9 @@ export function pickerOf(place, chosen) {
   return () => shown.replaceChildren();
 }
 
-function show(shown, files) {
+function show(shown, files, preview) {
   for (const image of shown.querySelectorAll("img")) URL.revokeObjectURL(image.src);
-  const pictures = files.filter((file) => file.type.startsWith("image/"));
+  const pictures = files.filter((file) => preview && file.type.startsWith("image/"));
   shown.replaceChildren(
     ...pictures.map((file) => {
       const image = el("img", { alt: file.name });

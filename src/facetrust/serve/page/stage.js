@@ -33,7 +33,7 @@ export async function partsLayer(parsed, begin) {
   const bytes = Uint8Array.from(atob(parsed.mask), (letter) => letter.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
   const canvas = el("canvas", { class: "layer", width: bitmap.width, height: bitmap.height, "aria-hidden": "true" });
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
   for (let at = 0; at < pixels.data.length; at += 4) {
@@ -43,10 +43,15 @@ export async function partsLayer(parsed, begin) {
   const seen = new Set(parsed.faces.flatMap((face) => face.parts).flatMap((part) => shares(part)));
   const colours = palette(bytes);
   const entries = parsed.classes.flatMap((name, index) =>
-    index && seen.has(name) ? [el("li", {}, patch(colours[index]), name)] : [],
+    index && seen.has(name) ? [el("li", {}, patch(colours[index]), plain(name))] : [],
   );
   return { canvas, control: fader("Face parts", canvas, begin), legend: el("ul", { class: "legend" }, ...entries) };
 }
+
+const PLAIN = { u_lip: "upper lip", l_lip: "lower lip", eye_g: "glasses", ear_r: "ear ring", neck_l: "necklace" };
+
+/** A class's name as people say it; left and right are the person's own. */
+const plain = (name) => PLAIN[name] ?? name.replace(/^l_/, "left ").replace(/^r_/, "right ").replaceAll("_", " ");
 
 const shares = (part) => Object.entries(part.shares).flatMap(([name, share]) => (share > 0 ? [name] : []));
 
