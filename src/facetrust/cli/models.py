@@ -73,7 +73,7 @@ def explain(
 
 def export(
     run: Annotated[
-        str, typer.Argument(help="A run folder; or an .onnx file or bundled name, for a new card.")
+        str, typer.Argument(help="A run folder; or an .onnx file or a model's name, for a new card.")
     ],
     out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
     manifest: Annotated[

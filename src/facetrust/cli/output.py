@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from facetrust.export.run import Exported
     from facetrust.profile import ProfileReport
     from facetrust.protocols import FittedLimit
+    from facetrust.runtime.catalogue.entries import Entry
 
 _MANY = 4  # Pictures from which on a bar is worth showing.
 
@@ -45,13 +47,20 @@ class Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s")
 
 
-def bar(what: str, *, total: int | None = None, hidden: bool = False, rate: bool = False) -> Progress:
+def bar(
+    what: str,
+    *,
+    total: int | None = None,
+    hidden: bool = False,
+    rate: bool = False,
+    of_bytes: bool = False,
+) -> Progress:
     """Returns a bar on standard error that shows nothing where that is no terminal; `bar.tasks[0]` counts."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn() if of_bytes else MofNCompleteColumn(),
         *((Rate(),) if rate else ()),
         TimeRemainingColumn(),
     )
@@ -69,9 +78,9 @@ def bar(what: str, *, total: int | None = None, hidden: bool = False, rate: bool
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Shows a bar; gives a function of (done, of how many) that moves it."""
-    with bar(what) as made:
+    with bar(what, of_bytes=of_bytes) as made:
         yield lambda done, total: made.update(made.tasks[0].id, completed=done, total=total)
 
 
@@ -263,6 +272,17 @@ def print_cards(found: Sequence[ModelCard], *, as_json: bool) -> None:
     print_table(("model", "task", "parameters", "trained on", "terms"), rows)
     if not found:
         typer.echo("no model is bundled")
+
+
+def print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
+    """Prints what a catalogue has, as JSON lines or a table; nothing where it has nothing more."""
+    if as_json:
+        for entry in found:
+            typer.echo(entry.model_dump_json())
+    elif found:
+        typer.echo("\nto be had by: facetrust models pull NAME")
+        rows = [(each.title, each.task, f"{each.size:,}", each.licence, each.terms) for each in found]
+        print_table(("model", "task", "bytes", "licence", "terms of its data"), rows)
 
 
 def print_demo(rows: Sequence[Judged], page: Path) -> None:

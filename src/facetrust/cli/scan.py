@@ -27,7 +27,7 @@ def scan(
         typer.Option("--task", help="antispoof and deepfake if none is named; repeatable."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file; repeatable.")
+        list[str] | None, typer.Option("--model", help="[TASK=] model's name or .onnx file; repeatable.")
     ] = None,
     threshold: Annotated[
         list[str] | None,

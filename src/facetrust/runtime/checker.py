@@ -56,7 +56,7 @@ class Checker:
     Args:
         tasks: what is asked, a name or several; every question about faces that a bundled model answers
             if none is given.
-        models: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        models: per task a model's name, an .onnx file or an open model; the bundled one without.
         thresholds: values above 0 and below 1 to decide at instead of the cards': one for all tasks that
             give scores, or per task.
         policy: `strict` (few attacks pass), `balanced` or `lenient` (few false alarms): which of its card's

@@ -253,7 +253,7 @@ class TestSafety:
         (style,) = ["".join(text) for tag, _, text in page.elements if tag == "style"]
         styled = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert policies == [
-            f"default-src 'none'; img-src data:; style-src 'sha256-{styled}'; script-src 'sha256-{digest}'"
+            f"default-src 'none'; style-src 'sha256-{styled}'; img-src data:; script-src 'sha256-{digest}'"
         ]
         assert [each for _, each, _ in page.elements if "style" in each] == []
         assert "@media print" in style
