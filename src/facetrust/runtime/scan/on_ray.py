@@ -39,9 +39,19 @@ def judged_on_ray(
         MissingExtra: Ray is not installed.
         FacetrustError: what a part could not be judged for.
     """
-    ray = _started(address, workers)
     if not parts:
         return
+    ray, begun = _started(address, workers)
+    try:
+        yield from _judged(ray, job, parts, judged, workers)
+    finally:
+        if begun:
+            ray.shutdown()
+
+
+def _judged(
+    ray: Any, job: Job, parts: Sequence[Part], judged: Iterable[tuple[str, int]], workers: int
+) -> Iterator[Judged]:
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )  # A machine that is lost must not take the ledger with it.
@@ -105,8 +115,8 @@ class _Actor:
         return self._ray.get(getattr(self._keeper, name).remote(*given))
 
 
-def _started(address: str, workers: int) -> Any:
-    """Ray, connected; it reports to nobody how it is used."""
+def _started(address: str, workers: int) -> tuple[Any, bool]:
+    """Ray, which reports to nobody how it is used, and whether it was connected here."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -114,7 +124,8 @@ def _started(address: str, workers: int) -> Any:
         import ray.util.scheduling_strategies
     except ModuleNotFoundError:
         raise MissingExtra("ray", "scan") from None
-    if not ray.is_initialized():
+    begins = not ray.is_initialized()
+    if begins:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if address == LOCAL:
             quiet |= {"num_cpus": workers or None, "include_dashboard": False, "object_store_memory": _STORE}
@@ -126,4 +137,4 @@ def _started(address: str, workers: int) -> Any:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    return ray
+    return ray, begins
