@@ -37,13 +37,17 @@ def judged_on_ray(
     Raises:
         UsageError: the cluster cannot be reached.
         MissingExtra: Ray is not installed.
-        FacetrustError: what a part could not be judged for.
+        FacetrustError: what a part could not be judged for; or Ray itself fails.
     """
     if not parts:
         return
     ray, begun = _started(address, workers)
     try:
         yield from _judged(ray, job, parts, judged, workers)
+    except ray.exceptions.RayError as error:
+        raise FacetrustError(
+            f"Ray has ended the scan ({first_line(error)}); run it again, it goes on"
+        ) from None
     finally:
         if begun:
             ray.shutdown()
