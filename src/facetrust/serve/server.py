@@ -19,6 +19,7 @@ from facetrust.serve.settings import Settings
 
 HEAD_SECONDS = 10.0  # Until the head of a request has arrived.
 _HEAD_BYTES = 16 * 1024
+_ALIVE = 30  # Seconds without a sign of life after which one of several processes is replaced.
 _FINISH = 120  # Seconds that accepted requests may take after the service was told to stop.
 
 
@@ -91,6 +92,7 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.C
         limit_concurrency=limits.connections,
         h11_max_incomplete_event_size=_HEAD_BYTES,
         timeout_graceful_shutdown=_FINISH,
+        timeout_worker_healthcheck=_ALIVE,
         server_header=False,
         proxy_headers=False,
         access_log=False,  # Its lines hold paths, and a path may hold a person's name.

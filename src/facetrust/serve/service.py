@@ -20,7 +20,6 @@ from facetrust.runtime.checker import Checker
 from facetrust.runtime.gallery.gallery import Gallery, checked_name
 from facetrust.runtime.gallery.store import shown_place
 from facetrust.runtime.live import Live
-from facetrust.runtime.model import load_model
 from facetrust.runtime.parse import Parsed, Parser
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.verifier import Verifier
@@ -46,7 +45,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.limits = settings.limits
-        self.cards = [load_model(name).card for name in bundled()]
+        self.cards = [open_model_named(name, threads=settings.threads).card for name in bundled()]
         self._threads = settings.threads
         self._models = {
             task: open_model_named(name, threads=settings.threads) for task, name in settings.models.items()
