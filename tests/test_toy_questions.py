@@ -214,6 +214,24 @@ def test_a_score_of_a_picture_is_a_verdict_that_is_advisory_until_it_is_proven(e
     assert (report.trusted, report.faces) == (None, ())
 
 
+def test_where_a_picture_is_bright_is_drawn_though_it_has_no_face(exported, told, tmp_path):
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, :16] = TINTS[0]
+    cv2.imwrite(str(tmp_path / "half.png"), image[:, :, ::-1])
+    checker = Checker(
+        "toy-brightness", models={"toy-brightness": exported["toy-brightness"]}, detector=told()
+    )
+    (report,) = checker.check_many([tmp_path / "half.png"], evidence=tmp_path / "out")
+    assert report.faces == ()
+    drawn = cv2.imread(str(tmp_path / "out" / "half.evidence.png"))[:, :, ::-1].astype(int)
+    for column, ours in ((120, TINTS[0]), (360, (0, 0, 0))):
+        tint = drawn[360, column] - np.array(ours)  # Of 480 pixels, below the verdict.
+        assert (tint[0] - tint[2] > 0) == (column == 120)
+    verdict = drawn[:24, :60].reshape(-1, 3)
+    colour = (214, 40, 40) if report.verdicts[0].decision == "bright" else (30, 140, 60)
+    assert (np.abs(verdict - colour).max(1) < 3).mean() > 0.3
+
+
 def test_an_embedding_is_returned_and_never_written(exported, told):
     image = np.full((32, 32, 3), TINTS[1], np.uint8)
     report = checked(exported["toy-tint"], "toy-tint", image, told)

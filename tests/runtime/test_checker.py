@@ -92,6 +92,46 @@ def test_overlays_are_what_would_be_written(checker, tmp_path):
     assert report.faces
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_maps_lie_over_the_picture_as_it_was_read(write_model, told, turned):
+    """All of a white face speaks for an attack, by 2 logits; nothing around it says anything."""
+    detector = told((40.0, 60.0, 120.0, 120.0))
+    here = detector.detect
+    detector.detect = lambda image: here(image) if (image.shape[0] > image.shape[1]) == turned else []
+    checker = Checker("antispoof", models={"antispoof": write_model()}, detector=detector)
+    report, overlays, (layer,) = checker.check_with_maps(np.full((320, 400, 3), 255, np.uint8))
+    assert (layer.task, layer.track, layer.strength) == ("antispoof", None, 2.0)
+    assert layer.pixels.shape == (320, 400, 4)
+    rows, columns = np.nonzero(layer.pixels[:, :, 3])
+    x, y, w, h = report.faces[0].box
+    seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert seen == pytest.approx((x, y, x + w, y + h), abs=1.01)
+    inside = layer.pixels[rows, columns]
+    assert (inside[:, 3] == 255).all()
+    assert (inside[:, 0] > inside[:, 2]).all()
+    assert ((x, y) == pytest.approx((40, 60), abs=1)) != turned
+    assert list(overlays) == ["ndarray.evidence.png"]
+
+
+def test_maps_of_a_video_are_those_of_its_tracks(checker, film, tmp_path):
+    path = film(tmp_path / "a.avi", [np.full((320, 400, 3), 255, np.uint8)] * 5)
+    report, _, maps = checker.check_with_maps(path)
+    assert [each.track for each in maps] == [face.track for face in report.faces] == [1]
+
+
+def test_scenes_come_right_before_their_report_with_maps_where_overlays_are_drawn(checker, tmp_path):
+    order: list[object] = []
+    sources = [PICTURE, b"no picture", PICTURE[:70]]
+    for folder in (None, tmp_path / "maps"):
+        for result in checker.check_many(sources, evidence=folder, show=order.append):
+            order.append(result)
+    kinds = [type(each).__name__ for each in order]
+    assert kinds == ["Scene", "CheckReport", "Failure", "Scene", "CheckReport"] * 2
+    assert [len(each.maps) for each in order if type(each).__name__ == "Scene"] == [0, 0, 1, 1]
+    assert order[0].image.shape == PICTURE.shape
+    assert order[3].faces[0].verdicts == order[4].faces[0].verdicts
+
+
 def test_threads_may_share_one(checker):
     pictures = [RNG.integers(0, 256, (60 + n, 70, 3), np.uint8) for n in range(24)]
     alone = [checker.check(picture).faces for picture in pictures]

@@ -67,13 +67,13 @@ def test_evidence_comes_with_the_report(client, portrait_png, photo, tmp_path, c
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     (written,) = tmp_path.iterdir()
     assert np.array_equal(shown, np.asarray(Image.open(written)))
-    assert list(maps) == ["antispoof", "deepfake"]
-    for each in maps.values():
-        tint = Image.open(io.BytesIO(base64.b64decode(each)))
-        assert (tint.mode, tint.size) == ("RGBA", (512, 512))
+    assert [(each["task"], each["track"]) for each in maps] == [("antispoof", None), ("deepfake", None)]
+    for each in maps:
+        tint = Image.open(io.BytesIO(base64.b64decode(each["layer"])))
+        assert (tint.mode, tint.size) == ("RGBA", (480, 480))
         opacity = np.asarray(tint)[:, :, 3]
-        assert opacity[:20].max() == 0  # The crop begins below.
-        assert opacity[80:160, 190:250].max() > 0
+        assert opacity[:18].max() == 0  # The crop begins below.
+        assert opacity[75:150, 178:234].max() > 240  # What is strongest, in the face.
 
 
 def test_a_video_is_checked_as_on_the_command_line(client, film, photo, tmp_path, capfd):

@@ -15,14 +15,14 @@ from typing import Annotated, Any
 
 import typer
 
-from facetrust.cli import check, data, gallery, models, parse, serve, train
+from facetrust.cli import catalogue, check, data, gallery, models, parse, scan, serve, train
 from facetrust.cli.status import EXIT_STATUS, Status
 from facetrust.errors import FacetrustError, MissingExtra
 
 # What Typer raises for wrong usage; it has no public name for it, and its home has moved before.
 _WrongUsage: Any = typer.BadParameter.__mro__[2]
 # All else is for training.
-_EXTRA_OF = {"polars": "data", "matplotlib": "report", "jinja2": "report", "skimage": "demo"}
+_EXTRA_OF = {"polars": "data", "matplotlib": "report", "skimage": "demo"}
 _NEAR = 0.75  # How alike two options must be for one to be a slip of the other: `treshold`, not `threads`.
 
 app = typer.Typer(
@@ -34,13 +34,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
-    check.check, parse.parse, gallery.verify, gallery.enroll, gallery.identify, gallery.forget,
-    gallery.gallery, serve.serve, check.demo, check.models, data.audit, train.train, train.evaluate,
+    check.check, scan.scan, parse.parse, gallery.verify, gallery.enroll, gallery.identify, gallery.forget,
+    gallery.gallery, serve.serve, check.demo, data.audit, train.train, train.evaluate,
     train.report, models.profile, models.explain, models.export, models.import_checkpoint,
 ):  # fmt: skip
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(data.app, name="data")
 app.add_typer(serve.app, name="keys")
+app.add_typer(catalogue.app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

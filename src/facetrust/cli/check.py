@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from facetrust.cli.options import AsJson, DetectorFile, Out
+from facetrust.cli.options import DetectorFile, Out
 from facetrust.cli.status import status_of
 
 
@@ -22,7 +22,7 @@ def check(
         typer.Option("--task", help="antispoof and deepfake if none is named; repeatable."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file; repeatable.")
+        list[str] | None, typer.Option("--model", help="[TASK=] model's name or .onnx file; repeatable.")
     ] = None,
     threshold: Annotated[
         list[str] | None,
@@ -34,6 +34,9 @@ def check(
     ] = None,
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="File for all of it as one HTML page, with the pictures.")
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
     no_quality_gate: Annotated[
         bool, typer.Option("--no-quality-gate", help="Judge faces beyond the limits of a model's card too.")
@@ -69,47 +72,48 @@ def check(
     from facetrust.faces.detector import Search
     from facetrust.imaging.inputs import inputs_in
     from facetrust.runtime.bundled import default_tasks
-    from facetrust.runtime.check import check_many
+    from facetrust.runtime.checker import Checker
+    from facetrust.runtime.report.page import EvidenceReport, check_writable
     from facetrust.runtime.videos import Sampling
 
+    if report is not None:
+        check_writable(report)
     tasks = task or default_tasks()
     found = inputs_in(paths, stdin=sys.stdin.buffer)
     bar = output.checking(found.sources, hidden=quiet or ((json or csv) and sys.stdout.isatty()))
     writer = verdicts.writer_of(bar, as_json=json, as_csv=csv, quiet=quiet)
-    results = check_many(
-        found.sources,
-        tasks=tasks,
+    checker = Checker(
+        tasks,
         models=arguments.models_by_task(model or [], tasks, threads=threads),
         thresholds=arguments.thresholds_by_task(threshold or [], tasks),
         policy=cast("Any", policy),
         detector=detector,
-        evidence=evidence,
         threads=threads,
         sampling=Sampling(rule=rule),
         quality_gate=not no_quality_gate,
         search=Search(smallest_face, most_faces),
+    )
+    page = None if report is None else EvidenceReport(checker, policy=policy)
+    results = checker.check_many(
+        found.sources,
+        evidence=evidence,
+        show=page.show if page else None,
         progress=output.frames_of(bar),
     )
-    statuses = verdicts.print_reports(results, writer, bar, quiet=quiet)
+    statuses = verdicts.print_reports(page.recording(results) if page else results, writer, bar, quiet=quiet)
     statuses |= verdicts.print_left_out(found, names=list_skipped, quiet=quiet)
+    if page is not None and report is not None:
+        page.leave_out(found.errors, found.skipped)
+        page.write(report)
     return status_of(statuses)
 
 
 def demo(
     out: Out = Path("demo"),
-    model: Annotated[str, typer.Option("--model", help="A bundled name or .onnx file.")] = "antispoof-tiny",
+    model: Annotated[str, typer.Option("--model", help="A model's name or .onnx file.")] = "antispoof-tiny",
 ) -> None:
     """Asks of a public-domain photo and two simulated attacks: live or attack? Writes report.html."""
     from facetrust.cli import output
     from facetrust.cli.demo import demo as run
 
     output.print_demo(run(out, model=model), out / "report.html")
-
-
-def models(json: AsJson = False) -> None:
-    """Lists the bundled models: what they judge, how large they are, on what they were trained."""
-    from facetrust.cli import output
-    from facetrust.model_file import bundled
-    from facetrust.runtime.model import load_model
-
-    output.print_cards([load_model(name).card for name in bundled()], as_json=json)

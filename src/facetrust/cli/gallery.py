@@ -148,11 +148,11 @@ def forget(
     key: KeyFile = None,
 ) -> None:
     """Deletes all templates of a person from a gallery. A file holds no byte of them any more then."""
-    from facetrust.cli import output
+    from facetrust.records import shown
     from facetrust.runtime.gallery.gallery import forget as run
 
     count = run(name, gallery=gallery, key=key)
-    typer.echo(f"{output.shown(name)}: {count} {'template' if count == 1 else 'templates'} deleted")
+    typer.echo(f"{shown(name)}: {count} {'template' if count == 1 else 'templates'} deleted")
 
 
 def gallery(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from facetrust.cli.output import print_table, shown
+from facetrust.cli.output import print_table
 from facetrust.cli.status import Status, status_of
 from facetrust.records import (
     Comparison,
@@ -15,6 +15,7 @@ from facetrust.records import (
     Identification,
     Match,
     Side,
+    shown,
 )
 
 _STATUSES = {

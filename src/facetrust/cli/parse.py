@@ -101,7 +101,7 @@ def _write(
 
 def _tell(parsed: Parsed, written: Sequence[Path]) -> None:
     """Prints a line about a picture."""
-    from facetrust.cli.output import shown
+    from facetrust.records import shown
 
     count = len(parsed.faces)
     what = "the whole picture" if parsed.whole else f"{count} face{'s'[: count != 1]}" if count else "no face"

@@ -12,11 +12,11 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
-from facetrust.cli.output import complain, paused, print_table, shown
+from facetrust.cli.output import complain, paused, print_table
 from facetrust.cli.status import Status
 from facetrust.errors import UsageError
 from facetrust.imaging.inputs import Inputs, skipped_message
-from facetrust.records import CheckReport, Face, NotJudged, Verdict
+from facetrust.records import CheckReport, Face, NotJudged, Verdict, shown
 from facetrust.runtime.model import USER
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.quality_gate import reason_of
@@ -185,6 +185,9 @@ def _cells(verdict: Verdict | NotJudged) -> tuple[str | Text, ...]:
             verdict.model,
         )
     decision = verdict.decision + (" (advisory)" if verdict.advisory else "")
+    if verdict.evidence_on:
+        part, share = next(iter(verdict.evidence_on.items()))
+        decision += f", {share:.0%} of its evidence on {part}"
     style = "" if verdict.advisory else _COLOURS[verdict.score < verdict.threshold]
     threshold = f"{verdict.threshold:.3f}" + (" (yours)" if verdict.threshold_rule == USER else "")
     return verdict.task, Text(decision, style=style), f"{verdict.score:.3f}", threshold, verdict.model

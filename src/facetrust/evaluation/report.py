@@ -67,7 +67,7 @@ def report(
         ProtocolError: a dev file is missing, or a threshold was fitted on the reported rows.
         MetricError: a file lacks a class or has NaN scores.
         UsageError: no file given, or a rule is not known.
-        MissingExtra: matplotlib or Jinja is not installed.
+        MissingExtra: matplotlib is not installed.
     """
     _check_extras()
     path = Path(out) if Path(out).suffix == ".html" else Path(out) / "report.html"
@@ -103,11 +103,10 @@ def report(
 
 
 def _check_extras() -> None:
-    for package in ("matplotlib", "jinja2"):
-        try:
-            __import__(package)
-        except ImportError:
-            raise MissingExtra(package, "report") from None
+    try:
+        __import__("matplotlib")
+    except ImportError:
+        raise MissingExtra("matplotlib", "report") from None
 
 
 def _title(scores: Table) -> str:

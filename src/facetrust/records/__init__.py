@@ -14,7 +14,8 @@ from facetrust.records.cards import (
     Result,
     Threshold,
 )
-from facetrust.records.files import sha256_of, write_text, write_unreadable, write_whole
+from facetrust.records.files import sha256_of, shown, write_text, write_unreadable, write_whole
+from facetrust.records.folders import cache_folder, model_folder
 from facetrust.records.matches import (
     Comparison,
     Decision,
@@ -76,8 +77,11 @@ __all__ = [
     "Timeline",
     "Verdict",
     "VideoSummary",
+    "cache_folder",
+    "model_folder",
     "read_table",
     "sha256_of",
+    "shown",
     "write_text",
     "write_unreadable",
     "write_whole",

@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, and known by their SHA-256."""
+"""Files on disk: written whole or not at all, known by their SHA-256; and names as they can be shown."""
 
 from __future__ import annotations
 
@@ -6,10 +6,25 @@ import csv
 import hashlib
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+# Control characters, those that turn the direction of writing or end a line, and halves of characters.
+_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(name: str) -> str:
+    """Returns a name as it can be printed: control characters and bytes that are not UTF-8 are escaped."""
+    return _UNSHOWABLE.sub(lambda found: _escaped(ord(found[0])), name)
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # How Python carries a byte of a name that is not UTF-8.
+        return f"\\x{code - 0xDC00:02x}"
+    return chr(code).encode("unicode_escape").decode()
 
 
 def sha256_of(path: Path) -> str:

@@ -9,22 +9,25 @@ from typing import Any, NamedTuple
 
 from facetrust.errors import UsageError
 from facetrust.faces.detector import SEARCH, Detector, Search, checked_search
-from facetrust.imaging import Pixels
+from facetrust.imaging import Pixels, quarter_turn
 from facetrust.imaging.inputs import Color
 from facetrust.records import CheckReport, Policy
 from facetrust.runtime.bundled import (
     ModelChoice,
     Thresholds,
+    default_parser,
     default_tasks,
     open_detector_for,
+    open_model_named,
     open_models,
 )
-from facetrust.runtime.evidence import write_overlay
+from facetrust.runtime.evidence import Layer, Scene, layers, write_overlay
 from facetrust.runtime.live import Live
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
 Draw = Callable[[str, Pixels], None]
+Show = Callable[[Scene], None]
 
 
 class Checked(NamedTuple):
@@ -35,15 +38,14 @@ class Checked(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """A report, its overlays, and of a picture its evidence alone.
+    """A report, its overlays, and the evidence alone.
 
-    maps: task → (h, w, 4) uint8 RGBA to be laid over the picture as it was read, of its size or smaller in
-    the same ratio: red speaks for an attack, blue against; see `facetrust.runtime.evidence.tints`.
+    maps: to be laid over the picture as it was read, or over the frame of a track's most telling moment.
     """
 
     report: CheckReport
     overlays: dict[str, Pixels]
-    maps: dict[str, Pixels]
+    maps: tuple[Layer, ...]
 
 
 class Checker:
@@ -54,7 +56,7 @@ class Checker:
     Args:
         tasks: what is asked, a name or several; every question about faces that a bundled model answers
             if none is given.
-        models: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        models: per task a model's name, an .onnx file or an open model; the bundled one without.
         thresholds: values above 0 and below 1 to decide at instead of the cards': one for all tasks that
             give scores, or per task.
         policy: `strict` (few attacks pass), `balanced` or `lenient` (few false alarms): which of its card's
@@ -91,8 +93,10 @@ class Checker:
         self.detector = open_detector_for(self.models, detector, threads=threads)
         self.search = checked_search(search)
         self.quality_gate = quality_gate
+        self.sampling = sampling
         self._videos = VideoChecker(self.models, self.detector, sampling, search, quality_gate=quality_gate)
         self._color: Color = color
+        self._threads = threads
 
     def check(self, source: Any, *, evidence: str | Path | None = None) -> CheckReport:
         """Returns what is to be said of one picture or video.
@@ -105,7 +109,8 @@ class Checker:
             source: a path, bytes of a picture or video, a file object, a PIL image, or a uint8 array
                 (H, W), (H, W, 3) or (H, W, 4).
             evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task. One that cannot be
-                written is named in `evidence_errors`.
+                written is named in `evidence_errors`. Verdicts about faces of pictures then name the parts
+                that their evidence lies on (`evidence_on`).
 
         Raises:
             ImageError: the source cannot be read.
@@ -125,7 +130,7 @@ class Checker:
         return Checked(report, overlays)
 
     def check_with_maps(self, source: Any, *, progress: Progress | None = None) -> Mapped:
-        """Returns what `check` does, the overlays, and of a picture the evidence of each question alone.
+        """Returns what `check` does, the overlays, and the evidence of each question alone.
 
         Args:
             source: what `check` takes.
@@ -135,12 +140,17 @@ class Checker:
             ImageError: the source cannot be read.
         """
         drawn: dict[str, Pixels] = {}
-        maps: dict[str, Pixels] = {}
-        run = self._pass(drawn.__setitem__, progress, maps.__setitem__)
+        maps: list[Layer] = []
+
+        def lay(scene: Scene) -> None:
+            for each in layers(scene):
+                maps.append(each._replace(pixels=quarter_turn(each.pixels, -scene.turns)))
+
+        run = self._pass(drawn.__setitem__, progress, show=lay)
         (result,) = run.reports(iter([decode(source, color=self._color)]), batch=1)
         if isinstance(result, Failure):
             raise result.error
-        return Mapped(result, drawn, maps)
+        return Mapped(result, drawn, tuple(maps))
 
     def check_many(
         self,
@@ -149,6 +159,7 @@ class Checker:
         evidence: str | Path | None = None,
         batch: int = 8,
         readers: int = 2,
+        show: Show | None = None,
         progress: Progress | None = None,
     ) -> Iterator[CheckReport | Failure]:
         """Yields a report or a failure for every source, in order; few pictures are in memory at a time.
@@ -158,6 +169,8 @@ class Checker:
             evidence: folder for overlays.
             batch: pictures whose faces go through a model together.
             readers: threads that read and decode pictures ahead; 0 reads in this thread.
+            show: called with what can be shown of a source, right before its report comes: the picture, or
+                a frame per track of a video; with maps where there is a folder for overlays.
             progress: called with (video, frames judged, of how many) while a video is checked.
 
         Raises:
@@ -166,7 +179,9 @@ class Checker:
         if isinstance(sources, (str, bytes, Path)):
             raise UsageError("check_many takes several sources; give a list, or call check")
         draw = None if evidence is None else partial(_write, Path(evidence))
-        return self._run(sources, batch=max(1, batch), readers=readers, draw=draw, progress=progress)
+        return self._run(
+            sources, batch=max(1, batch), readers=readers, draw=draw, show=show, progress=progress
+        )
 
     def check_video(
         self,
@@ -202,12 +217,21 @@ class Checker:
         batch: int,
         readers: int,
         draw: Draw | None,
+        show: Show | None = None,
         progress: Progress | None,
     ) -> Iterator[CheckReport | Failure]:
         read = decoded(sources, partial(decode, color=self._color), readers=readers, ahead=readers + 1)
-        return self._pass(draw, progress).reports(read, batch=batch)
+        return self._pass(draw, progress, show=show).reports(read, batch=batch)
 
-    def _pass(self, draw: Draw | None, progress: Progress | None, tint: Draw | None = None) -> Run:
+    def _pass(
+        self,
+        draw: Draw | None,
+        progress: Progress | None,
+        *,
+        show: Show | None = None,
+    ) -> Run:
+        # The parts of faces are found only where evidence is drawn or shown, which then names them.
+        named = (draw is not None or show is not None) and self.detector is not None
         return Run(
             self.models,
             self.detector,
@@ -215,7 +239,8 @@ class Checker:
             search=self.search,
             quality_gate=self.quality_gate,
             draw=draw,
-            tint=tint,
+            show=show,
+            parser=open_model_named(default_parser(), threads=self._threads) if named else None,
             progress=progress,
         )
 

@@ -42,6 +42,34 @@ class EvidenceMap(NamedTuple):
     crop: int = 0
 
 
+class Scene(NamedTuple):
+    """What can be shown of a picture, or of the most telling moment of a video's track.
+
+    image: (H, W, 3) uint8 RGB, upright. faces: with verdicts, their boxes in pixels of the image.
+    maps: none where no evidence was asked for. track: the track's number; None of a picture. turns: quarters
+    counter-clockwise that the picture was turned by to stand upright.
+    """
+
+    image: Pixels
+    faces: Sequence[Face]
+    maps: Sequence[EvidenceMap]
+    track: int | None = None
+    turns: int = 0
+
+
+class Layer(NamedTuple):
+    """One task's evidence alone, to be laid over a scene's picture.
+
+    pixels: (h, w, 4) uint8 RGBA, in the picture's ratio: red speaks for the task's positive answer, blue
+    against; the more, the less transparent. strength: of what is opaque, in logits.
+    """
+
+    task: str
+    track: int | None
+    pixels: Pixels
+    strength: float
+
+
 def free_name(source: str, taken: Collection[str], *, ending: str = EVIDENCE) -> str:
     """Returns `<stem>.evidence.png` for a source, numbered if taken; a long one is cut in the middle."""
     stem = Path(source).stem.strip("<>") or "image"
@@ -73,7 +101,13 @@ def write_overlay(path: Path, pixels: Pixels) -> None:
 
 
 def overlay(
-    image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool = True
+    image: Pixels,
+    faces: Sequence[Face],
+    heats: Sequence[EvidenceMap],
+    *,
+    signed: bool = True,
+    unit: str = "logits",
+    verdicts: Sequence[Verdict] = (),
 ) -> Pixels:
     """Returns the overlay, RGB: a panel per task that has heats, side by side, one panel if none has.
 
@@ -85,54 +119,62 @@ def overlay(
         faces: with verdicts; boxes in pixels of the image.
         heats: drawn over the windows that their crops were cut from.
         signed: whether the heats speak for an attack or against; attention, in [0, 1], does neither.
+        unit: what the heats are measured in, for the legend.
+        verdicts: of the whole picture, written in its corner.
     """
     tasks = list(dict.fromkeys(heat.task for heat in heats))
     of_tasks = [[heat for heat in heats if heat.task == task] for task in tasks] or [[]]
-    return np.concatenate([_panel(image, faces, each, signed=signed) for each in of_tasks], axis=1)
+    panels = [_panel(image, faces, each, signed=signed, unit=unit, verdicts=verdicts) for each in of_tasks]
+    return np.concatenate(panels, axis=1)
 
 
-def tints(shape: tuple[int, ...], heats: Sequence[EvidenceMap]) -> dict[str, Pixels]:
-    """Returns the heats alone, to be laid over the picture: task → (h, w, 4) uint8 RGBA.
-
-    Red and blue are those of an overlay; opaque where evidence is strongest, transparent where there is none.
-
-    Args:
-        shape: (H, W, ...) of the picture, upright; h and w are as large, or smaller in the same ratio.
-        heats: over crops of the picture.
-    """
-    return {
-        task: _tint(*_heat(shape, [heat for heat in heats if heat.task == task]))
-        for task in dict.fromkeys(heat.task for heat in heats)
-    }
-
-
-def _tint(heat: NDArray[np.float32], scale: float) -> Pixels:
-    """Heat (H, W) as colours whose opacity is its strength, the longer side at most `_LONGEST`."""
-    factor = min(1.0, _LONGEST / max(heat.shape))
-    small = heat if factor == 1 else cv2.resize(heat, None, fx=factor, fy=factor)
-    colour = np.where(small[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
-    opacity = 255 * np.clip(np.abs(small[:, :, None]) / scale, 0, 1)
-    return np.concatenate([colour, opacity], axis=2).astype(np.uint8)
-
-
-def _heat(shape: tuple[int, ...], heats: Sequence[EvidenceMap]) -> tuple[NDArray[np.float32], float]:
-    """The heats of one task (H, W) over a picture, and the evidence that is drawn at full strength."""
-    heat = np.zeros(shape[:2], np.float32)
-    for each in heats:
-        _lay(heat, each)
-    top = max((float(np.abs(each.values).max(initial=0)) for each in heats), default=0.0)
-    return heat, max(_FAINT, top)
-
-
-def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool) -> Pixels:
+def _panel(
+    image: Pixels,
+    faces: Sequence[Face],
+    heats: Sequence[EvidenceMap],
+    *,
+    signed: bool,
+    unit: str,
+    verdicts: Sequence[Verdict],
+) -> Pixels:
     """The picture with one task's heats and every verdict, and its legend."""
-    heat, scale = _heat(image.shape, heats)
     canvas, factor = _readable(image)
+    heat, scale = _heat_of(image.shape[:2], heats, canvas.shape[:2])
     if heats:
-        canvas = _tinted(canvas, cv2.resize(heat, canvas.shape[1::-1]) / scale, signed=signed)
+        canvas = _tinted(canvas, heat, signed=signed)
     for face in faces:
         _frame(canvas, face, factor, task=heats[0].task if heats else None)
-    return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
+    _write(canvas, (0, 0), [(_line(verdict), _colour(verdict)) for verdict in verdicts])
+    return np.concatenate(
+        [canvas, _legend(canvas.shape[1], heats, full=f"{scale:.1f} {unit}", signed=signed)]
+    )
+
+
+def layers(scene: Scene, *, longest: int = _SHORTEST) -> tuple[Layer, ...]:
+    """Returns a layer per task that has maps; no side is longer than `longest` pixels."""
+    factor = min(1.0, longest / max(scene.image.shape[:2]))
+    height, width = (max(1, round(side * factor)) for side in scene.image.shape[:2])
+    made = []
+    for task in dict.fromkeys(each.task for each in scene.maps):
+        heats = [each for each in scene.maps if each.task == task]
+        heat, strength = _heat_of(scene.image.shape[:2], heats, (height, width))
+        colour = np.where(heat[:, :, None] > 0, np.asarray(_ATTACK), np.asarray(_LIVE))
+        opacity = np.rint(255 * np.clip(np.abs(heat), 0, 1))[:, :, None]
+        pixels = np.concatenate([colour, opacity], axis=2).astype(np.uint8)
+        made.append(Layer(task, scene.track, pixels, strength))
+    return tuple(made)
+
+
+def _heat_of(
+    shape: tuple[int, int], heats: Sequence[EvidenceMap], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], float]:
+    """One task's heats over a picture of `shape`, shrunk to `size` and in [-1, 1]; what 1 is, in logits."""
+    top = max((float(np.abs(heat.values).max(initial=0)) for heat in heats), default=0.0)
+    scale = max(_FAINT, top)
+    heat = np.zeros(shape, np.float32)
+    for each in heats:
+        _lay(heat, each)
+    return np.asarray(cv2.resize(heat, size[::-1]) / scale, np.float32), scale
 
 
 def _lay(heat: NDArray[np.float32], each: EvidenceMap) -> None:
@@ -197,6 +239,12 @@ def _frame(canvas: Pixels, face: Face, factor: float, *, task: str | None) -> No
     lines = [(_line(verdict), _colour(verdict)) for verdict in face.verdicts] or [
         ("not judged" if face.not_judged else "face", _PLAIN)
     ]
+    _write(canvas, (x, y), lines)
+
+
+def _write(canvas: Pixels, place: tuple[int, int], lines: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    """Writes lines on their colours, the last one above the place (x, y), or as near as the edges allow."""
+    x, y = place
     for row, (line, colour) in enumerate(reversed(lines)):
         (wide, tall), _ = cv2.getTextSize(line, _FONT, 0.6, 2)
         left = min(max(x, 0), max(0, canvas.shape[1] - wide - 8))
@@ -213,8 +261,8 @@ def _colour(verdict: Verdict) -> tuple[int, int, int]:
     return _BAD if verdict.decision == task_named(verdict.task).positive else _GOOD
 
 
-def _legend(width: int, heats: Sequence[EvidenceMap], *, scale: float, signed: bool) -> Pixels:
-    """A strip that says what the colours mean; `scale` is the evidence drawn at full strength."""
+def _legend(width: int, heats: Sequence[EvidenceMap], *, full: str, signed: bool) -> Pixels:
+    """A strip that says what the colours mean; `full` is the evidence drawn at full strength."""
     strip = np.full((44, width, 3), 255, np.uint8)
     if not heats:
         text = "no evidence map"
@@ -223,7 +271,7 @@ def _legend(width: int, heats: Sequence[EvidenceMap], *, scale: float, signed: b
         ramp = np.tile(np.linspace(-1 if signed else 0, 1, bar, dtype=np.float32), (16, 1))
         strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp, signed=signed)
         meaning = task_named(heats[0].task).positive_means
-        said = f"red speaks for {meaning}, blue against; full at {scale:.1f} logits"
+        said = f"red speaks for {meaning}, blue against; full at {full}"
         text = said if signed else _LOOKS
     start = 16 + bar if heats else 8
     size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(text, _FONT, 0.5, 1)[0][0])

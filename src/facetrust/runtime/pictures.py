@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from facetrust.errors import ImageError, InputError, UsageError
 from facetrust.faces.detector import Detector, Search, face_to_original, find_faces
-from facetrust.imaging import Pixels, quarter_turn
+from facetrust.imaging import Pixels
 from facetrust.imaging.inputs import Color, Video, is_video, loaded, name_of, read_source, video_file
 from facetrust.records import Box, CheckReport, Face
-from facetrust.runtime.evidence import EvidenceMap, free_name, overlay, tints
+from facetrust.runtime.evidence import EvidenceMap, Scene, free_name, overlay
+from facetrust.runtime.evidence_parts import with_parts
 from facetrust.runtime.model import Answers, Judgement, Model, by_kind
 from facetrust.runtime.quality_gate import measured, not_judged, reason_of
 from facetrust.runtime.trust import lacking_faces, trust
@@ -67,7 +68,10 @@ class Picture:
 
 
 class Run:
-    """One pass over sources; holds what must not be shared between threads: the names of overlays."""
+    """One pass over sources; holds what must not be shared between threads: the names of overlays.
+
+    With a `parser`, verdicts whose evidence is drawn name the parts of the face that it lies on.
+    """
 
     def __init__(
         self,
@@ -78,7 +82,8 @@ class Run:
         search: Search,
         quality_gate: bool,
         draw: Callable[[str, Pixels], None] | None = None,
-        tint: Callable[[str, Pixels], None] | None = None,
+        show: Callable[[Scene], None] | None = None,
+        parser: Model | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._models = models
@@ -87,7 +92,8 @@ class Run:
         self._gate = quality_gate
         self._videos = videos
         self._draw = None if draw is None else partial(self._drawn, draw)
-        self._tint = tint
+        self._show = show
+        self._parser = parser
         self._progress = progress
         self._names: set[str] = set()
         self._undrawn: list[str] = []
@@ -116,7 +122,12 @@ class Run:
         try:
             with video_file(source) as path:
                 report = self._videos.report(
-                    path, source=name, draw=self._draw, name=self._free_name, progress=progress
+                    path,
+                    source=name,
+                    draw=self._draw,
+                    show=self._show,
+                    name=self._free_name,
+                    progress=progress,
                 )
             return report.model_copy(update={"evidence_errors": self._evidence_errors()})
         except InputError as error:
@@ -147,7 +158,7 @@ class Run:
                 return Failure(picture.source, ImageError(f"{picture.source}: {error}"))
             if boxes:
                 picture.timings[task] = time.perf_counter() - start
-        picture.image = None if self._draw is None else image
+        picture.image = None if self._draw is None and self._show is None else image
         return picture
 
     def _finished(self, pictures: Sequence[Picture | Failure]) -> Iterator[CheckReport | Failure]:
@@ -208,12 +219,14 @@ class Run:
         if self._detector is not None:
             lacking = lacking_faces(len(faces), picture.left_out) or reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
+        if self._parser is not None and picture.image is not None:
+            faces = with_parts(picture.image, faces, picture.maps, self._parser)
+        if self._show is not None and picture.image is not None:
+            self._show(Scene(picture.image, faces, picture.maps, turns=picture.turns))
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
-            self._draw(self._free_name(picture.source), overlay(picture.image, faces, picture.maps))
-            if self._tint is not None:
-                for task, pixels in tints(picture.image.shape, picture.maps).items():
-                    self._tint(task, quarter_turn(pixels, -picture.turns))
+            drawn = overlay(picture.image, faces, picture.maps, verdicts=said["verdicts"])
+            self._draw(self._free_name(picture.source), drawn)
             picture.timings["evidence"] = time.perf_counter() - start
         return CheckReport(
             source=picture.source,

@@ -19,7 +19,7 @@ from facetrust.imaging.quality import median_quality
 from facetrust.imaging.video import Timing, iter_frames, timing_of
 from facetrust.records import CheckReport, Face, Timeline, Verdict, VideoSummary
 from facetrust.runtime._tracked import Track, TrackedFaces
-from facetrust.runtime.evidence import EvidenceMap, free_name, overlay
+from facetrust.runtime.evidence import EvidenceMap, Scene, free_name, overlay
 from facetrust.runtime.model import Model, by_kind
 from facetrust.runtime.quality_gate import not_judged, reason_of
 from facetrust.runtime.trust import lacking_faces, trust
@@ -85,6 +85,7 @@ class VideoChecker:
         *,
         source: str = "",
         draw: Callable[[str, Pixels], None] | None = None,
+        show: Callable[[Scene], None] | None = None,
         name: Callable[[str], str] = lambda source: free_name(source, ()),
         progress: Progress | None = None,
     ) -> CheckReport:
@@ -102,6 +103,7 @@ class VideoChecker:
             source: what the report calls it; the path if nothing.
             draw: called with the name and the pixels of an overlay of each track's most telling frame,
                 `<source>.track-<n>.evidence.png`, with a panel per task about faces.
+            show: called with that frame itself, with maps if there is also `draw`.
             name: makes the file name of an overlay of a source's.
             progress: called with (frames judged, of how many).
 
@@ -116,11 +118,15 @@ class VideoChecker:
         self._track(path, indices, timing.times, tracked=tracked, progress=progress or _silent)
         faces = tuple(self.face_of(number, track) for number, track in tracked.tracks.items())
         source = source or str(path)
-        if draw is not None and faces:
+        if faces and (draw is not None or show is not None):
             start = time.perf_counter()
-            overlays = self._overlays(path, zip(faces, tracked.tracks.values(), strict=True))
-            for number, pixels in overlays:
-                draw(name(f"{Path(source).stem}.track-{number}.frame"), pixels)
+            tracks = zip(faces, tracked.tracks.values(), strict=True)
+            for scene in self._scenes(path, tracks, maps=draw is not None):
+                if show is not None:
+                    show(scene)
+                if draw is not None:
+                    overlaid = overlay(scene.image, scene.faces, scene.maps)
+                    draw(name(f"{Path(source).stem}.track-{scene.track}.frame"), overlaid)
             tracked.spent("evidence", start)
         watched = VideoSummary(
             seconds=round(timing.end, _DIGITS),
@@ -210,10 +216,10 @@ class VideoChecker:
                 continue
             yield cast(Verdict, model.judge(score))
 
-    def _overlays(
-        self, path: str | Path, tracks: Iterable[tuple[Face, Track]]
-    ) -> Iterator[tuple[int | None, Pixels]]:
-        """The overlay of each track's telling frame, which is read again, so that none is kept."""
+    def _scenes(
+        self, path: str | Path, tracks: Iterable[tuple[Face, Track]], *, maps: bool
+    ) -> Iterator[Scene]:
+        """Each track's telling frame, which is read again, so that none is kept."""
         wanted: dict[int, list[tuple[Face, Track]]] = {}
         for face, track in tracks:
             wanted.setdefault(track.telling.frame, []).append((face, track))
@@ -223,7 +229,8 @@ class VideoChecker:
                 shown = track.telling.upright.model_copy(
                     update={"verdicts": face.verdicts, "not_judged": face.not_judged}
                 )
-                yield face.track, overlay(upright, [shown], list(self._maps(upright, shown)))
+                heats = list(self._maps(upright, shown)) if maps else []
+                yield Scene(upright, [shown], heats, face.track, track.telling.turns)
 
     def _maps(self, image: Pixels, face: Face) -> Iterator[EvidenceMap]:
         for task, model in self._models.items():

@@ -61,17 +61,26 @@ class ParseQuery(Record):
     )
 
 
-class Evidence(CheckReport):
-    """A report with its overlays: file name, as `check --evidence` gives it → PNG in base64.
+class EvidenceMap(Record):
+    """One task's evidence alone: `layer` is a transparent PNG, to be laid over the picture as it was read.
 
-    `maps` of a picture: task → PNG in base64 of the evidence alone, transparent, to be laid over the picture.
+    Of a video, over the frame of a track's most telling moment. `strength`: of what is opaque, in logits.
     """
 
+    task: str
+    track: int | None
+    strength: float
+    layer: Png
+
+
+class Evidence(CheckReport):
+    """A report with its overlays: file name, as `check --evidence` gives it → PNG in base64; and its maps."""
+
     evidence: dict[str, Png]
-    maps: dict[str, Png]
+    maps: tuple[EvidenceMap, ...]
 
     @classmethod
-    def of(cls, report: CheckReport, drawn: dict[str, Png], maps: dict[str, Png]) -> Evidence:
+    def of(cls, report: CheckReport, drawn: dict[str, Png], maps: tuple[EvidenceMap, ...]) -> Evidence:
         """Returns a report with overlays and maps."""
         fields = {name: getattr(report, name) for name in CheckReport.model_fields}
         return cls.model_construct(**fields, evidence=drawn, maps=maps)

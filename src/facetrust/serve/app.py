@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from facetrust import __version__
-from facetrust.serve import camera, checks, people, state
+from facetrust.serve import camera, checks, people, state, words
 from facetrust.serve.desk import Desk, first_fault
 from facetrust.serve.guard import Guard
 from facetrust.serve.keys import Keyring
@@ -59,7 +59,7 @@ def app_of(settings: Settings) -> FastAPI:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http)
-    for room in (checks, people, camera, state):
+    for room in (checks, people, camera, state, words):
         app.include_router(room.router)
     if (PAGE / "index.html").is_file():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")

@@ -24,7 +24,7 @@ from facetrust.runtime.parse import Parsed, Parser
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.verifier import Verifier
 from facetrust.runtime.videos import Sampling
-from facetrust.serve.answers import Evidence, Forgotten, People
+from facetrust.serve.answers import Evidence, EvidenceMap, Forgotten, People
 from facetrust.serve.pool import Deadline
 from facetrust.serve.refusal import Refusal
 from facetrust.serve.settings import Settings
@@ -112,7 +112,11 @@ class Service:
             checker = self.checker(tasks, policy)
             report, overlays, maps = checker.check_with_maps(source, progress=deadline.check)
             drawn = {name: _png(pixels) for name, pixels in overlays.items()}
-            return Evidence.of(report, drawn, {task: _png(pixels) for task, pixels in maps.items()})
+            told = (
+                EvidenceMap(task=each.task, track=each.track, strength=each.strength, layer=_png(each.pixels))
+                for each in maps
+            )
+            return Evidence.of(report, drawn, tuple(told))
 
     def live(self, tasks: Sequence[str] | None, policy: Policy | None) -> Live:
         """Returns what judges a camera's frames."""

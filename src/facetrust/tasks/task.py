@@ -17,6 +17,7 @@ class Task(Record):
     unit: what is asked about. target: what a manifest's row must bring to train it. output: what a
     network answers with, which is also the name of the exported file's output.
     negative, positive: the two decisions, of label 0 and 1 (empty where the output is no score).
+    negative_says, positive_says: the two decisions as sentences for readers who know no word of the field.
     positive_means: what a higher score speaks for, as in "more likely an attack".
     distrusts: whether the positive decision makes `trusted` false.
     as_published: whether published works choose threshold and checkpoint on test, so that a report measures
@@ -33,6 +34,8 @@ class Task(Record):
     negative: str = ""
     positive: str = ""
     positive_means: str = ""
+    negative_says: str = ""
+    positive_says: str = ""
     distrusts: bool = False
     as_published: bool = False
     protocol: str = "dev-threshold"

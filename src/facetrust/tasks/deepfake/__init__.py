@@ -7,7 +7,9 @@ TASK = Task(
     question="Was this face swapped or re-enacted?",
     negative="genuine",
     positive="manipulated",
-    positive_means="manipulated",
+    positive_means="a manipulation",
+    negative_says="The model sees no sign that this face was swapped or re-enacted.",
+    positive_says="The model takes this face for a swapped or re-enacted one.",
     distrusts=True,
     bundled="deepfake-tiny",
 )

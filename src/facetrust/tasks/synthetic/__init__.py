@@ -9,5 +9,8 @@ TASK = Task(
     negative="real",
     positive="generated",
     positive_means="a generated picture",
+    negative_says="The model takes this picture for a photograph.",
+    positive_says="The model takes this picture for the work of a generator.",
     distrusts=True,
+    bundled="synthetic-tiny",
 )

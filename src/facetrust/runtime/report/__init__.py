@@ -1,0 +1,1 @@
+"""The evidence report: what a check found, as one HTML file for people."""
