@@ -1,10 +1,10 @@
-"""Loads `facetrust serve` on this machine: throughput, latency and memory; overload; growth; a killed process.
+"""Loads `facetrust serve` on this machine: throughput, latency, memory; overload; a killed process.
 
 Starts the service itself, on a free port of 127.0.0.1, and stops it. Every part is bounded by `--seconds`.
 
-    python benchmarks/serve_load.py                          # 1, 4, 16 and 64 clients, overload, one killed
-    python benchmarks/serve_load.py --requests 10000 --seconds 7200 --growth    # memory over many requests
-    python benchmarks/serve_load.py --batching               # whether crops of several requests together pay
+    python benchmarks/serve_load.py                               # levels, overload and killed
+    python benchmarks/serve_load.py growth --requests 10000 --seconds 7200      # memory over many requests
+    python benchmarks/serve_load.py batching       # whether it pays to judge pictures of several together
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ import httpx2
 import numpy as np
 from PIL import Image
 
+_COLUMNS = (
+    *("clients", "requests", "right", "refused", "refusal p50 ms", "slowest"),
+    *("right a second", "p50 ms", "p95", "p99", "CPU ms a request", "MB"),
+)
+_HEAD = f"| {' | '.join(_COLUMNS)} |\n" + "|---" * len(_COLUMNS) + "|"
 _START = 120.0  # Seconds that a service may take to open its models.
 
 
@@ -53,6 +58,14 @@ class Service:
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         spawned = [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
         return [int(each) for each in spawned] or [parent]
+
+    def cpu(self) -> float:
+        """Returns the seconds of CPU that all of them have taken."""
+        ticks = 0
+        for each in self.workers():
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def megabytes(self) -> float:
         """Returns the resident memory of all of them."""
@@ -100,12 +113,12 @@ def _ready(port: int) -> bool:
 def load(
     service: Service, picture: bytes, *, clients: int, requests: int, seconds: float, wanted: object = None
 ) -> tuple[list[Reply], float]:
-    """Returns the replies to requests by some clients at once, each waiting for its answer, and the seconds taken."""
+    """Returns the replies to requests by clients that each wait for their answers, and the seconds taken."""
     replies: list[Reply] = []
     end = time.monotonic() + seconds
 
     def work() -> None:
-        with httpx2.Client(base_url=service.home, timeout=90) as client:
+        with httpx2.Client(base_url=service.home, timeout=90, verify=False) as client:
             while len(replies) < requests and time.monotonic() < end:
                 replies.append(ask(client, picture, wanted))
 
@@ -134,37 +147,39 @@ def verdicts(answer: httpx2.Response) -> object:
     return [(face["box"], face["verdicts"]) for face in answer.json()["faces"]]
 
 
-def show(clients: int, replies: list[Reply], took: float, service: Service) -> None:
-    """Prints a row of the table."""
+def show(service: Service, picture: bytes, *, clients: int, requests: int, seconds: float) -> None:
+    """Loads a service and prints a row of the table."""
+    before = service.cpu()
+    replies, took = load(service, picture, clients=clients, requests=requests, seconds=seconds)
+    cpu = 1000 * (service.cpu() - before) / max(1, len(replies))
     good = np.array([each.seconds for each in replies if each.right]) * 1000
-    refused = [each.seconds for each in replies if each.status in (429, 503)]
+    refused = np.array([each.seconds for each in replies if each.status in (429, 503)]) * 1000
+    r50, r100 = np.percentile(refused, (50, 100)) if len(refused) else (0, 0)
     p50, p95, p99 = np.percentile(good, (50, 95, 99)) if len(good) else (np.nan,) * 3
+    cells = (clients, len(replies), len(good), len(refused), r50, r100, len(good) / took, p50, p95, p99)
+    cells = (*cells, cpu, service.megabytes())
     print(
-        f"| {clients} | {len(replies)} | {len(good)} | {len(refused)} | {max(refused, default=0):.2f} | "
-        f"{len(good) / took:.1f} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {service.megabytes():.0f} |",
+        "| " + " | ".join(f"{each:.1f}" if 0 < each < 10 else f"{each:.0f}" for each in cells) + " |",
         flush=True,
     )
 
 
 def levels(picture: bytes, counts: list[int], requests: int, seconds: float) -> None:
     """Throughput and latency at several numbers of clients, all of whom find a place."""
-    print("| clients | requests | right | refused | slowest refusal s | a second | p50 ms | p95 | p99 | MB |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(_HEAD)
     with serving("--waiting", str(max(counts))) as service:
         load(service, picture, clients=2, requests=6, seconds=seconds)
         for count in counts:
-            replies, took = load(service, picture, clients=count, requests=requests, seconds=seconds)
-            show(count, replies, took, service)
+            show(service, picture, clients=count, requests=requests, seconds=seconds)
 
 
 def overload(picture: bytes, requests: int, seconds: float) -> None:
     """Far more clients than places: refusals are quick, and afterwards all is as before."""
-    print("\noverload, 64 clients on 2 threads and 4 places to wait; then one client")
+    print(f"\n64 clients on 2 threads and 4 places to wait, then one client\n\n{_HEAD}")
     with serving("--waiting", "4") as service:
         load(service, picture, clients=2, requests=6, seconds=seconds)
         for count, some in ((64, 4 * requests), (1, 20)):
-            replies, took = load(service, picture, clients=count, requests=some, seconds=seconds)
-            show(count, replies, took, service)
+            show(service, picture, clients=count, requests=some, seconds=seconds)
 
 
 def killed(picture: bytes, requests: int, seconds: float) -> None:
@@ -198,11 +213,11 @@ def growth(picture: bytes, requests: int, seconds: float) -> None:
             print(f"| {done} | {service.megabytes():.0f} |", flush=True)
 
 
-def batching(picture: bytes, count: int = 48) -> None:
+def batching(picture: bytes, requests: int, seconds: float) -> None:
     """Pictures a second, one by one and with the crops of eight together."""
     from facetrust import Checker
 
-    checker = Checker()
+    checker, count = Checker(), min(requests, 48)
     checker.check(picture)
     for batch in (1, 8, 1, 8):
         begun, cpu = time.perf_counter(), time.process_time()
@@ -220,26 +235,25 @@ def face() -> bytes:
     return file.getvalue()
 
 
+_PARTS = {"levels": levels, "overload": overload, "killed": killed, "growth": growth, "batching": batching}
+
+
 def main() -> None:
     """Runs what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["levels", "overload", "killed"], help=", ".join(_PARTS))
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--requests", type=int, default=200, help="of each number of clients")
     parser.add_argument("--seconds", type=float, default=60, help="the most that each part takes")
     parser.add_argument("--picture", type=Path, help="a JPEG; a public-domain portrait without")
-    parser.add_argument("--growth", action="store_true", help="only memory over --requests")
-    parser.add_argument("--batching", action="store_true", help="only batches beside single pictures")
     given = parser.parse_args()
     picture = given.picture.read_bytes() if given.picture else face()
     print(f"{len(picture)} bytes a picture; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
-    if given.growth:
-        growth(picture, given.requests, given.seconds)
-    elif given.batching:
-        batching(picture)
-    else:
-        levels(picture, given.clients, given.requests, given.seconds)
-        overload(picture, given.requests, given.seconds)
-        killed(picture, given.requests, given.seconds)
+    for part in given.parts:
+        if part == "levels":
+            levels(picture, given.clients, given.requests, given.seconds)
+        else:
+            _PARTS[part](picture, given.requests, given.seconds)
     print(f"load {os.getloadavg()[0]:.1f} after")
 
 

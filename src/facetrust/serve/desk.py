@@ -21,7 +21,7 @@ Query = TypeVar("Query", bound=Record)
 
 bearer = HTTPBearer(auto_error=False, description="An API key; none is needed where the server has none.")
 
-_SAID = {
+STATUSES = {
     400: "the request cannot be read",
     401: "no API key, or an unknown one",
     403: "a key of another scope, or a page of another origin",
@@ -87,7 +87,7 @@ def place_for(scope: Scope) -> Callable[..., AsyncIterator[Place]]:
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Returns what the OpenAPI document says of the statuses that a route may refuse with."""
-    return {status: {"model": Refused, "description": _SAID[status]} for status in statuses}
+    return {status: {"model": Refused, "description": STATUSES[status]} for status in statuses}
 
 
 def written(record: Record, status: int = 200) -> Response:

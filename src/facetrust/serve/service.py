@@ -33,7 +33,7 @@ from facetrust.serve.uploads import admitted
 from facetrust.tasks import task_named
 
 _WARM = 160  # Pixels.
-_FRAME_PIXELS = 3840 * 2160  # Of a camera.
+FRAME_PIXELS = 3840 * 2160  # Of a camera.
 
 
 class Service:
@@ -128,7 +128,7 @@ class Service:
         """Returns what is to be said of the faces that a camera sees now, `at` seconds."""
         with _refusing():
             limits = self.limits.model_copy(
-                update={"most_pixels": min(self.limits.most_pixels, _FRAME_PIXELS)}
+                update={"most_pixels": min(self.limits.most_pixels, FRAME_PIXELS)}
             )
             return live.see(read_source(admitted(frame, limits, "frame", videos=False)).image, at)
 
