@@ -35,7 +35,9 @@ def links_of(text: str) -> list[str]:
 def anchors_of(text: str) -> set[str]:
     """Returns the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", _CODE.sub("", text), re.MULTILINE)
-    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", each).replace("`", "").strip().lower() for each in headings]
+    plain = [
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", each).replace("`", "").strip().lower() for each in headings
+    ]
     return {re.sub(r"[^\w\- ]", "", each).replace(" ", "-") for each in plain}
 
 
@@ -68,7 +70,9 @@ def test_every_link_leads_somewhere(page):
 def test_what_leads_nowhere_is_found(tmp_path):
     (tmp_path / "b.md").write_text("# Two words, and `code`\n```\n# no heading\n[x](code.md)\n```\n")
     page = tmp_path / "a.md"
-    page.write_text("[a](b.md#two-words-and-code) [b](b.md#no-heading) [c](c.md) [d](#here) `[e](e.md)` [f](b.md)")
+    page.write_text(
+        "[a](b.md#two-words-and-code) [b](b.md#no-heading) [c](c.md) [d](#here) `[e](e.md)` [f](b.md)"
+    )
     assert broken_links(page) == ["b.md#no-heading", "c.md", "#here"]
 
 
