@@ -13,8 +13,9 @@ PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 READY := $(VENV)/.python
 DEMO := $(VENV)/.demo
 DEV := $(VENV)/.dev
+DOCS := $(VENV)/.docs
 
-.PHONY: demo test check lowest newest bench fuzz clean
+.PHONY: demo test check docs lowest newest bench fuzz clean
 .DEFAULT_GOAL := demo
 
 demo: $(DEMO)  ## judge a real photo and two simulated attacks on it; writes demo/report.html
@@ -27,6 +28,9 @@ check: $(DEV)  ## lint, formatting, types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(DOCS)  ## the pages as a site in site/; a link that leads nowhere, or a font from elsewhere, is an error
+	$(BIN)/python -m mkdocs build
 
 lowest:  ## all tests with the lowest versions that pyproject.toml names
 	$(PYTHON) -m venv --clear $(VENV)-lowest
@@ -47,7 +51,7 @@ fuzz: $(DEV)  ## damaged files of every kind, FILES of them; a table of what bec
 	$(BIN)/python benchmarks/fuzz --files $(FILES) --seed $(SEED)
 
 clean:  ## remove the environment and what the demo wrote
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest demo
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest demo site
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "facetrust needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -56,6 +60,10 @@ $(READY):
 
 $(DEMO): $(READY) pyproject.toml constraints.txt  # no torch in here: the demo runs without it
 	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(DOCS): $(READY) pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[docs]'
 	@touch $@
 
 $(DEV): $(READY) pyproject.toml constraints.txt

@@ -278,9 +278,11 @@ SIDE = 16
 
 @pytest.fixture(autouse=True, scope="session")
 def _cache(tmp_path_factory):
-    """Keeps the built detector out of the user's cache, and builds it once for all tests."""
+    """Keeps the user's cache and models out of the tests; the detector is built once for all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACETRUST_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("FACETRUST_MODELS", str(tmp_path_factory.mktemp("models")))
+        patch.delenv("FACETRUST_CATALOGUE", raising=False)
         yield
 
 
@@ -323,7 +325,7 @@ def tiny_card(**changes) -> ModelCard:
 def write_model(tmp_path) -> Callable[..., Path]:
     """A function that writes a tiny model with its card inside and, unless told otherwise, beside it."""
 
-    def write(name: str = "tiny", *, inside: bool = True, beside: bool = True, **changes) -> Path:
+    def write(name: str = "tiny", /, *, inside: bool = True, beside: bool = True, **changes) -> Path:
         import onnx
         from onnx import helper
 

@@ -288,7 +288,7 @@ CASES: dict[str, Case] = {
     "explanation that needs the network": (["explain", "bright.onnx", "face.png", "--method", "gradcam"], "give a run folder"),
     # A model.
     "model missing": (["check", "face.png", "--model", "none.onnx"], "none.onnx: no such model file"),
-    "model's name unknown": (["check", "face.png", "--model", "antispoof-tinny"], "no bundled model named"),
+    "model's name unknown": (["check", "face.png", "--model", "antispoof-tinny"], "no model named"),
     "model is a folder": (["check", "face.png", "--model", "./empty"], "is a folder; give an .onnx file"),
     "model is text": (["check", "face.png", "--model", "text.onnx"], "text.onnx", file("text.onnx", "no")),
     "model empty": (["check", "face.png", "--model", "zero.onnx"], "zero.onnx", file("zero.onnx", "")),
@@ -327,7 +327,7 @@ CASES: dict[str, Case] = {
     "detector missing": ([*CHECK, "face.png", "--detector", "none.onnx"], "none.onnx"),
     "detector is text": ([*CHECK, "face.png", "--detector", "text.onnx"], "text.onnx", file("text.onnx", "no")),
     "detector is no detector": ([*CHECK, "face.png", "--detector", "bright.onnx"], "bright.onnx"),
-    "demo's model unknown": (["demo", "--model", "nobody", "--out", "new"], "no bundled model named 'nobody'"),
+    "demo's model unknown": (["demo", "--model", "nobody", "--out", "new"], "no model named 'nobody'"),
     # A manifest.
     "manifest missing": (["audit", "none.parquet"], "none.parquet: no such manifest"),
     "manifest of another suffix": (["audit", "text.txt"], "must end in .parquet or .csv"),

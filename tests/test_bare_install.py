@@ -87,6 +87,12 @@ def test_check_works_and_builds_its_detector(photo, tmp_path):
     assert len(list(tmp_path.rglob("*net.onnx"))) == 3
 
 
+def test_a_scan_writes_json_lines_alone(photo, tmp_path):
+    done = bare("scan", photo, "--out", tmp_path / "out", "--jsonl", "--workers", 1)
+    assert done.returncode in (0, 1), done.stderr
+    assert [path.name for path in (tmp_path / "out" / "parts").iterdir()] == ["000000.jsonl"]
+
+
 def test_models_are_listed():
     done = bare("models", "--json")
     assert done.returncode == 0, done.stderr
@@ -110,6 +116,16 @@ def test_the_demo_needs_its_own_extra_only(tmp_path):
     assert (tmp_path / "report.html").is_file()
 
 
+def test_the_service_needs_its_own_extra_only(tmp_path):
+    assert {"torch", "cryptography", "fastapi", "uvicorn"} <= hidden()
+    assert not {"fastapi", "uvicorn", "websockets", "prometheus_client"} & hidden("serve")
+    done = bare("keys", "add", "door", "--keys", tmp_path / "keys.json")
+    assert done.returncode == 0, done.stderr
+    done = bare("serve", "--keys", tmp_path / "none.json", extras=("serve",))
+    assert done.returncode == 2
+    assert "none.json: the API keys cannot be read" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "package", "extra"),
     [
@@ -118,7 +134,10 @@ def test_the_demo_needs_its_own_extra_only(tmp_path):
         (["evaluate", "antispoof-tiny", "--data", "rows.csv", "--out", "scores"], "polars", "data"),
         (["report", "test.parquet", "--dev", "dev.parquet", "--out", "report"], r"\w+", "report"),
         (["profile", "antispoof-tiny.onnx", "--engine", "onnxruntime"], "onnx", "profile"),
+        (["scan", "antispoof-tiny.onnx", "--out", "out"], "polars", "data"),
+        (["scan", "s3://bucket/faces/", "--out", "out", "--jsonl"], "fsspec", "scan"),
         (["demo", "--out", "demo"], "scikit-image", "demo"),
+        (["serve"], "uvicorn", "serve"),
         (["train", "antispoof/student-nuaa"], r"\w+", "train"),
     ],
 )

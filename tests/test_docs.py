@@ -196,6 +196,16 @@ def test_the_python_runs(place, monkeypatch, capsys):
     assert "missing.jpg: no such file" in capsys.readouterr().out
 
 
+def test_a_map_is_measured_as_the_page_says(place, monkeypatch):
+    monkeypatch.chdir(place)
+    (code,) = blocks("explain.md", "python")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["heat"].shape == (8, 8)
+    assert names["curve"].score[0] == pytest.approx(names["face"].verdicts[0].score, abs=1e-6)
+    assert names["curve"].area > 0
+
+
 @pytest.fixture
 def my_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The package that api.md shows, laid down as pip would."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from PIL import Image
@@ -143,6 +145,24 @@ def test_simulating_names_the_picture(disk, faces, capfd) -> None:
     disk("8m")
     assert cli.main(asked) == 0
     assert len(Manifest.read(small / "s.parquet")) == 3 * 12
+
+
+def test_scanning_names_the_part_and_goes_on_where_there_is_room(
+    disk, faces, tmp_path, bright_model, capfd
+) -> None:
+    small = disk("24k")  # The list, the settings, the manifest, and one part of three, but not two.
+    asked = ["scan", "faces.csv", "--out", "disk/scan", "--task", "antispoof", "--model", str(bright_model)]
+    assert cli.main([*asked, "--workers", "1"]) == 2
+    assert re.fullmatch(f"facetrust: {small}/scan/parts/00000[12].parquet: {FULL}", last_line(capfd))
+    (part,) = small.rglob("*.parquet")
+    made = part.stat().st_mtime_ns
+    disk("8m")
+    assert cli.main([*asked, "--workers", "1"]) == 0
+    assert part.stat().st_mtime_ns == made
+    rows = pl.concat(pl.read_parquet(path) for path in sorted(small.rglob("*.parquet")))
+    assert sorted(set(rows["input"])) == list(range(24))
+    assert rows.filter(kind="failure").is_empty()
+    assert [path.name for path in small.rglob(".*") if path.is_file()] == [".lock"]
 
 
 def test_checking_loses_no_verdict_and_its_status_is_theirs(disk, photo, capfd) -> None:

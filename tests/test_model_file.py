@@ -111,3 +111,9 @@ def test_a_graph_that_is_not_text_prints_nothing(card, tmp_path, capfd):
     with pytest.raises(ModelError, match="cannot be run by ONNX Runtime"):
         open_session(content)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_the_number_of_threads_is_the_one_asked_for(write_model, threads):
+    session = open_session(write_model(), threads=threads)
+    assert session.get_session_options().intra_op_num_threads == threads

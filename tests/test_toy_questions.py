@@ -189,6 +189,20 @@ def test_people_are_verified_and_searched_for(root, exported, tmp_path, capsys):
     assert (code, "was trained on 4 of the people of the test split" in capsys.readouterr().err) == (2, True)
 
 
+def test_a_search_needs_no_pairs_where_they_would_be_too_many(root, exported, tmp_path, monkeypatch):
+    from facetrust.evaluation import evaluate as room
+
+    listed = "name,part\nset/s00/0.png,gallery\nset/s06/1.png,probe\nset/s07/2.png,probe\n"
+    (tmp_path / "g.csv").write_text(listed)
+    given = {"manifest": root / "toys.csv", "gallery": tmp_path / "g.csv", "baselines": False}
+    both = room.evaluate(exported["toy-tint"], out=tmp_path / "both", **given)
+    assert {each.name for each in both.parent.iterdir()} == {"scores-test.parquet", "searches-test.parquet"}
+    monkeypatch.setattr(room, "MOST_PAIRS", 0)
+    alone = room.evaluate(exported["toy-tint"], out=tmp_path / "alone", **given)
+    assert [each.name for each in alone.parent.iterdir()] == ["searches-test.parquet"]
+    assert read_table(alone).rows.equals(read_table(both.with_name(alone.name)).rows)
+
+
 def test_the_source_is_prepared_with_points_and_masks(root, told, tmp_path):
     from facetrust.data.prepare import prepare
 
@@ -212,6 +226,24 @@ def test_a_score_of_a_picture_is_a_verdict_that_is_advisory_until_it_is_proven(e
     assert [verdict.decision for verdict in report.verdicts] == ["bright"]
     assert report.verdicts[0].advisory
     assert (report.trusted, report.faces) == (None, ())
+
+
+def test_where_a_picture_is_bright_is_drawn_though_it_has_no_face(exported, told, tmp_path):
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, :16] = TINTS[0]
+    cv2.imwrite(str(tmp_path / "half.png"), image[:, :, ::-1])
+    checker = Checker(
+        "toy-brightness", models={"toy-brightness": exported["toy-brightness"]}, detector=told()
+    )
+    (report,) = checker.check_many([tmp_path / "half.png"], evidence=tmp_path / "out")
+    assert report.faces == ()
+    drawn = cv2.imread(str(tmp_path / "out" / "half.evidence.png"))[:, :, ::-1].astype(int)
+    for column, ours in ((120, TINTS[0]), (360, (0, 0, 0))):
+        tint = drawn[360, column] - np.array(ours)  # Of 480 pixels, below the verdict.
+        assert (tint[0] - tint[2] > 0) == (column == 120)
+    verdict = drawn[:24, :60].reshape(-1, 3)
+    colour = (214, 40, 40) if report.verdicts[0].decision == "bright" else (30, 140, 60)
+    assert (np.abs(verdict - colour).max(1) < 3).mean() > 0.3
 
 
 def test_an_embedding_is_returned_and_never_written(exported, told):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetrust.errors import MissingExtra, ModelError, UnknownName, UsageError, first_line
-from facetrust.records import ModelCard, sha256_of, write_text, write_whole
+from facetrust.records import ModelCard, model_folder, sha256_of, write_text, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,18 +27,31 @@ def bundled() -> list[str]:
     return sorted(path.stem for path in _assets().glob("*.onnx"))
 
 
+def kept() -> list[str]:
+    """Returns the names of the models that were pulled or imported, sorted; a bundled name stays bundled."""
+    whole = {path.stem for path in model_folder().glob("*.onnx") if path.with_suffix(".json").is_file()}
+    return sorted(whole - set(bundled()))
+
+
+def names() -> list[str]:
+    """Returns the names that stand for a model: the bundled ones and then those that the user keeps."""
+    return [*bundled(), *kept()]
+
+
 def locate(name: str | Path) -> Path:
-    """Returns the .onnx file of a bundled model's name or of a path.
+    """Returns the .onnx file of a model's name, bundled or kept by the user, or of a path.
 
     Raises:
-        UnknownName: no bundled model of that name; the message gives the nearest one.
+        UnknownName: no model of that name; the message gives the nearest one.
         ModelError: a folder, or no such file.
     """
     path = Path(name)
     if isinstance(name, str) and name in bundled():
         return _assets() / f"{name}.onnx"
+    if isinstance(name, str) and name in kept():
+        return model_folder() / f"{name}.onnx"
     if isinstance(name, str) and path.suffix != ".onnx" and path.name == name and not path.exists():
-        raise UnknownName("bundled model", name, bundled())
+        raise UnknownName("model", name, names())
     if path.is_dir():
         raise ModelError(
             f"{path}: is a folder; give an .onnx file, which facetrust export makes of a checkpoint"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facetrust import __version__, cli
@@ -182,13 +183,15 @@ class TestStatus:
 class TestTheOthers:
     def test_explain_draws_a_map(self, photo, bright_model, tmp_path, capsys):
         assert run("explain", bright_model, photo, "--out", tmp_path) == 0
-        assert capsys.readouterr().out.strip() == str(tmp_path / "astronaut.cam.png")
-        assert (tmp_path / "astronaut.cam.png").is_file()
+        made = [tmp_path / name for name in ("astronaut.evidence.png", "figure.png")]
+        assert capsys.readouterr().out.splitlines() == [str(path) for path in made]
+        assert all(path.is_file() for path in made)
+        assert np.load(tmp_path / "astronaut.evidence.npy").shape == (1, 4, 4)
 
     def test_explain_takes_several_pictures(self, photo, bright_model, tmp_path, capsys):
         (tmp_path / "b.png").write_bytes(photo.read_bytes())
         assert run("explain", bright_model, photo, tmp_path / "b.png", "--out", tmp_path) == 0
-        made = [str(tmp_path / name) for name in ("astronaut.cam.png", "b.cam.png")]
+        made = [str(tmp_path / name) for name in ("astronaut.evidence.png", "b.evidence.png", "figure.png")]
         assert capsys.readouterr().out.splitlines() == made
 
     def test_explain_against_students_prints_how_alike_they_look(self, photo, tmp_path, capsys, monkeypatch):
@@ -219,6 +222,12 @@ class TestTheOthers:
         assert lines[1] == ["runs/s", "0.500", "0.375"]
         assert lines[2] == ["even", "0.250", "0.750", "0.500"]
         assert lines[-1] == [str(tmp_path / "comparison.png")]
+
+    def test_explain_against_students_is_by_one_method_and_for_no_decision(self, photo, tmp_path, capsys):
+        asked = ("explain", "runs/t", photo, "--against", "runs/s", "--out", tmp_path)
+        for more in (("--decision", "attack"), ("--method", "attention", "--method", "rollout")):
+            assert run(*asked, *more) == 2
+            assert "--against compares by one --method, and for no --decision" in capsys.readouterr().err
 
     def test_the_help_of_import_checkpoint_names_every_kind(self, capsys):
         from facetrust.zoo import IMPORTERS

@@ -12,9 +12,9 @@ from facetrust import registry
 from facetrust.errors import MissingExtra, UsageError
 from facetrust.models import Score, attention_of, create_model, look_inside
 
-NAMES = registry.names("explain.methods")
-NETWORKS = ("timm/mobilenetv3_small_050", "timm/test_vit")
-SIZE = (64, 48)
+NAMES = [name for name in registry.names("explain.methods") if name != "evidence"]
+NETWORKS = {"timm/mobilenetv3_small_050": {"stage": 2}, "timm/test_vit": {}}
+SIZE = (128, 112)  # 8 x 7 cells of a stride of 16.
 
 
 class Cells(nn.Module):
@@ -36,7 +36,7 @@ class Cells(nn.Module):
 
 
 def takes(name: str) -> str:
-    """Returns what an explanation is given with the images: `model` or `maps`."""
+    """Returns what an explanation is given with the images: `model`, `maps`, or an `exported` model."""
     return next(iter(inspect.signature(registry.find("explain.methods", name)).parameters))
 
 
@@ -64,7 +64,9 @@ def looking_at(cells: list[int]) -> Tensor:
 
 
 def test_all_were_seen():
-    assert {"attention", "cam", "gradcam", "rollout", "spatial-attention"} <= set(NAMES)
+    wanted = {"attention", "cam", "gradcam", "gradcam-plus-plus", "rollout", "spatial-attention"}
+    assert wanted <= set(NAMES)
+    assert takes("evidence") == "exported"
 
 
 def test_what_an_explanation_is_given_is_named():
@@ -73,7 +75,11 @@ def test_what_an_explanation_is_given_is_named():
 
 def test_a_network_without_attention_is_said_to_have_none():
     with pytest.raises(UsageError, match="no attention"):
-        attention_of(look_inside(create_model(NETWORKS[0], image_size=SIZE).eval(), torch.zeros(1, 3, *SIZE)))
+        attention_of(
+            look_inside(
+                create_model("timm/mobilenetv3_small_050", image_size=SIZE).eval(), torch.zeros(1, 3, *SIZE)
+            )
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,7 +87,7 @@ class TestEveryExplanation:
     @pytest.mark.parametrize("network", NETWORKS)
     def test_gives_a_finite_map_per_image_at_its_size(self, name, network):
         torch.manual_seed(0)
-        model = create_model(network, image_size=SIZE).eval()
+        model = create_model(network, image_size=SIZE, **NETWORKS[network]).eval()
         found = explained(name, model, torch.randn(3, 3, *SIZE))
         assert found.shape == (3, *SIZE)
         assert found.dtype == torch.float32
@@ -102,11 +108,11 @@ class TestEveryExplanation:
     @pytest.mark.parametrize("network", NETWORKS)
     @pytest.mark.parametrize("training", [True, False])
     def test_leaves_the_model_as_it_was(self, name, training, network):
-        model = create_model(network, image_size=(64, 64)).train(training)
+        model = create_model(network, image_size=SIZE, **NETWORKS[network]).train(training)
         model.head.weight.requires_grad_(requires_grad=False) if hasattr(model, "head") else None
         before = {key: value.clone() for key, value in model.state_dict().items()}
         wanted = [parameter.requires_grad for parameter in model.parameters()]
-        explained(name, model, torch.randn(2, 3, 64, 64))
+        explained(name, model, torch.randn(2, 3, *SIZE))
         assert model.training is training
         assert [parameter.requires_grad for parameter in model.parameters()] == wanted
         assert all(parameter.grad is None for parameter in model.parameters())

@@ -84,6 +84,25 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def begin_at(folder: str, recipe: Recipe, settings: dict, how: Preprocessing) -> None:
+    """Writes the finished run that a recipe begins with: the same network, untrained."""
+    built = {"image_size": how.size, **settings}
+    card = ModelCard(
+        name="t",
+        task=recipe.task,
+        architecture=recipe.model.name,
+        preprocessing=how,
+        score_means="any",
+        classes=recipe.data.classes,
+    )
+    save_checkpoint(
+        create_model(recipe.model.name, **built, classes=len(recipe.data.classes)),
+        card,
+        Path(folder),
+        settings=built,
+    )
+
+
 def small(name: str, tiny: Path) -> Recipe:
     """Returns a recipe with its model, losses and views as they are, on next to no data."""
     recipe = load_recipe(name)
@@ -128,7 +147,11 @@ def small(name: str, tiny: Path) -> Recipe:
         settings |= {"widths": [8] * 14, "squeeze": 4}
     if recipe.model.name.startswith("face-transformer"):
         settings |= {"depth": 1, "width": 64, "heads": 1, "hidden": 64}
-    model = recipe.model.model_copy(update={"settings": settings})
+    begin = ""
+    if recipe.model.begin:
+        begin = str(tiny / "begun" / name)
+        begin_at(begin, recipe, settings, how)
+    model = recipe.model.model_copy(update={"settings": settings, "begin": begin})
     changed = {"data": data, "trainer": trainer, "teachers": taught, "model": model, "preprocessing": how}
     return recipe.model_copy(update=changed)
 

@@ -374,3 +374,47 @@ def test_a_layouts_own_settings_are_handed_on(root: Path, tmp_path: Path) -> Non
         prepare("folder", root, tmp_path / "m.csv", detector=Red(), settings={"compression": "c40"})
     made = prepare("folder", root, tmp_path / "m.csv", detector=Red(), settings={"frames": "3"})
     assert made.faces == prepare("folder", root, tmp_path / "n.csv", detector=Red()).faces
+
+
+def test_several_processes_write_the_same(photo_set: Path, tmp_path: Path) -> None:
+    """Rows in the same order, crops of the same bytes; and they go on from what one process has left."""
+    done: list[tuple[int, int]] = []
+    one = prepare("folder", photo_set, tmp_path / "one" / "m.csv", annotations=True)
+    two = prepare(
+        "folder",
+        photo_set,
+        tmp_path / "two" / "m.csv",
+        annotations=True,
+        workers=2,
+        progress=lambda *at: done.append(at),
+    )
+    assert (one.faces, two.faces, two.failed) == (4, 4, 1)
+    assert done == [(number, 5) for number in range(1, 6)]
+    first, second = ({p.relative_to(m.manifest.parent): p.read_bytes() for p in m.manifest.parent.rglob("*.*")
+                      if p.suffix in (".csv", ".png")} for m in (one, two))  # fmt: skip
+    assert first == second
+    assert len(first) == 6
+    crop = next((tmp_path / "two").rglob("*.png"))
+    crop.unlink()
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "two").rglob("*.png")}
+    prepare("folder", photo_set, two.manifest, annotations=True, workers=2)
+    assert crop.exists()
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+
+
+@pytest.fixture
+def photo_set(tmp_path: Path, photo: Path) -> Path:
+    """Four pictures with a real face, and a wall."""
+    picture = Image.open(photo).resize((256, 256))
+    for number in range(4):
+        place = tmp_path / "set" / ("live", "attack")[number % 2] / f"s{number}"
+        place.mkdir(parents=True)
+        picture.point(lambda value, n=number: value * (4 + n) // 8).save(place / "a.png")
+    Image.new("RGB", (64, 64), (90, 90, 90)).save(tmp_path / "set" / "live" / "s0" / "wall.png")
+    return tmp_path / "set"
+
+
+def test_several_processes_need_the_detectors_file(root: Path, tmp_path: Path) -> None:
+    for workers, detector in ((2, Red()), (0, None)):
+        with pytest.raises(UsageError, match=f"workers {workers}: give a number from 1 on, and from 2 on"):
+            prepare("folder", root, tmp_path / "m.csv", detector=detector, workers=workers)

@@ -54,8 +54,8 @@ def test_an_embedding_of_the_class_token_is_explained_by_where_it_looks():
 
 
 def test_other_explanations_are_given_the_network():
-    model = create_model("timm/mobilenetv3_small_050", image_size=SIZE, stage=2).eval()
-    images = torch.randn(2, 3, *SIZE)
+    model = create_model("timm/mobilenetv3_small_050", image_size=(64, 64), stage=2).eval()
+    images = torch.randn(2, 3, 64, 64)
     found = attribute(model, images, method="cam")
     assert np.array_equal(found.heat, cam(model, images).numpy())
     assert found.maps is None

@@ -81,10 +81,34 @@ def test_every_figure_has_a_column_that_says_what_it_means():
         each.metric for each in judgement.levels[0].figures
     ]
     assert all(each.meaning and each.title for each in judgement.columns)
-    assert [each.title for each in judgement.columns[:3]] == ["mean F1", "mean IoU", "skin"]
+    assert [each.title for each in judgement.columns[:3]] == ["mean F1", "mean IoU", "PQ"]
 
 
 def test_a_single_picture_has_no_interval_and_none_is_an_error():
     assert segmentation(confusions([picture()]), rounds=5).levels[0].figure("mean-f1").low is None
     with pytest.raises(MetricError, match="no rows"):
         segmentation(confusions([]))
+
+
+def test_panoptic_quality_by_hand():
+    """Hair: 8 of 10 found (matched, IoU 0.8), then 2 of 10 (missed; what is answered is another's), then all.
+    Skin: IoU 20/22, then 20/28, then 1. An ear that is nowhere is answered twice: no quality at all."""
+    matrices = [picture(ear=1), picture(hair=2, wrong=8, ear=1), picture(wrong=0)]
+    skin = (20 / 23 + 20 / 29 + 1) / 3
+    hair = (0.8 + 1.0) / (2 + 2 / 2)
+    level = segmentation(confusions(matrices), rounds=20).levels[0]
+    assert level.figure("panoptic-quality").value == pytest.approx((skin + hair + 0) / 3)
+
+
+def test_panoptic_quality_is_the_rewards_where_each_class_is_one_piece():
+    torch = pytest.importorskip("torch")
+    from facetrust.protocols._segments import panoptic_quality, segment_sums
+    from facetrust.training.rewards import panoptic_rewards
+
+    truth, said = torch.zeros(1, 8, 8, dtype=torch.long), torch.zeros(1, 8, 8, dtype=torch.long)
+    truth[0, :4, :4], truth[0, 5:, 5:] = 1, 2
+    said[0, 1:4, :4], said[0, :3, 6:] = 1, 2
+    counts = np.zeros((1, 3, 3), np.int64)
+    np.add.at(counts[0], (truth.ravel().numpy(), said.ravel().numpy()), 1)
+    wanted = panoptic_rewards(said, truth, 3).per_picture()
+    assert panoptic_quality(segment_sums(counts)[0]) == pytest.approx(float(wanted[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facetrust import Checker
 from facetrust.data.sources.celebamask_hq import CLASSES
 from facetrust.model_file import bundled
 from facetrust.runtime.bundled import default_tasks, open_models
@@ -16,7 +17,7 @@ TASKS = default_tasks()
 
 def test_what_is_bundled_is_asked_by_default():
     assert TASKS == ("antispoof", "deepfake")
-    others = {"antispoof-small", "deepfake-small", "recognition-tiny", "parsing-tiny"}
+    others = {"antispoof-small", "deepfake-small", "recognition-tiny", "parsing-tiny", "synthetic-tiny"}
     assert {str(task_named(task).bundled) for task in TASKS} == set(bundled()) - others
     assert list(open_models(TASKS)) == list(TASKS)
     assert list(open_models("deepfake")) == ["deepfake"]
@@ -48,6 +49,16 @@ def test_the_embedder_is_not_asked_by_default_and_gives_unit_vectors():
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1)
     mirrored = model.answer(images[..., ::-1].copy()).values
     assert not np.allclose(mirrored, vectors)
+
+
+def test_a_picture_without_a_face_is_answered_and_an_unproven_answer_decides_nothing():
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    report = Checker("synthetic").check(noise)
+    (verdict,) = report.verdicts
+    assert report.faces == ()
+    assert (verdict.model, verdict.advisory) == ("synthetic-tiny@1", True)
+    assert verdict.decision in ("real", "generated")
+    assert report.trusted is None
 
 
 def test_only_what_is_proven_decides():

@@ -55,6 +55,13 @@ def test_positive_evidence_is_red_negative_blue_and_nothing_lies_outside(grey):
     assert (made[: y - 1] == 120).all()
 
 
+def test_a_verdict_of_the_picture_stands_in_its_corner(grey):
+    verdict = judged("attack").verdicts[0]
+    made = overlay(grey, [], [], verdicts=[verdict])
+    assert tuple(made[2, 2]) == (214, 40, 40)
+    assert (made[40:480] == 120).all()
+
+
 def test_weak_evidence_is_not_blown_up(grey):
     made = overlay(grey, [], [EvidenceMap("antispoof", BOX, HOW, np.full((2, 2), 0.05, np.float32))])
     assert np.abs(made[:480].astype(int) - 120).max() < 10

@@ -85,7 +85,7 @@ def test_a_bundled_model_by_name(write_model, monkeypatch, tmp_path):
     (tmp_path / "elsewhere" / "tiny").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "elsewhere")  # A folder of that name does not hide it.
     assert load_model("tiny").card.name == "tiny"
-    with pytest.raises(UnknownName, match="no bundled model named 'tinny'; did you mean 'tiny'"):
+    with pytest.raises(UnknownName, match="no model named 'tinny'; did you mean 'tiny'"):
         load_model("tinny")
 
 

@@ -185,7 +185,6 @@ BODIES: dict[str, tuple[int, str, dict[str, Any]]] = {
     # Settings.
     "a question that nobody knows": (422, "/v1/check?tasks=antispof", {"content": GOOD, "headers": PNG}),
     "a question that is a path": (422, "/v1/check?tasks=../../etc", {"content": GOOD, "headers": PNG}),
-    "a question without a model": (422, "/v1/check?tasks=synthetic", {"content": GOOD, "headers": PNG}),
     "a policy that nobody knows": (422, "/v1/check?policy=none", {"content": GOOD, "headers": PNG}),
     "a setting that nobody knows": (422, "/v1/check?model=/etc/a.onnx", {"content": GOOD, "headers": PNG}),
     "neither yes nor no": (422, "/v1/check?evidence=perhaps", {"content": GOOD, "headers": PNG}),

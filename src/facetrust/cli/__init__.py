@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facetrust.cli import check, data, gallery, models, parse, serve, train
+from facetrust.cli import catalogue, check, data, gallery, models, parse, scan, serve, train
 from facetrust.cli.status import EXIT_STATUS, Status
 from facetrust.errors import FacetrustError, MissingExtra
 
@@ -34,13 +34,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
-    check.check, parse.parse, gallery.verify, gallery.enroll, gallery.identify, gallery.forget,
-    gallery.gallery, serve.serve, check.demo, check.models, data.audit, train.train, train.evaluate,
+    check.check, scan.scan, parse.parse, gallery.verify, gallery.enroll, gallery.identify, gallery.forget,
+    gallery.gallery, serve.serve, check.demo, data.audit, train.train, train.evaluate,
     train.report, models.profile, models.explain, models.export, models.import_checkpoint,
 ):  # fmt: skip
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(data.app, name="data")
 app.add_typer(serve.app, name="keys")
+app.add_typer(catalogue.app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -36,6 +36,15 @@ def models_by_task(
     return given
 
 
+def model_files_by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
+    """Returns what `models_by_task` does, but names and files as they were given, and opens none for long."""
+    files: dict[str, str] = {}
+    for entry in models:
+        for task, model in models_by_task([entry], tasks).items():
+            files[task] = model if isinstance(model, str) else entry
+    return files
+
+
 def thresholds_by_task(thresholds: Sequence[str], tasks: Sequence[str]) -> dict[str, float]:
     """Returns task → threshold for `--threshold TASK=VALUE`; `--threshold VALUE` is for all with scores.
 

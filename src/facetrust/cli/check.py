@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from facetrust.cli.options import AsJson, DetectorFile, Out
+from facetrust.cli.options import DetectorFile, Out
 from facetrust.cli.status import status_of
 
 
@@ -22,7 +22,7 @@ def check(
         typer.Option("--task", help="antispoof and deepfake if none is named; repeatable."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="[TASK=] bundled name or .onnx file; repeatable.")
+        list[str] | None, typer.Option("--model", help="[TASK=] model's name or .onnx file; repeatable.")
     ] = None,
     threshold: Annotated[
         list[str] | None,
@@ -110,19 +110,10 @@ def check(
 
 def demo(
     out: Out = Path("demo"),
-    model: Annotated[str, typer.Option("--model", help="A bundled name or .onnx file.")] = "antispoof-tiny",
+    model: Annotated[str, typer.Option("--model", help="A model's name or .onnx file.")] = "antispoof-tiny",
 ) -> None:
     """Asks of a public-domain photo and two simulated attacks: live or attack? Writes report.html."""
     from facetrust.cli import output
     from facetrust.cli.demo import demo as run
 
     output.print_demo(run(out, model=model), out / "report.html")
-
-
-def models(json: AsJson = False) -> None:
-    """Lists the bundled models: what they judge, how large they are, on what they were trained."""
-    from facetrust.cli import output
-    from facetrust.model_file import bundled
-    from facetrust.runtime.model import load_model
-
-    output.print_cards([load_model(name).card for name in bundled()], as_json=json)

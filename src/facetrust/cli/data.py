@@ -25,6 +25,7 @@ def prepare(
     annotations: Annotated[
         bool, typer.Option("--annotations", help="Also keep the five points, and cut the masks.")
     ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that find and cut.")] = 1,
     as_is: Annotated[
         bool, typer.Option("--as-is", help="Faces are known or aligned already: nothing is found or cut.")
     ] = False,
@@ -39,7 +40,6 @@ def prepare(
     from facetrust.cli import output
     from facetrust.data.as_is import list_as_is
     from facetrust.data.prepare import prepare as run
-    from facetrust.faces.detector import open_detector
     from facetrust.registry import settings_of
 
     given: dict[str, Any] = {"seed": seed, "split": split, "settings": settings_of(settings or [])}
@@ -51,10 +51,11 @@ def prepare(
             source,
             root,
             out,
-            detector=open_detector(detector),
+            detector=detector,
             context=context,
             longest_face=longest_face,
             annotations=annotations,
+            workers=workers,
             progress=advance,
             **given,
         )
@@ -69,8 +70,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--species",
-            help="print, replay, self-blend, digital-spoof, face-swap, part-swap or regeneration; "
-            "repeatable; print and replay without it.",
+            help="print, replay, self-blend, digital-spoof, face-swap, part-swap, regeneration or "
+            "reconstruction; repeatable; print and replay without it.",
         ),
     ] = None,
     copies: Annotated[int, typer.Option(min=1, help="Attacks per live face.")] = 1,
@@ -124,6 +125,31 @@ def patches(
     from facetrust.data.patches import patches as body
 
     typer.echo(f"{out}: {len(body(root, out, side=side, margin=margin))} patches")
+
+
+@app.command("match-format")
+def match_format(
+    manifest: Annotated[Path, typer.Argument(help="A .parquet or .csv manifest.")],
+    out: Annotated[Path, typer.Option("--out", help="Manifest to write, .parquet or .csv.")],
+    size: Annotated[
+        int, typer.Option(min=16, help="Side of the square that each picture becomes, in pixels.")
+    ],
+    by: Annotated[
+        str, typer.Option(help="crop the middle at its own resolution, or shrink the largest square.")
+    ] = "crop",
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Of the JPEGs, 4:2:0; best the lowest that yours have.")
+    ] = 75,
+    png: Annotated[bool, typer.Option("--png", help="Write PNG instead.")] = False,
+) -> None:
+    """Brings all pictures to one size and one coding; writes them with a manifest. Run again, it goes on."""
+    from facetrust.cli import output
+    from facetrust.data.match_format import match_format as run
+
+    how: dict[str, Any] = {"size": size, "by": by, "quality": None if png else quality}
+    with output.progress("matching") as advance:
+        made = run(manifest, out, progress=advance, **how)
+    typer.echo(f"{made}")
 
 
 @app.command()

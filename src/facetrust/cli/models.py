@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from facetrust.cli.options import AsJson, DetectorFile, Out
+from facetrust.errors import UsageError
 
 
 def profile(
@@ -37,10 +38,14 @@ def explain(
     images: Annotated[list[Path], typer.Argument(help="Pictures; with --against, manifests too.")],
     out: Out = Path("evidence"),
     method: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="cam; of a run folder gradcam and spatial-attention, of a ViT attention and rollout."
+            help="Of a file evidence; of a run folder cam, gradcam, gradcam-plus-plus and spatial-attention, "
+            "of a ViT also attention and rollout; repeatable."
         ),
+    ] = None,
+    decision: Annotated[
+        str | None, typer.Option(help="Draw only what speaks for it: one of the question's two, as attack.")
     ] = None,
     against: Annotated[list[Path] | None, typer.Option(help="A student's run folder; repeatable.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Test rows taken of a manifest, evenly spread.")] = 6,
@@ -52,20 +57,23 @@ def explain(
     if against:
         from facetrust.explain.compare import compare
 
-        found = compare(model, images, against=against, out=out, method=method, rows=rows, detector=detector)
+        if decision or (method and len(method) > 1):
+            raise UsageError("--against compares by one --method, and for no --decision")
+        one = method[0] if method else None
+        found = compare(model, images, against=against, out=out, method=one, rows=rows, detector=detector)
         output.print_comparison(found, out)
         return
-    from facetrust.explain.picture import explain_image
+    from facetrust.explain.picture import explain as run
     from facetrust.records import shown
 
-    for image in images:
-        written = explain_image(model, image, out, method=method or "cam", detector=detector)
-        typer.echo(shown(str(written)))
+    written = run(model, images, out, methods=method or (), decision=decision, detector=detector)
+    for path in (*written.overlays, written.figure):
+        typer.echo(shown(str(path)))
 
 
 def export(
     run: Annotated[
-        str, typer.Argument(help="A run folder; or an .onnx file or bundled name, for a new card.")
+        str, typer.Argument(help="A run folder; or an .onnx file or a model's name, for a new card.")
     ],
     out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
     manifest: Annotated[

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -24,17 +33,35 @@ if TYPE_CHECKING:
     from facetrust.export.run import Exported
     from facetrust.profile import ProfileReport
     from facetrust.protocols import FittedLimit
+    from facetrust.runtime.catalogue.entries import Entry
 
 _MANY = 4  # Pictures from which on a bar is worth showing.
 
 
-def bar(what: str, *, total: int | None = None, hidden: bool = False) -> Progress:
+class Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the rate of the last half minute."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
+
+
+def bar(
+    what: str,
+    *,
+    total: int | None = None,
+    hidden: bool = False,
+    rate: bool = False,
+    of_bytes: bool = False,
+) -> Progress:
     """Returns a bar on standard error that shows nothing where that is no terminal; `bar.tasks[0]` counts."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn() if of_bytes else MofNCompleteColumn(),
+        *((Rate(),) if rate else ()),
         TimeRemainingColumn(),
     )
     # What is printed meanwhile belongs on standard output, wherever that leads.
@@ -51,9 +78,9 @@ def bar(what: str, *, total: int | None = None, hidden: bool = False) -> Progres
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Shows a bar; gives a function of (done, of how many) that moves it."""
-    with bar(what) as made:
+    with bar(what, of_bytes=of_bytes) as made:
         yield lambda done, total: made.update(made.tasks[0].id, completed=done, total=total)
 
 
@@ -245,6 +272,17 @@ def print_cards(found: Sequence[ModelCard], *, as_json: bool) -> None:
     print_table(("model", "task", "parameters", "trained on", "terms"), rows)
     if not found:
         typer.echo("no model is bundled")
+
+
+def print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
+    """Prints what a catalogue has, as JSON lines or a table; nothing where it has nothing more."""
+    if as_json:
+        for entry in found:
+            typer.echo(entry.model_dump_json())
+    elif found:
+        typer.echo("\nto be had by: facetrust models pull NAME")
+        rows = [(each.title, each.task, f"{each.size:,}", each.licence, each.terms) for each in found]
+        print_table(("model", "task", "bytes", "licence", "terms of its data"), rows)
 
 
 def print_demo(rows: Sequence[Judged], page: Path) -> None:

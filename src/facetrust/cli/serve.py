@@ -33,7 +33,7 @@ def serve(
     ] = None,
     key: KeyFile = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="TASK= bundled name or .onnx file; repeatable.")
+        list[str] | None, typer.Option("--model", help="TASK= model's name or .onnx file; repeatable.")
     ] = None,
     detector: DetectorFile = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads inside a model; 0 is all cores.")] = 1,

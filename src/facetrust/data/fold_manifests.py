@@ -6,8 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import polars as pl
+
 from facetrust import registry
 from facetrust.data.folds import Fold
+from facetrust.data.lists import Lists, row_name, write_lists
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ProtocolError, UsageError
 from facetrust.records import Sample
@@ -22,6 +25,8 @@ def split_manifest(
     settings: Mapping[str, object] | None = None,
 ) -> list[Path]:
     """Returns the manifests `<out>/<fold>.parquet` written, one for each fold of a protocol, in its order.
+
+    A fold whose test people are to be named has its gallery's list beside it.
 
     Pictures stay where they are: paths are made relative to the new files. Nothing is written unless
     every fold can be made.
@@ -52,7 +57,16 @@ def split_manifest(
         raise ProtocolError(f"{protocol}: two folds would have the same name; rename a domain")
     for fold, file in zip(folds, files, strict=True):
         Manifest.write(fold.samples, file)
+        if fold.gallery:
+            places = {row_name(row): row.path for row in fold.samples}
+            write_lists(Lists(galleries={"": _gallery(fold.samples)}), file, places)
     return files
+
+
+def _gallery(samples: Sequence[Sample]) -> pl.DataFrame:
+    """Returns the list by which the people of test are looked for among those of the other splits."""
+    parts = ["probe" if row.split == "test" else "gallery" for row in samples]
+    return pl.DataFrame({"name": [row_name(row) for row in samples], "part": parts})
 
 
 def _rebased(manifest: Manifest, out: Path) -> list[Sample]:

@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facetrust.data._resume import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.sources.folder import folder
 from facetrust.errors import UsageError
 from facetrust.imaging import Pixels, read_image
 from facetrust.records import Sample, write_whole
+from facetrust.records.settings import require_same_settings
 
 
 def patches(root: str | Path, out: str | Path, *, side: int = 128, margin: float = 1.3) -> Manifest:

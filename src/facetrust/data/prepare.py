@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from facetrust.data._resume import require_same_settings
+from facetrust.data._processes import by_processes
 from facetrust.data.lists import official_lists, row_name, write_lists
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.packs import PACKS
 from facetrust.data.splits import check_split
 from facetrust.errors import ImageError, ManifestError, UsageError, first_line
-from facetrust.faces.detector import WHOLE, Detector, Finding, find_faces
+from facetrust.faces.detector import WHOLE, Detector, Finding, find_faces, open_detector
 from facetrust.imaging import Pixels, quarter_turn, read_image, read_mask
 from facetrust.imaging.pixels import CLASS_NAMES
 from facetrust.imaging.video import VIDEOS, iter_frames
 from facetrust.records import Box, Face, Point, Sample, Split, write_unreadable, write_whole
+from facetrust.records.settings import require_same_settings
 from facetrust.registry import call_with_text, find, module
 
 _BOX = "facetrust.box"
@@ -50,12 +52,13 @@ def prepare(
     root: str | Path,
     out: str | Path,
     *,
-    detector: Detector,
+    detector: Detector | str | Path | None = None,
     context: float = 4.0,
     longest_face: int = 160,
     seed: int = 0,
     split: Split | None = None,
     annotations: bool = False,
+    workers: int = 1,
     settings: Mapping[str, object] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
@@ -74,7 +77,7 @@ def prepare(
         source: name of the data set's layout, a file of `data/sources`.
         root: the data set's folder.
         out: the manifest to write, .parquet or .csv; crops lie beside it in `<out's stem>-faces`.
-        detector: finds the faces.
+        detector: finds the faces: an open one, or the file of a YuNet; MTCNN without.
         context: side of the crop over the longer side of the face.
         longest_face: pixels; crops with larger faces are shrunk to it.
         seed: of the split, where the source does not fix it.
@@ -82,6 +85,8 @@ def prepare(
             splits if none is given.
         annotations: also keep the five points that the detector found, and the row's mask, cut as the
             picture is: what aligned faces and the parts of a face are learnt from.
+        workers: processes that find and cut, if more than one; the detector is given by its file then. What
+            is written is the same.
         settings: the source's own, such as `frames`; values may be text.
         progress: called with (pictures done, pictures in all).
 
@@ -89,11 +94,17 @@ def prepare(
         UnknownName: no such source, or no such split.
         ManifestError: the data set is incomplete, or no face was found at all.
         UsageError: a setting is out of range, or crops made with other settings lie there.
+        FacetrustError: a worker was ended.
     """
     root, out = Path(root), Path(out)
     check_suffix(out)
     if not context >= 1 or longest_face < 16:
         raise UsageError(f"context must be at least 1 and longest_face 16; got {context} and {longest_face}")
+    finder = open_detector(detector) if detector is None or isinstance(detector, str | Path) else detector
+    if workers < 1 or (workers > 1 and finder is detector):
+        raise UsageError(
+            f"workers {workers}: give a number from 1 on, and from 2 on the detector by its file"
+        )
     if split is not None:
         check_split(split)
     samples: list[Sample] = call_with_text(
@@ -106,15 +117,16 @@ def prepare(
     classes: tuple[str, ...] = getattr(module("data.sources", source), "CLASSES", ()) if annotations else ()
     noted: dict[str, object] = {"annotations": True} if annotations else {}
     noted |= {"classes": list(classes)} if classes else {}
-    made_by = {"source": source, "root": str(root.resolve()), "detector": detector.name}
+    made_by = {"source": source, "root": str(root.resolve()), "detector": finder.name}
     require_same_settings(
         folder / "prepare.json", {**made_by, "context": float(context), "longest_face": longest_face, **noted}
     )
-    cutter = _Cutter(root, folder, detector, context, longest_face, annotations, classes)
+    cutter = _Cutter(root, folder, finder, context, longest_face, annotations, classes)
+    cuts = cutter.cut(samples) if workers == 1 else cutter.cut_by_processes(samples, detector, workers)
     rows: list[Sample] = []
     paths: dict[str, str] = {}
     failed: list[tuple[str, str]] = []
-    for done, (sample, made) in enumerate(cutter.cut(samples), start=1):
+    for done, (sample, made) in enumerate(cuts, start=1):
         if isinstance(made, ImageError):
             failed.append((sample.path, str(made)))
         else:
@@ -170,7 +182,7 @@ class _Cutter(NamedTuple):
 
     root: Path
     folder: Path
-    detector: Detector
+    detector: Any  # None on its way to another process.
     context: float
     longest_face: int
     annotations: bool
@@ -187,6 +199,15 @@ class _Cutter(NamedTuple):
                 else:
                     yield sample, cut
             yield from self._cut_file(self.root / path, new)
+
+    def cut_by_processes(
+        self, samples: list[Sample], detector: Any, workers: int
+    ) -> Iterator[tuple[Sample, _Cut | ImageError]]:
+        """Yields what `cut` does, by several processes, of which each opens the detector's file."""
+        files = [list(group) for _, group in groupby(samples, key=lambda sample: sample.path)]
+        work = partial(_cut, self._replace(detector=None))
+        for made in by_processes(work, files, detector=detector, workers=workers):
+            yield from made
 
     def _cut_file(self, path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, _Cut | ImageError]]:
         left = list(samples)
@@ -238,6 +259,13 @@ class _Cutter(NamedTuple):
         notes = {_BOX: " ".join(map(repr, noted.box)), **({_POINTS: noted.points} if noted.points else {})}
         _save(window.cut(finding.image), crop, notes)
         return noted
+
+
+def _cut(
+    cutter: _Cutter, detector: Detector, samples: list[Sample]
+) -> list[tuple[Sample, _Cut | ImageError]]:
+    """What is cut of some rows in a process that has a detector of its own."""
+    return list(cutter._replace(detector=detector).cut(samples))
 
 
 def _mask_of(crop: Path) -> Path:

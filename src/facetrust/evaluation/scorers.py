@@ -35,7 +35,7 @@ def open_scorer(
         flip: answer with the sum of the embeddings of a face and of its mirror image.
 
     Raises:
-        UnknownName: no bundled model of that name.
+        UnknownName: no model of that name.
         UsageError: `flip` for a model that gives no embeddings.
         ModelError: the model is missing, altered or unfinished.
     """

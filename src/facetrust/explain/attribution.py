@@ -36,7 +36,7 @@ def by_attention(method: str) -> bool:
     """
     if method not in registry.names("explain.methods"):
         raise UnknownName("explanation", method, registry.names("explain.methods"))
-    return "maps" in inspect.signature(registry.find("explain.methods", method)).parameters
+    return "maps" in _arguments(method)
 
 
 def has_sign(method: str) -> bool:
@@ -46,6 +46,17 @@ def has_sign(method: str) -> bool:
         UnknownName: no such explanation.
     """
     return not by_attention(method) and method != SPATIAL
+
+
+def one_sided(method: str) -> bool:
+    """Returns whether an explanation gives what speaks for one answer, and has to be asked for the other.
+
+    Its maps are from 0 to 1, the most in the image, and not in logits.
+
+    Raises:
+        UnknownName: no such explanation.
+    """
+    return "against" in _arguments(method)
 
 
 def crops_of(
@@ -61,14 +72,19 @@ def crops_of(
     return torch.from_numpy(np.stack(crops))
 
 
-def attribute(model: nn.Module, images: Tensor, *, method: str) -> Attribution:
+def attribute(model: nn.Module, images: Tensor, *, method: str, against: bool = False) -> Attribution:
     """Returns where an explanation says that a network, in evaluation mode, looks in images (B, 3, h, w).
+
+    Args:
+        against: by gradients, what speaks for the answer 0 instead of 1; that heat is 0 or less.
 
     Raises:
         UsageError: the explanation is made from attention, and the network has none that can be seen.
     """
     if not by_attention(method):
-        return Attribution(registry.build("explain.methods", method, model, images).numpy(), None)
+        settings = {"against": True} if against and one_sided(method) else {}
+        heat = registry.build("explain.methods", method, model, images, **settings).numpy()
+        return Attribution(-heat if settings else heat, None)
     with torch.enable_grad():
         inside = look_inside(model, images.detach().clone().requires_grad_())
         if not inside.queries:
@@ -82,6 +98,10 @@ def attribute(model: nn.Module, images: Tensor, *, method: str) -> Attribution:
     readout = "patches" if pooled else "cls"
     heat = registry.build("explain.methods", method, maps, images, grid=grid, readout=readout)
     return Attribution(heat.numpy(), maps)
+
+
+def _arguments(method: str) -> list[str]:
+    return list(inspect.signature(registry.find("explain.methods", method)).parameters)
 
 
 def _pools_patches(inside: Inside) -> bool:

@@ -1,4 +1,4 @@
-"""Several networks' maps of the same faces, drawn side by side."""
+"""Maps drawn side by side: several networks' of the same faces, or several methods' of the same pictures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import MissingExtra
-from facetrust.imaging import Pixels
+from facetrust.imaging import Pixels, fit_within
 from facetrust.records import write_whole
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _CELL = 2.0  # Inches a panel's side.
 _DPI = 120
+_TILE, _LINE = 320, 24  # Pixels: a picture's longest side, and a line of text.
 
 
 class Panel(NamedTuple):
@@ -81,3 +83,29 @@ def _fill(axes: Any, row: Row) -> None:
         each.imshow(np.asarray(panel.crop).mean(2), cmap="gray", vmin=0, vmax=255)
         each.imshow(panel.heat, cmap="inferno", vmin=0, vmax=1, alpha=0.6)
         each.set_xlabel(f"score {panel.score:.2f}", fontsize=7, labelpad=2)
+
+
+def draw_pictures(path: Path, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Pixels]]]) -> None:
+    """Writes a PNG: a row per picture, named above it, and a column per kind of drawing.
+
+    Args:
+        columns: their names.
+        rows: each a name and a drawing (H, W, 3) per column; shrunk to 320 pixels, never enlarged.
+    """
+    lines = [np.hstack([_text(name) for name in columns])]
+    for name, pictures in rows:
+        tiles = [fit_within(picture, _TILE)[0] for picture in pictures]
+        tall = max(tile.shape[0] for tile in tiles)
+        room = [((0, tall - tile.shape[0]), (0, _TILE - tile.shape[1]), (0, 0)) for tile in tiles]
+        lines.append(np.hstack([_text(name), *[_text("")] * (len(tiles) - 1)]))
+        lines.append(
+            np.hstack([np.pad(tile, pad, constant_values=255) for tile, pad in zip(tiles, room, strict=True)])
+        )
+    _, data = cv2.imencode(".png", np.vstack(lines)[:, :, ::-1])
+    write_whole(path, data.tobytes())
+
+
+def _text(text: str) -> Pixels:
+    strip = np.full((_LINE, _TILE, 3), 255, np.uint8)
+    cv2.putText(strip, text, (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+    return strip

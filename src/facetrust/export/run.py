@@ -26,7 +26,7 @@ from facetrust.export.parity import (
     parity,
 )
 from facetrust.imaging import box_of, crops_of, read_image
-from facetrust.model_file import bundled, locate, open_model, read, save
+from facetrust.model_file import locate, names, open_model, read, save
 from facetrust.protocols import FittedLimit, check_threshold_rule
 from facetrust.records import ModelCard, Preprocessing, QualityLimits, Record, Result, Split, write_text
 from facetrust.tasks import task_named
@@ -194,10 +194,10 @@ def _folded(model: nn.Module, card: ModelCard) -> tuple[nn.Module, ModelCard]:
 
 
 def _exported_file(name: str | Path) -> Path | None:
-    """The file of a bundled model's name or of a path that ends in .onnx; None of anything else."""
+    """The file of a model's name or of a path that ends in .onnx; None of anything else."""
     given = Path(name)
-    if given.suffix == ".onnx" or str(name) in bundled():
-        return locate(str(name) if str(name) in bundled() else given)
+    if given.suffix == ".onnx" or str(name) in names():
+        return locate(str(name) if str(name) in names() else given)
     return None
 
 

@@ -6,8 +6,6 @@ Convolutional Networks, 2016, with unpadded convolutions as in the authors' code
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,7 @@ from facetrust.errors import ModelError
 from facetrust.faces import _onnx_writer as writer
 from facetrust.faces._mtcnn_weights import SHA256, Arrays, read_weights
 from facetrust.model_file import open_session
-from facetrust.records import write_whole
+from facetrust.records import cache_folder, write_whole
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -53,17 +51,6 @@ def open_net(net: str, *, threads: int = 1) -> ort.InferenceSession:
     model = build_net(net, read_weights(net))
     _keep(path, model)
     return open_session(model, threads=threads, source=f"{net} of MTCNN")
-
-
-def cache_folder() -> Path:
-    """Returns the folder for files that can be built again: `FACETRUST_CACHE`, or the platform's own."""
-    if given := os.environ.get("FACETRUST_CACHE"):
-        return Path(given).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "facetrust"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "facetrust"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facetrust"
 
 
 def _keep(path: Path, model: bytes) -> None:

@@ -24,7 +24,7 @@ def onnx(path: str | Path) -> OnnxModel:
     `facetrust.model_file.open_model` says where the card comes from.
 
     Raises:
-        UnknownName: no bundled model of that name.
+        UnknownName: no model of that name.
         ModelError: missing, altered, not ONNX, without card, or of another convention.
     """
     return OnnxModel(model_file.locate(path))

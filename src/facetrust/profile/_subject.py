@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from facetrust.errors import MissingExtra, ModelError, UsageError
-from facetrust.model_file import bundled, card_inside, locate, open_session
+from facetrust.model_file import card_inside, locate, names, open_session
 from facetrust.profile import _onnx_macs, _torch_macs
 from facetrust.profile._network import USUAL, Opened, Size, Text, forms_of, open_network
 
@@ -76,8 +76,8 @@ def open_subjects(
 
 
 def is_exported(model: str) -> bool:
-    """Whether a model is an .onnx file or a bundled name, not a run folder or a network's name."""
-    return not Path(model).is_dir() and (model.endswith(".onnx") or model in bundled())
+    """Whether a model is an .onnx file or a model's name, not a run folder or a network's name."""
+    return not Path(model).is_dir() and (model.endswith(".onnx") or model in names())
 
 
 def _torch_subject(model: str, opened: Opened, text: Text | None) -> Subject:

@@ -33,7 +33,12 @@ def identification(test: Scores, *, seed: int = 0, rounds: int = 1000) -> Judgem
         f"{gallery}; guessing finds {1 / enrolled:.2%}."
     ]
     if strangers := len(table) - known:
-        notes.append(f"{strangers} probes of people who are not in the gallery were left out; see open-set.")
+        named = int((table.rows["rank"].to_numpy()[table.labels == 1] == 1).sum())
+        notes.append(
+            f"{strangers} probes of people who are not in the gallery were left out; see open-set. Of all "
+            f"{len(table)} probes {named / len(table):.1%} are named rightly, and "
+            f"{known / len(table):.1%} can be."
+        )
     if made_by.trained_people:
         notes.append(
             f"{made_by.model} was trained on {made_by.trained_people} of these people; it would find others "

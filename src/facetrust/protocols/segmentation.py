@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,14 @@ from facetrust.metrics.class_f1 import class_f1
 from facetrust.metrics.mean_f1 import mean_f1
 from facetrust.metrics.mean_iou import mean_iou
 from facetrust.protocols._judgement import Column, Figure, Judgement, Level
+from facetrust.protocols._segments import panoptic_quality, segment_sums
 from facetrust.records import Confusions
 
 _FEW = 10  # Pictures with a class, under which its figure says little.
 
 
 def segmentation(test: Confusions, *, seed: int = 0, rounds: int = 1000) -> Judgement:
-    """Returns mean F1, mean IoU and F1 per foreground class, with 95 % intervals by picture.
+    """Returns mean F1, mean IoU, panoptic quality and F1 per class, with 95 % intervals by picture.
 
     Pictures are drawn with replacement, and their counts added up. No threshold is fitted, so there is no
     dev. A class that occurs neither in the masks nor in the answers has no figure and is left out of the
@@ -37,6 +39,7 @@ def segmentation(test: Confusions, *, seed: int = 0, rounds: int = 1000) -> Judg
         _figure("mean-f1", mean_f1, counts, seed, rounds),
         _figure("mean-iou", mean_iou, counts, seed, rounds),
     ]
+    figures.append(_figure("panoptic-quality", panoptic_quality, segment_sums(counts), seed, rounds))
     for index, name in enumerate(classes[1:], start=1):
         figures.append(_figure(f"f1:{name}", partial(class_f1, index=index), counts, seed, rounds))
     level = Level(
@@ -53,9 +56,7 @@ def segmentation(test: Confusions, *, seed: int = 0, rounds: int = 1000) -> Judg
     )
 
 
-def _figure(
-    name: str, metric: Callable[..., float], counts: NDArray[np.int64], seed: int, rounds: int
-) -> Figure:
+def _figure(name: str, metric: Callable[..., float], counts: NDArray[Any], seed: int, rounds: int) -> Figure:
     try:
         value = metric(counts.sum(0))
     except MetricError:
@@ -78,6 +79,12 @@ def _columns(classes: tuple[str, ...]) -> list[Column]:
             title="mean IoU",
             higher_is_better=True,
             meaning=f"Mean intersection over union {count}.",
+        ),
+        Column(
+            metric="panoptic-quality",
+            title="PQ",
+            higher_is_better=True,
+            meaning="Panoptic quality; the pixels of a class in a picture are one segment.",
         ),
         *(
             Column(

@@ -15,6 +15,7 @@ from facetrust.records.cards import (
     Threshold,
 )
 from facetrust.records.files import sha256_of, shown, write_text, write_unreadable, write_whole
+from facetrust.records.folders import cache_folder, model_folder
 from facetrust.records.matches import (
     Comparison,
     Decision,
@@ -76,6 +77,8 @@ __all__ = [
     "Timeline",
     "Verdict",
     "VideoSummary",
+    "cache_folder",
+    "model_folder",
     "read_table",
     "sha256_of",
     "shown",

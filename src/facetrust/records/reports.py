@@ -15,7 +15,8 @@ class Verdict(Record):
 
     `probability` is the score as a chance, by the card's calibration, if it has one: that of the positive
     decision where both are equally frequent. `threshold_rule` says how the threshold was chosen, as the card
-    does; `user` if the user gave it.
+    does; `user` if the user gave it. `evidence_on` is, where evidence was asked for, the share of what
+    speaks for the decision on each part of the face, from 1 % on and the greatest first.
     """
 
     task: str
@@ -26,6 +27,7 @@ class Verdict(Record):
     decision: str
     model: str
     advisory: bool = False
+    evidence_on: dict[str, float] | None = None
 
 
 class Embedding(Record):

@@ -56,10 +56,10 @@ def _bundled_with(output: OutputKind, what: str) -> str:
 
 
 def open_model_named(name: str | Path | Model, *, threads: int = 1) -> Model:
-    """Returns an open model as it is, a bundled one by its name, opened once, or that in an .onnx file.
+    """Returns an open model as it is, or that of a name or an .onnx file; a bundled one is opened once.
 
     Raises:
-        UnknownName: no bundled model of that name; the message gives the nearest one.
+        UnknownName: no model of that name; the message gives the nearest one.
         ModelError: its file cannot be used.
     """
     if isinstance(name, Model):
@@ -80,7 +80,7 @@ def open_models(
 
     Args:
         tasks: names, or a single one.
-        choice: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        choice: per task a model's name, an .onnx file or an open model; the bundled one without.
         thresholds: values to decide at instead of the cards': one for all tasks with scores, or per task.
         policy: which of its card's thresholds each model with scores decides at; an advisory one keeps its
             first.

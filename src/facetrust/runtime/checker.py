@@ -15,8 +15,10 @@ from facetrust.records import CheckReport, Policy
 from facetrust.runtime.bundled import (
     ModelChoice,
     Thresholds,
+    default_parser,
     default_tasks,
     open_detector_for,
+    open_model_named,
     open_models,
 )
 from facetrust.runtime.evidence import Layer, Scene, layers, write_overlay
@@ -54,7 +56,7 @@ class Checker:
     Args:
         tasks: what is asked, a name or several; every question about faces that a bundled model answers
             if none is given.
-        models: per task a bundled name, an .onnx file or an open model; the bundled one without.
+        models: per task a model's name, an .onnx file or an open model; the bundled one without.
         thresholds: values above 0 and below 1 to decide at instead of the cards': one for all tasks that
             give scores, or per task.
         policy: `strict` (few attacks pass), `balanced` or `lenient` (few false alarms): which of its card's
@@ -94,6 +96,7 @@ class Checker:
         self.sampling = sampling
         self._videos = VideoChecker(self.models, self.detector, sampling, search, quality_gate=quality_gate)
         self._color: Color = color
+        self._threads = threads
 
     def check(self, source: Any, *, evidence: str | Path | None = None) -> CheckReport:
         """Returns what is to be said of one picture or video.
@@ -106,7 +109,8 @@ class Checker:
             source: a path, bytes of a picture or video, a file object, a PIL image, or a uint8 array
                 (H, W), (H, W, 3) or (H, W, 4).
             evidence: folder for an overlay, `<name>.evidence.png`, with a panel per task. One that cannot be
-                written is named in `evidence_errors`.
+                written is named in `evidence_errors`. Verdicts about faces of pictures then name the parts
+                that their evidence lies on (`evidence_on`).
 
         Raises:
             ImageError: the source cannot be read.
@@ -226,6 +230,8 @@ class Checker:
         *,
         show: Show | None = None,
     ) -> Run:
+        # The parts of faces are found only where evidence is drawn, which then names them.
+        named = draw is not None and self.detector is not None
         return Run(
             self.models,
             self.detector,
@@ -234,6 +240,7 @@ class Checker:
             quality_gate=self.quality_gate,
             draw=draw,
             show=show,
+            parser=open_model_named(default_parser(), threads=self._threads) if named else None,
             progress=progress,
         )
 

@@ -101,7 +101,13 @@ def write_overlay(path: Path, pixels: Pixels) -> None:
 
 
 def overlay(
-    image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool = True
+    image: Pixels,
+    faces: Sequence[Face],
+    heats: Sequence[EvidenceMap],
+    *,
+    signed: bool = True,
+    unit: str = "logits",
+    verdicts: Sequence[Verdict] = (),
 ) -> Pixels:
     """Returns the overlay, RGB: a panel per task that has heats, side by side, one panel if none has.
 
@@ -113,13 +119,24 @@ def overlay(
         faces: with verdicts; boxes in pixels of the image.
         heats: drawn over the windows that their crops were cut from.
         signed: whether the heats speak for an attack or against; attention, in [0, 1], does neither.
+        unit: what the heats are measured in, for the legend.
+        verdicts: of the whole picture, written in its corner.
     """
     tasks = list(dict.fromkeys(heat.task for heat in heats))
     of_tasks = [[heat for heat in heats if heat.task == task] for task in tasks] or [[]]
-    return np.concatenate([_panel(image, faces, each, signed=signed) for each in of_tasks], axis=1)
+    panels = [_panel(image, faces, each, signed=signed, unit=unit, verdicts=verdicts) for each in of_tasks]
+    return np.concatenate(panels, axis=1)
 
 
-def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *, signed: bool) -> Pixels:
+def _panel(
+    image: Pixels,
+    faces: Sequence[Face],
+    heats: Sequence[EvidenceMap],
+    *,
+    signed: bool,
+    unit: str,
+    verdicts: Sequence[Verdict],
+) -> Pixels:
     """The picture with one task's heats and every verdict, and its legend."""
     canvas, factor = _readable(image)
     heat, scale = _heat_of(image.shape[:2], heats, canvas.shape[:2])
@@ -127,7 +144,10 @@ def _panel(image: Pixels, faces: Sequence[Face], heats: Sequence[EvidenceMap], *
         canvas = _tinted(canvas, heat, signed=signed)
     for face in faces:
         _frame(canvas, face, factor, task=heats[0].task if heats else None)
-    return np.concatenate([canvas, _legend(canvas.shape[1], heats, scale=scale, signed=signed)])
+    _write(canvas, (0, 0), [(_line(verdict), _colour(verdict)) for verdict in verdicts])
+    return np.concatenate(
+        [canvas, _legend(canvas.shape[1], heats, full=f"{scale:.1f} {unit}", signed=signed)]
+    )
 
 
 def layers(scene: Scene, *, longest: int = _SHORTEST) -> tuple[Layer, ...]:
@@ -219,6 +239,12 @@ def _frame(canvas: Pixels, face: Face, factor: float, *, task: str | None) -> No
     lines = [(_line(verdict), _colour(verdict)) for verdict in face.verdicts] or [
         ("not judged" if face.not_judged else "face", _PLAIN)
     ]
+    _write(canvas, (x, y), lines)
+
+
+def _write(canvas: Pixels, place: tuple[int, int], lines: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    """Writes lines on their colours, the last one above the place (x, y), or as near as the edges allow."""
+    x, y = place
     for row, (line, colour) in enumerate(reversed(lines)):
         (wide, tall), _ = cv2.getTextSize(line, _FONT, 0.6, 2)
         left = min(max(x, 0), max(0, canvas.shape[1] - wide - 8))
@@ -235,8 +261,8 @@ def _colour(verdict: Verdict) -> tuple[int, int, int]:
     return _BAD if verdict.decision == task_named(verdict.task).positive else _GOOD
 
 
-def _legend(width: int, heats: Sequence[EvidenceMap], *, scale: float, signed: bool) -> Pixels:
-    """A strip that says what the colours mean; `scale` is the evidence drawn at full strength."""
+def _legend(width: int, heats: Sequence[EvidenceMap], *, full: str, signed: bool) -> Pixels:
+    """A strip that says what the colours mean; `full` is the evidence drawn at full strength."""
     strip = np.full((44, width, 3), 255, np.uint8)
     if not heats:
         text = "no evidence map"
@@ -245,7 +271,7 @@ def _legend(width: int, heats: Sequence[EvidenceMap], *, scale: float, signed: b
         ramp = np.tile(np.linspace(-1 if signed else 0, 1, bar, dtype=np.float32), (16, 1))
         strip[14:30, 8 : 8 + bar] = _tinted(strip[14:30, 8 : 8 + bar], ramp, signed=signed)
         meaning = task_named(heats[0].task).positive_means
-        said = f"red speaks for {meaning}, blue against; full at {scale:.1f} logits"
+        said = f"red speaks for {meaning}, blue against; full at {full}"
         text = said if signed else _LOOKS
     start = 16 + bar if heats else 8
     size = min(0.5, 0.5 * (width - start - 4) / cv2.getTextSize(text, _FONT, 0.5, 1)[0][0])

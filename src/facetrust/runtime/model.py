@@ -39,7 +39,7 @@ class Answers(NamedTuple):
 
 
 def load_model(name: str | Path, *, threads: int = 1, batch: int = 32, decides: bool = True) -> Model:
-    """Returns a bundled model by its name, or the model in an .onnx file.
+    """Returns a model by its name, bundled or kept by the user, or the model in an .onnx file.
 
     The card beside the file (`<stem>.json`) wins, and the file must have the SHA-256 that it states.
     Without one the card inside the file is taken, which cannot vouch for the file it travels in.
@@ -50,7 +50,7 @@ def load_model(name: str | Path, *, threads: int = 1, batch: int = 32, decides: 
         decides: whether its scores are to be decided by; a card without a threshold is refused then.
 
     Raises:
-        UnknownName: no bundled model of that name; the message gives the nearest one.
+        UnknownName: no model of that name; the message gives the nearest one.
         ModelError: missing, altered, not ONNX, without a card, or not fed as its card says.
     """
     path = model_file.locate(name)

@@ -59,7 +59,7 @@ class Parser:
     leave none out because it is small or dark.
 
     Args:
-        model: a bundled name, an .onnx file or an open model with classes of pixels; the bundled one without.
+        model: a name, an .onnx file or an open model with classes of pixels; the bundled one without.
         detector, threads, search, color: as of `Checker`.
 
     Raises:

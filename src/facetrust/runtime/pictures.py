@@ -19,6 +19,7 @@ from facetrust.imaging import Pixels
 from facetrust.imaging.inputs import Color, Video, is_video, loaded, name_of, read_source, video_file
 from facetrust.records import Box, CheckReport, Face
 from facetrust.runtime.evidence import EvidenceMap, Scene, free_name, overlay
+from facetrust.runtime.evidence_parts import with_parts
 from facetrust.runtime.model import Answers, Judgement, Model, by_kind
 from facetrust.runtime.quality_gate import measured, not_judged, reason_of
 from facetrust.runtime.trust import lacking_faces, trust
@@ -67,7 +68,10 @@ class Picture:
 
 
 class Run:
-    """One pass over sources; holds what must not be shared between threads: the names of overlays."""
+    """One pass over sources; holds what must not be shared between threads: the names of overlays.
+
+    With a `parser`, verdicts whose evidence is drawn name the parts of the face that it lies on.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Run:
         quality_gate: bool,
         draw: Callable[[str, Pixels], None] | None = None,
         show: Callable[[Scene], None] | None = None,
+        parser: Model | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._models = models
@@ -88,6 +93,7 @@ class Run:
         self._videos = videos
         self._draw = None if draw is None else partial(self._drawn, draw)
         self._show = show
+        self._parser = parser
         self._progress = progress
         self._names: set[str] = set()
         self._undrawn: list[str] = []
@@ -213,11 +219,14 @@ class Run:
         if self._detector is not None:
             lacking = lacking_faces(len(faces), picture.left_out) or reason_of(faces)
         trusted, reason = trust(verdicts, lacking=lacking)
+        if self._parser is not None and picture.image is not None:
+            faces = with_parts(picture.image, faces, picture.maps, self._parser)
         if self._show is not None and picture.image is not None:
             self._show(Scene(picture.image, faces, picture.maps, turns=picture.turns))
         if self._draw is not None and picture.image is not None:
             start = time.perf_counter()
-            self._draw(self._free_name(picture.source), overlay(picture.image, faces, picture.maps))
+            drawn = overlay(picture.image, faces, picture.maps, verdicts=said["verdicts"])
+            self._draw(self._free_name(picture.source), drawn)
             picture.timings["evidence"] = time.perf_counter() - start
         return CheckReport(
             source=picture.source,

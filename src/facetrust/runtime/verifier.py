@@ -54,7 +54,7 @@ class Verifier:
     Its methods may be called from several threads at once.
 
     Args:
-        model: a bundled name, an .onnx file or an open model with embeddings; the bundled one without.
+        model: a name, an .onnx file or an open model with embeddings; the bundled one without.
         far: the false accept rate to decide at, which the card must name; its first threshold without.
         threshold: a cosine in [-1, 1] to decide at instead.
         liveness: True asks the bundled questions about faces that distrust, too; a mapping of task to model

@@ -105,6 +105,14 @@ def test_quantisation_tables_tell_the_label(build: Callable[..., Manifest]) -> N
     assert "label-by-tables" not in codes(same)
 
 
+def test_the_chroma_sampling_tells_the_label(build: Callable[..., Manifest]) -> None:
+    def save(image: np.ndarray, path: Path, row: Sample) -> None:
+        Image.fromarray(image).save(path, format="JPEG", quality=90, subsampling=2 * row.label)
+
+    report = audit(build(save=save))
+    assert codes(report).get("label-by-tables") == "error"
+
+
 def test_the_file_type_tells_the_label_whatever_the_name_says(build: Callable[..., Manifest]) -> None:
     def save(image: np.ndarray, path: Path, row: Sample) -> None:
         Image.fromarray(image).save(path, format="BMP" if row.label else "PNG")

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from facetrust.data.audit.audit import audit
+from facetrust.data.fold_manifests import split_manifest
 from facetrust.data.folds.index_ordered import index_ordered
 from facetrust.data.folds.shuffled import shuffled
+from facetrust.data.lists import read_list
 from facetrust.data.manifest import Manifest
 from facetrust.data.splits import people_of
 from facetrust.errors import ProtocolError, UsageError
@@ -35,6 +37,16 @@ def test_by_index():
         {"train": paths[:30], "dev": paths[30:40], "test": paths[40:]},
     )
     assert index_ordered(ROWS, seed=4, train_share=0.8, dev_share=0.25) == [fold]
+
+
+def test_who_is_looked_for_is_written_beside(tmp_path: Path):
+    Manifest.write(ROWS, tmp_path / "all.csv")
+    (file,) = split_manifest("shuffled", [tmp_path / "all.csv"], out=tmp_path / "cut")
+    rows = Manifest.read(file).samples()
+    listed = read_list(tmp_path / "cut" / "shuffled.parquet.gallery.csv", "gallery")
+    assert dict(listed.iter_rows()) == {
+        row.path: "probe" if row.split == "test" else "gallery" for row in rows
+    }
 
 
 def test_at_random():

@@ -34,7 +34,7 @@ def test_a_seed_repeats_it_and_a_box_beside_the_picture_changes_nothing(face) ->
     assert np.array_equal(aside.fake, face)
 
 
-@pytest.mark.parametrize("way", module._WAYS)
+@pytest.mark.parametrize("way", module.WAYS)
 def test_every_way_keeps_an_even_picture_or_leaves_a_pattern(way) -> None:
     """What is flat loses nothing to filters and cosines; a transposed convolution's gain repeats every other
     pixel, as its stride is 2."""

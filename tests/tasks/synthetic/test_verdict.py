@@ -13,7 +13,7 @@ def test_it_is_asked_of_the_picture():
     assert (task.unit, task.target, task.output) == ("picture", "label", "score")
     assert task.decisions == ("real", "generated")
     assert task.distrusts
-    assert task.bundled is None
+    assert task.bundled == "synthetic-tiny"
 
 
 @pytest.mark.parametrize(("score", "decision"), [(0.39, "real"), (0.4, "generated"), (0.9, "generated")])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.JpegImagePlugin import get_sampling
 
 from facetrust.data.audit._near import look_hash, thumbnail
 from facetrust.data.audit.probes import probe_values
@@ -21,8 +22,8 @@ from facetrust.records import Sample
 class Facts(NamedTuple):
     """A picture's bytes, looks, encoding and probe values.
 
-    `tables` names the JPEG quantisation tables (`none` for other formats); `pattern` is the file's
-    name with numbers wiped out; `probes` maps each probe to its values (d,).
+    `tables` names the JPEG quantisation tables and chroma sampling (`none` for other formats); `pattern` is
+    the file's name with numbers wiped out; `probes` maps each probe to its values (d,).
     """
 
     digest: str
@@ -61,11 +62,11 @@ def facts_of(sample: Sample, path: Path) -> Facts:
 
 
 def jpeg_signature(picture: Image.Image) -> str:
-    """Returns 8 digits that name a JPEG's quantisation tables, `none` for other formats."""
+    """Returns 8 digits that name a JPEG's quantisation tables and chroma, `none` for other formats."""
     tables: dict[int, Any] = getattr(picture, "quantization", None) or {}
     if not tables:
         return "none"
-    text = repr([list(tables[number]) for number in sorted(tables)])
+    text = repr([get_sampling(picture), *(list(tables[number]) for number in sorted(tables))])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -34,7 +34,7 @@ SUSPICIOUS = 0.65  # AUC from which a shortcut is reported …
 GIVEN_AWAY = 0.9  # … and from which it gives the label away.
 _GIVES = {
     "size": "The picture's size",
-    "tables": "The JPEG quantisation tables",
+    "tables": "The JPEG coding (quantisation tables, chroma)",
     "type": "The file type",
     "name": "The file name",
 }
@@ -266,7 +266,9 @@ def _shortcuts(rows: Rows) -> Iterator[Finding]:
         if auc < SUSPICIOUS or not surely_above_chance(auc, labels):
             continue
         severity: Severity = "error" if auc >= GIVEN_AWAY else "warning"
-        why = "A network can read it off the pixels without a look at the face; make both labels alike in it."
+        why = (
+            "A network can read it off the pixels and look at nothing else; bring both labels to one format."
+        )
         if code == "name":
             severity = "note"
             why = "Networks do not see names, but code that sorts or filters by them would leak."

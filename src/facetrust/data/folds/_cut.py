@@ -12,6 +12,8 @@ from facetrust.records import Sample, Split
 def cut(name: str, rows: Sequence[Sample], *, train_share: float, dev_share: float) -> list[Fold]:
     """Returns one fold: of the rows in their order the first train, the next are dev and the last test.
 
+    Its test people are to be named among the others, as reports do.
+
     Args:
         name: the fold's.
         rows: in the order in which they are cut.
@@ -32,4 +34,4 @@ def cut(name: str, rows: Sequence[Sample], *, train_share: float, dev_share: flo
     counts: dict[Split, int] = {"train": train, "dev": learning - train, "test": len(rows) - learning}
     splits = [split for split, count in counts.items() for _ in range(count)]
     placed = [row.model_copy(update={"split": split}) for row, split in zip(rows, splits, strict=True)]
-    return [Fold(name, sorted(placed, key=lambda row: row.path))]
+    return [Fold(name, sorted(placed, key=lambda row: row.path), gallery=True)]

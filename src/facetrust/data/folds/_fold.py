@@ -12,10 +12,14 @@ _NEEDED = {0: "bona fide rows", 1: "attacks"}
 
 
 class Fold(NamedTuple):
-    """The name of a round and its rows, sorted by path, with the splits that they have in it."""
+    """The name of a round and its rows, sorted by path, with the splits that they have in it.
+
+    With `gallery`, the people of test are looked for among those of the other splits.
+    """
 
     name: str
     samples: list[Sample]
+    gallery: bool = False
 
 
 def fold_of(name: str, parts: Mapping[Split, Sequence[Sample]]) -> Fold:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.data.simulate import digital_spoof, regeneration, self_blend, swap
+from facetrust.data.simulate import digital_spoof, reconstruction, regeneration, self_blend, swap
 from facetrust.data.simulate._blending import Blend as Blend  # what `manipulate` returns
 from facetrust.data.simulate.capture import captured, exposed, focused
 from facetrust.data.simulate.donors import Donor
@@ -32,7 +32,13 @@ Plane = NDArray[np.float32]
 
 SPECIES = ("print", "replay")
 SWAPS = ("face-swap", "part-swap")  # manipulations that need another person's face
-MANIPULATIONS = ("self-blend", "digital-spoof", *SWAPS, "regeneration")  # of the face itself
+MANIPULATIONS = (
+    "self-blend",
+    "digital-spoof",
+    *SWAPS,
+    "regeneration",
+    "reconstruction",
+)  # of the picture itself
 
 
 def check_species(names: Iterable[str]) -> None:
@@ -132,6 +138,8 @@ def manipulate(
         return digital_spoof.digital_spoof(image, box, rng, points=points)
     if species == "regeneration":
         return regeneration.regeneration(image, box, rng, points=points)
+    if species == "reconstruction":
+        return reconstruction.reconstruction(image, rng)
     if species not in SWAPS:
         raise UnknownName("manipulation", species, MANIPULATIONS)
     if donor is None:
@@ -145,8 +153,8 @@ def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Ge
 
     Beside prints and replays it is blurred to the sharpness of such an attack on it, if it is the sharper
     one, and taken by the same camera. A manipulated picture may be changed around the face too; genuine
-    pictures are then changed as often and as much, so that only the face tells. Swaps and regenerations
-    leave what is around as it is.
+    pictures are then changed as often and as much, so that only the face tells. Swaps,
+    regenerations and reconstructions have no surroundings that are changed.
     """
     kind = str(rng.choice(list(species)))
     if kind == "self-blend":

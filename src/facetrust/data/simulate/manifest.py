@@ -11,7 +11,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from facetrust.data._resume import require_same_settings
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
 from facetrust.data.simulate import SPECIES, SWAPS, beside, check_species, simulate
@@ -19,6 +18,7 @@ from facetrust.data.simulate.donors import Donors
 from facetrust.errors import ImageError, ManifestError
 from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
+from facetrust.records.settings import require_same_settings
 
 _ELSEWHERE = 0.4  # chance that the scene around the medium is another picture of the same split
 _METHOD = 2  # Raised whenever other pictures are made of the same call.

@@ -37,7 +37,7 @@ def regeneration(
     """
     at, draws = window(image.shape[:2], box), draw(rng)
     mask = soft_mask(faces(box, points, None, top=draws.top), at, _STILL, draws)
-    way = _WAYS[int(rng.integers(len(_WAYS)))]
+    way = WAYS[int(rng.integers(len(WAYS)))]
     here = np.ascontiguousarray(image[at.part])
     if here.size:
         made = way(here.astype(np.float32), min(box[2:]), rng)
@@ -96,7 +96,7 @@ def _quantised(face: Plane, side: float, rng: np.random.Generator) -> Plane:
     return made
 
 
-_WAYS: tuple[Callable[[Plane, float, np.random.Generator], Plane], ...] = (
+WAYS: tuple[Callable[[Plane, float, np.random.Generator], Plane], ...] = (
     _resampled,
     _transposed,
     _quantised,

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facetrust.explain.methods._cells import need_cells
+
 
 def cam(model: nn.Module, images: Tensor) -> Tensor:
     """Returns (B, h, w) float32: what each place adds to the logit, at the size of the images.
@@ -18,6 +20,9 @@ def cam(model: nn.Module, images: Tensor) -> Tensor:
         model: its forward gives a `Score`; left in the mode it was in.
         images: (B, 3, h, w), normalised as the model's card says.
 
+    Raises:
+        UsageError: the map has fewer than 7 x 7 cells.
+
     Source: Zhou et al. 2016, arXiv 1512.04150, equation 2, with the bias spread evenly over the cells.
     """
     training = model.training
@@ -27,5 +32,6 @@ def cam(model: nn.Module, images: Tensor) -> Tensor:
             evidence = model(images).evidence.float()
     finally:
         model.train(training)
+    need_cells(evidence.shape, "cam: the last map", "gradcam takes an earlier one")
     size = (int(images.shape[-2]), int(images.shape[-1]))
     return functional.interpolate(evidence[:, None], size, mode="bilinear", align_corners=False)[:, 0]

@@ -15,10 +15,9 @@ from markupsafe import Markup
 
 from facetrust import __version__
 from facetrust.errors import InputError, UsageError
-from facetrust.records import CheckReport, Quality, shown, write_text
+from facetrust.records import CheckReport, ModelCard, Quality, shown, write_text
 from facetrust.runtime.checker import Checker
 from facetrust.runtime.evidence import Scene
-from facetrust.runtime.model import Model
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.report.pictures import (
     Shown,
@@ -105,27 +104,17 @@ class EvidenceReport:
 
     def html(self, *, made: datetime | None = None) -> str:
         """Returns the page; `made` is the time that it states, now without."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        environment = Environment(
-            loader=PackageLoader("facetrust.runtime.report", ""),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        style, script = (_beside(name) for name in ("report.css", "report.js"))
-        return environment.get_template("report.html.j2").render(
+        script = _beside("report.js")
+        return rendered(
+            "report.html.j2",
             entries=self._entries,
             left_out=self._left_out,
             counts=self._counts(),
             models=self._models,
             settings=self._settings,
             made=(made or datetime.now(UTC)).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z"),
-            version=__version__,
-            style=Markup(style),  # noqa: S704 - ours
             script=Markup(script),  # noqa: S704 - ours
-            policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}",
+            may=f"img-src data:; script-src {_hash(script)}",
             **_WORDS,
         )
 
@@ -144,6 +133,29 @@ class EvidenceReport:
         said = [label(entry) for entry in self._entries]
         order = [*(words for words, _ in TRUSTED.values()), _UNREAD]
         return {words: said.count(words) for words in order if words in said}
+
+
+def rendered(template: str, *, may: str = "", **values: Any) -> str:
+    """Returns a page of this folder's template with our style; it loads nothing but what `may` adds.
+
+    may: directives of a Content-Security-Policy.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("facetrust.runtime.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = _beside("report.css")
+    return environment.get_template(template).render(
+        version=__version__,
+        style=Markup(style),  # noqa: S704 - ours
+        policy=f"default-src 'none'; style-src {_hash(style)}" + (f"; {may}" if may else ""),
+        **values,
+    )
 
 
 def check_writable(path: Path) -> None:
@@ -192,8 +204,9 @@ def _measured(quality: Quality) -> dict[str, str]:
     return values | turned
 
 
-def _limits_of(model: Model) -> str:
-    limits = model.card.limits
+def limits_of(card: ModelCard) -> str:
+    """Returns the limits of quality between which a model judges a face, as a line."""
+    limits = card.limits
     said = {} if limits is None else limits.model_dump(exclude_none=True)
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in said.items()) or "none"
 
@@ -216,7 +229,7 @@ _WORDS: dict[str, Any] = {
     "state_of": state_of,
     "state_of_face": state_of_face,
     "measured": _measured,
-    "limits_of": _limits_of,
+    "limits_of": limits_of,
     "task_named": task_named,
     "plot": {"width": WIDTH, "height": HEIGHT, "row": ROW},
 }

@@ -12,4 +12,5 @@ TASK = Task(
     negative_says="The model takes this picture for a photograph.",
     positive_says="The model takes this picture for the work of a generator.",
     distrusts=True,
+    bundled="synthetic-tiny",
 )

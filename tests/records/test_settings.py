@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facetrust.data._resume import require_same_settings
 from facetrust.errors import UsageError
+from facetrust.records.settings import require_same_settings
 
 
 def test_the_first_settings_are_kept_and_the_same_ones_pass(tmp_path: Path) -> None:

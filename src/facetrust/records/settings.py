@@ -1,4 +1,4 @@
-"""Made pictures remember the settings they were made with, so that others are not mixed in."""
+"""What is made in several goes remembers its settings, so that others are not mixed in."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facetrust.errors import UsageError
-from facetrust.records import write_text
+from facetrust.records.files import write_text
 
 
-def require_same_settings(file: Path, settings: Mapping[str, object]) -> None:
-    """Writes the settings into a JSON file among the pictures, or checks that those in it are the same.
+def require_same_settings(file: Path, settings: Mapping[str, object], *, what: str = "pictures") -> None:
+    """Writes the settings into a JSON file among what is made, or checks that those in it are the same.
 
     Raises:
-        UsageError: pictures made with other settings lie there, or the file is damaged.
+        UsageError: what lies there was made with other settings, or the file is damaged.
     """
     if not file.exists():
         write_text(file, json.dumps(settings, indent=2) + "\n")
@@ -28,6 +28,6 @@ def require_same_settings(file: Path, settings: Mapping[str, object]) -> None:
     if changed:
         key = changed[0]
         raise UsageError(
-            f"{folder}: holds pictures made with {key} {known.get(key)!r}, not {settings[key]!r}; "
+            f"{folder}: holds {what} made with {key} {known.get(key)!r}, not {settings[key]!r}; "
             "remove it or give another --out"
         )

@@ -1,0 +1,1 @@
+"""Models beyond the bundled ones: named in a catalogue, pulled or imported, verified, kept."""
