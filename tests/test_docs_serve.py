@@ -125,7 +125,7 @@ def test_the_limits_are_the_programs():
         f"{limits.cameras}, of frames of {limits.frame_bytes:,} bytes and {service.FRAME_PIXELS:,} pixels"
     )
     assert rows["cameras"][0] == cameras
-    assert f"within {server.HEAD_SECONDS:g} seconds" in " ".join(PAGE.split())
+    assert f"within {limits.head_seconds:g} seconds" in " ".join(PAGE.split())
     offered = {option for row in rows.values() for option in re.findall(r"--[a-z-]+", row[1])}
     assert offered <= set(re.findall(r"--[a-z-]+", (DOCS / "commands.md").read_text()))
 

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -17,16 +17,19 @@ from uvicorn.supervisors import Multiprocess
 from facetrust.serve import create_app
 from facetrust.serve.settings import Settings
 
-HEAD_SECONDS = 10.0  # Until the head of a request has arrived.
 _HEAD_BYTES = 16 * 1024
 _ALIVE = 30  # Seconds without a sign of life after which one of several processes is replaced.
 _FINISH = 120  # Seconds that accepted requests may take after the service was told to stop.
 
 
-class PatientOnce(H11Protocol):
-    """HTTP/1.1 that closes a connection whose next request has no whole head in time."""
+class TimedHeads(H11Protocol):
+    """HTTP/1.1 that closes a connection whose next request has no whole head within some seconds."""
 
     _waiting: asyncio.TimerHandle | None = None
+
+    def __init__(self, *given: Any, head_seconds: float, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._head_seconds = head_seconds
 
     def connection_made(self, transport: Any) -> None:
         """Begins to wait for a request."""
@@ -47,7 +50,7 @@ class PatientOnce(H11Protocol):
     def _wait(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._waiting = self.loop.call_later(self._head_seconds, self._give_up)
 
     def _give_up(self) -> None:
         if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
@@ -88,7 +91,7 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.C
         host=settings.host,
         port=settings.port,
         workers=settings.processes,
-        http=PatientOnce,
+        http=cast("Any", partial(TimedHeads, head_seconds=limits.head_seconds)),
         ws="websockets-sansio",
         ws_max_size=limits.frame_bytes,
         ws_max_queue=2,

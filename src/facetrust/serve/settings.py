@@ -21,8 +21,9 @@ class Limits(Record):
     most_bytes: of a body, all its pictures together. most_pixels: of a picture, or of a frame of one that
     moves. longest_video: in seconds. most_faces: that are judged of a picture; more are counted, and nothing
     is trusted then. most_pictures: of one enrolment. waiting: requests that wait for a thread; further ones
-    are refused. body_seconds: until a body has arrived. work_seconds: until there is an answer, waiting
-    included. cameras: at once. frame_bytes: of a camera's frame. connections: open at once.
+    are refused. head_seconds, body_seconds: until a request's head, and then its body, have arrived.
+    work_seconds: until there is an answer, waiting included. cameras: at once. frame_bytes: of a camera's
+    frame. connections: open at once.
     """
 
     most_bytes: int = Field(default=32 * _MIB, ge=1)
@@ -31,6 +32,7 @@ class Limits(Record):
     most_faces: int = Field(default=200, ge=1)
     most_pictures: int = Field(default=16, ge=1)
     waiting: int = Field(default=16, ge=0)
+    head_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     body_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)
     work_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     cameras: int = Field(default=4, ge=0)
