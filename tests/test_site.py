@@ -1,4 +1,4 @@
-"""The pages as a site: every link leads somewhere, every page is on the map, and nothing comes from another host."""
+"""The pages as a site: links lead somewhere, every page is on the map, nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def links_of(text: str) -> list[str]:
 def anchors_of(text: str) -> set[str]:
     """Returns the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", _CODE.sub("", text), re.MULTILINE)
-    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", each).replace("`", "").strip().lower() for each in headings]
+    plain = [
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", each).replace("`", "").strip().lower() for each in headings
+    ]
     return {re.sub(r"[^\w\- ]", "", each).replace(" ", "-") for each in plain}
 
 
@@ -68,7 +70,9 @@ def test_every_link_leads_somewhere(page):
 def test_what_leads_nowhere_is_found(tmp_path):
     (tmp_path / "b.md").write_text("# Two words, and `code`\n```\n# no heading\n[x](code.md)\n```\n")
     page = tmp_path / "a.md"
-    page.write_text("[a](b.md#two-words-and-code) [b](b.md#no-heading) [c](c.md) [d](#here) `[e](e.md)` [f](b.md)")
+    page.write_text(
+        "[a](b.md#two-words-and-code) [b](b.md#no-heading) [c](c.md) [d](#here) `[e](e.md)` [f](b.md)"
+    )
     assert broken_links(page) == ["b.md#no-heading", "c.md", "#here"]
 
 
@@ -93,7 +97,7 @@ def test_a_wrong_page_ends_the_build_and_no_font_is_fetched():
 
 
 def test_links_are_those_of_the_site(pages):
-    text = "[a](../README.md) [b](check.md#limits) [c](decisions/README.md) [d](https://a.example/docs/x.md) [e](#x)"
+    text = "[a](../README.md) [b](check.md#limits) [c](decisions/README.md) [d](https://a.example/) [e](#x)"
     assert pages.relinked(text, "docs/index.md") == text.replace("../README.md", "project-readme.md")
     assert pages.relinked("[a](../../README.md#x) [b](../check.md)", "docs/decisions/int8.md") == (
         "[a](../project-readme.md#x) [b](../check.md)"
