@@ -1,6 +1,6 @@
 """Whether the maps of a network point at what was planted, and whether the score comes from where they point.
 
-    python benchmarks/faithfulness.py RUN[=EXPORT] [RUN[=EXPORT] …] --plant half|blend|paste --data MANIFEST
+    python benchmarks/faithfulness.py RUN[=EXPORT]|EXPORT … --plant half|blend|paste|photo --data MANIFEST
         [--split dev] [--most 80] [--curves 24] [--methods cam,gradcam]
 
 RUN is a run folder; EXPORT its exported file or bundled name, whose own evidence is measured without PyTorch
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="+", metavar="RUN[=EXPORT]")
+    parser.add_argument("models", nargs="+", metavar="RUN[=EXPORT]|EXPORT")
     parser.add_argument("--plant", choices=PLANTS, required=True)
     parser.add_argument("--data", type=Path, required=True, help="manifest")
     parser.add_argument("--split", choices=("train", "dev"), default="dev")
@@ -101,27 +101,27 @@ def main() -> None:
         + "|---" * 7
         + "|"
     )
-    apart = []
     for each in given.models:
-        folder, _, exported = each.partition("=")
-        network, card = load_checkpoint(folder)
+        run, _, exported = each.partition("=") if Path(each.partition("=")[0]).is_dir() else ("", "", each)
+        model = load_model(exported, decides=False) if exported else None
+        network, card = load_checkpoint(run) if run else (None, model.card)
+        if model and model.card.preprocessing != card.preprocessing:
+            raise SystemExit(f"{each}: the run and the exported model do not see pictures alike")
         cases = cases_of(given.plant, given.data, given.split, given.most, card.preprocessing)
         crops = np.stack([crop_of(case, card) for case in cases])
         masks = np.stack([mask_of(case, card) for case in cases])
-        maps = maps_of(network, crops, given.methods.split(","))
-        others = maps_of(with_shuffled_weights(network, torch.from_numpy(crops)), crops, list(maps))
-        areas = areas_of(crops[: given.curves], logits_of(network))
-        for name, heat in {**maps, "centre": centre(len(crops), crops.shape[2:])}.items():
-            report(f"{Path(folder).name} {name}", measured(heat, crops, masks, areas, others.get(name)))
-        if exported:
-            model = load_model(exported, decides=False)
-            heat = registry.build("explain.methods", "evidence", model, crops)
-            report(
-                f"{exported} evidence",
-                measured(heat, crops, masks, areas_of(crops[: given.curves], scores_of(model)), None),
-            )
-            apart.append(distance(exported, maps["cam"], heat))
-    print("\n" + "\n".join(apart))
+        own = None if model is None else registry.build("explain.methods", "evidence", model, crops)
+        if network:
+            maps = maps_of(network, crops, given.methods.split(","))
+            others = maps_of(with_shuffled_weights(network, torch.from_numpy(crops)), crops, list(maps))
+            areas = areas_of(crops[: given.curves], logits_of(network))
+            for name, heat in {**maps, "centre": centre(len(crops), crops.shape[2:])}.items():
+                report(f"{Path(run).name} {name}", measured(heat, crops, masks, areas, others.get(name)))
+        if own is not None:
+            areas = areas_of(crops[: given.curves], scores_of(model))
+            report(f"{exported} evidence", measured(own, crops, masks, areas, None))
+        if network and own is not None and "cam" in maps:
+            print(f"<!-- {distance(exported, maps['cam'], own)} -->")
 
 
 def cases_of(plant: str, data: Path, split: str, most: int, how: Preprocessing) -> list[Case]:

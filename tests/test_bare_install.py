@@ -116,6 +116,16 @@ def test_the_demo_needs_its_own_extra_only(tmp_path):
     assert (tmp_path / "report.html").is_file()
 
 
+def test_the_service_needs_its_own_extra_only(tmp_path):
+    assert {"torch", "cryptography", "fastapi", "uvicorn"} <= hidden()
+    assert not {"fastapi", "uvicorn", "websockets", "prometheus_client"} & hidden("serve")
+    done = bare("keys", "add", "door", "--keys", tmp_path / "keys.json")
+    assert done.returncode == 0, done.stderr
+    done = bare("serve", "--keys", tmp_path / "none.json", extras=("serve",))
+    assert done.returncode == 2
+    assert "none.json: the API keys cannot be read" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "package", "extra"),
     [
@@ -127,6 +137,7 @@ def test_the_demo_needs_its_own_extra_only(tmp_path):
         (["scan", "antispoof-tiny.onnx", "--out", "out"], "polars", "data"),
         (["scan", "s3://bucket/faces/", "--out", "out", "--jsonl"], "fsspec", "scan"),
         (["demo", "--out", "demo"], "scikit-image", "demo"),
+        (["serve"], "uvicorn", "serve"),
         (["train", "antispoof/student-nuaa"], r"\w+", "train"),
     ],
 )

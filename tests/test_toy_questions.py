@@ -189,6 +189,20 @@ def test_people_are_verified_and_searched_for(root, exported, tmp_path, capsys):
     assert (code, "was trained on 4 of the people of the test split" in capsys.readouterr().err) == (2, True)
 
 
+def test_a_search_needs_no_pairs_where_they_would_be_too_many(root, exported, tmp_path, monkeypatch):
+    from facetrust.evaluation import evaluate as room
+
+    listed = "name,part\nset/s00/0.png,gallery\nset/s06/1.png,probe\nset/s07/2.png,probe\n"
+    (tmp_path / "g.csv").write_text(listed)
+    given = {"manifest": root / "toys.csv", "gallery": tmp_path / "g.csv", "baselines": False}
+    both = room.evaluate(exported["toy-tint"], out=tmp_path / "both", **given)
+    assert {each.name for each in both.parent.iterdir()} == {"scores-test.parquet", "searches-test.parquet"}
+    monkeypatch.setattr(room, "MOST_PAIRS", 0)
+    alone = room.evaluate(exported["toy-tint"], out=tmp_path / "alone", **given)
+    assert [each.name for each in alone.parent.iterdir()] == ["searches-test.parquet"]
+    assert read_table(alone).rows.equals(read_table(both.with_name(alone.name)).rows)
+
+
 def test_the_source_is_prepared_with_points_and_masks(root, told, tmp_path):
     from facetrust.data.prepare import prepare
 

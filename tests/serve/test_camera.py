@@ -10,7 +10,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from facetrust.model_file import bundled
-from facetrust.serve.keys import add_key
+from facetrust.serve.keys import add_key, remove_key
 
 pytestmark = pytest.mark.skipif(len(bundled()) < 4, reason="no students are bundled")
 
@@ -142,3 +142,8 @@ def test_a_key_is_asked_for_where_there_are_keys(serving, tmp_path, face_jpeg):
             assert said in begun(socket, key=key)["error"]
     with client.websocket_connect(CAMERA) as socket:
         assert begun(socket, key=made["check"]) == {"ready": True}
+        socket.send_bytes(face_jpeg)
+        assert json.loads(socket.receive_text())["report"]["trusted"] is True
+        remove_key(tmp_path / "keys.json", "check")
+        socket.send_bytes(face_jpeg)
+        assert "not known" in json.loads(socket.receive_text())["error"]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.sync.client import connect
 
 from facetrust import cli
 from facetrust.errors import UsageError
@@ -88,6 +89,20 @@ def test_the_log_holds_routes_and_times_and_no_name(serving, face_jpeg, caplog, 
     assert re.fullmatch(r"POST /v1/gallery/\{person\} 201 \d+ ms", ours[0])
     assert any(re.match(r"KeyError at test_server\.py:\d+ < ", line) for line in ours)
     assert not re.search("grace|hopper", "\n".join(ours), re.IGNORECASE)
+
+
+def test_the_log_of_a_camera_holds_no_address_and_no_query(on_a_port, caplog):
+    running = on_a_port()
+    with caplog.at_level(logging.DEBUG):
+        with connect(f"ws://127.0.0.1:{running.port}/v1/camera?of=Grace") as camera:
+            camera.send("{}")
+            assert camera.recv() == '{"ready": true}'
+            port = camera.socket.getsockname()[1]
+        while not (ours := [each for each in caplog.records if "/v1/camera 0 frames" in each.getMessage()]):
+            time.sleep(0.01)
+    assert ours[0].name == "facetrust.serve"
+    lines = [each.getMessage() for each in caplog.records if each.name.startswith(("facetrust", "uvicorn"))]
+    assert not re.search(f"Grace|{port}", "\n".join(lines))
 
 
 def test_a_full_service_answers_at_once_and_recovers(on_a_port, face_jpeg, monkeypatch):
@@ -191,7 +206,7 @@ def test_of_two_processes_one_may_die_and_nothing_is_answered_wrongly(command, f
     counted = httpx2.get(f"{home}/metrics").text
     assert 'facetrust_requests_total{method="POST",route="/v1/check",status="200"}' in counted
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) in (0, -signal.SIGTERM)
+    assert process.wait(60) in (0, -signal.SIGTERM)
 
 
 def _ready(port: int) -> bool:

@@ -100,8 +100,9 @@ def scan(
 
 def _tell(done: Scanned) -> None:
     """Prints what was counted, and on standard error what was not judged."""
-    from facetrust.cli.output import complain, print_table, shown
+    from facetrust.cli.output import complain, print_table
     from facetrust.imaging.inputs import skipped_message
+    from facetrust.records import shown
 
     total = done.total
     for kind, count in total.failures.items():

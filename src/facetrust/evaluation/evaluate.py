@@ -14,7 +14,7 @@ from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.splits import people_of
 from facetrust.errors import ImageError, ManifestError, ScoresError, UsageError
 from facetrust.evaluation.baselines import Baseline, fit_baselines, score_baselines
-from facetrust.evaluation.people import Embedded, Lists, pair_table, search_table
+from facetrust.evaluation.people import MOST_PAIRS, Embedded, Lists, pair_table, search_table
 from facetrust.evaluation.pixels import pixel_pairs
 from facetrust.evaluation.scorers import Answer, Reader, Scorer, open_run, open_scorer
 from facetrust.evaluation.tables import class_table, commonest_classes, score_table
@@ -69,7 +69,8 @@ def evaluate(
 
     Where it answers with embeddings, a row is a pair, those of `pairs` or else all, and the baseline is
     `baseline-pixels-<split>.parquet` (`facetrust.evaluation.pixels`). With a gallery,
-    `searches-<split>.parquet` has one row per probe.
+    `searches-<split>.parquet` has one row per probe; it stands alone, and is what is returned, where no
+    pairs are listed and all are more than `MOST_PAIRS`.
 
     Args:
         model: a run folder, an `.onnx` file or a bundled model's name; see `scorers.open_scorer`.
@@ -120,9 +121,12 @@ def evaluate(
     )
     out = Path(out)
     answers = part.answers(scorer, read_sample, f"{card.name} on {split}")
-    part.write(_path(out, "scores", made_by), answers, made_by)
+    searches = part.lists.gallery is not None and task_named(card.task).output == "embedding"
+    written = _path(out, "scores" if not searches or part.compares else "searches", made_by)
+    if not searches or part.compares:
+        part.write(written, answers, made_by)
     part.write_errors(out / f"errors-{split}.csv", answers)
-    if part.lists.gallery is not None and task_named(card.task).output == "embedding":
+    if searches:
         part.searches(answers, made_by).write(_path(out, "searches", made_by))
     if every_epoch:
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
@@ -152,7 +156,7 @@ def evaluate(
         kept = controlled(part.located, part.root)
         by_name = {Disturbance(kind=name, strength=1): read for name, read in kept.items()}
         _write_disturbed(out / "controls", part, scorer, fitted, made_by, by_name)
-    return out / f"scores-{split}.parquet"
+    return written
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,12 @@ class _Part:
         else:
             table = score_table(self.samples, answers, made_by)
         table.write(path)
+
+    @property
+    def compares(self) -> bool:
+        """Whether pairs can be compared: they are listed, or all of them are few enough."""
+        asked = sum(row.split == self.split for row in self.samples)
+        return self.lists.pairs is not None or asked * (asked - 1) // 2 <= MOST_PAIRS
 
     def pairs(self, answers: list[Answer], made_by: Provenance) -> Pairs:
         asked = [row for row in self.samples if row.split == self.split]

@@ -230,8 +230,8 @@ class Checker:
         *,
         show: Show | None = None,
     ) -> Run:
-        # The parts of faces are found only where evidence is drawn or shown, which then names them.
-        named = (draw is not None or show is not None) and self.detector is not None
+        # The parts of faces are found only where evidence is drawn, which then names them.
+        named = draw is not None and self.detector is not None
         return Run(
             self.models,
             self.detector,

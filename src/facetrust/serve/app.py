@@ -8,8 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -62,8 +61,20 @@ def app_of(settings: Settings) -> FastAPI:
     for room in (checks, people, camera, state, words):
         app.include_router(room.router)
     if (PAGE / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+        _add_page(app)
     return app
+
+
+def _add_page(app: FastAPI) -> None:
+    """Adds the files of the web page; by any other name there is no route."""
+    files = {path.name: path for path in PAGE.iterdir() if path.is_file()}
+
+    @app.get("/", include_in_schema=False)
+    @app.get("/{name}", include_in_schema=False)
+    async def page(name: str = "index.html") -> FileResponse:
+        if name not in files:
+            raise HTTPException(404)
+        return FileResponse(files[name])
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocketDisconnect
 from facetrust.runtime.live import Live
 from facetrust.serve.answers import CameraQuery, Frame
 from facetrust.serve.desk import Desk, first_fault
+from facetrust.serve.guard import log
 from facetrust.serve.refusal import Refusal
 
 router = APIRouter()
@@ -37,11 +38,12 @@ async def camera(socket: WebSocket) -> None:
     await socket.accept()
     try:
         asked = await _first(socket)
-        client = desk.client(f"Bearer {asked.key}" if asked.key else None, "check")
+        key = f"Bearer {asked.key}" if asked.key else None
+        desk.client(key, "check")
         with _one_more(desk):
             live = desk.service.live(asked.tasks, asked.policy)
             await socket.send_text('{"ready": true}')
-            await _Session(socket, desk, client, live).run()
+            await _Session(socket, desk, key, live).run()
     except Refusal as refused:
         await _end(socket, refused)
     except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed while we answered.
@@ -51,10 +53,10 @@ async def camera(socket: WebSocket) -> None:
 class _Session:
     """One camera: at most one frame of it is judged at a time, and none waits."""
 
-    def __init__(self, socket: WebSocket, desk: Desk, client: str, live: Live) -> None:
+    def __init__(self, socket: WebSocket, desk: Desk, key: str | None, live: Live) -> None:
         self._socket = socket
         self._desk = desk
-        self._client = client
+        self._key = key
         self._live = live
         self._frames = 0
         self._dropped = 0
@@ -62,33 +64,37 @@ class _Session:
         self._work: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Reads frames as they come."""
+        """Reads frames as they come, for as long as the key is known."""
         try:
             while True:
                 async with asyncio.timeout(_PATIENCE):
                     data = await self._socket.receive_bytes()
                 self._frames += 1
+                client = self._desk.client(self._key, "check")
                 if self._busy():
                     self._dropped += 1
                     self._desk.metrics.frames.labels("dropped").inc()
                 else:
-                    self._work = asyncio.create_task(self._answer(data, self._frames, time.monotonic()))
+                    self._work = asyncio.create_task(
+                        self._answer(data, self._frames, time.monotonic(), client)
+                    )
         except TimeoutError:
             raise Refusal(408, f"no frame came for {_PATIENCE:g} seconds") from None
         except KeyError:  # A message of text.
             raise Refusal(400, "a frame is a binary message that holds a picture") from None
         finally:
+            log.info("WS /v1/camera %d frames, %d dropped", self._frames, self._dropped)
             if self._work is not None:
                 await asyncio.gather(self._work, return_exceptions=True)
 
     def _busy(self) -> bool:
         return (self._work is not None and not self._work.done()) or not self._desk.pool.idle
 
-    async def _answer(self, data: bytes, number: int, at: float) -> None:
+    async def _answer(self, data: bytes, number: int, at: float, client: str) -> None:
         limits = self._desk.settings.limits
         report = error = None
         try:
-            with self._desk.pool.place(self._client) as place:
+            with self._desk.pool.place(client) as place:
                 report = await place.run(
                     lambda _: self._desk.service.see(self._live, data, at), limits.work_seconds
                 )

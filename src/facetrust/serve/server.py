@@ -19,6 +19,7 @@ from facetrust.serve.settings import Settings
 
 HEAD_SECONDS = 10.0  # Until the head of a request has arrived.
 _HEAD_BYTES = 16 * 1024
+_ALIVE = 30  # Seconds without a sign of life after which one of several processes is replaced.
 _FINISH = 120  # Seconds that accepted requests may take after the service was told to stop.
 
 
@@ -78,6 +79,9 @@ def server_of(settings: Settings) -> uvicorn.Server:
 
 def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.Config:
     limits = settings.limits
+    log = logging.getLogger("uvicorn.error")
+    log.setLevel(logging.INFO)  # What it tells beyond that are the messages themselves, keys among them.
+    log.addFilter(_names_nobody)
     return uvicorn.Config(
         app,
         factory=factory,
@@ -88,9 +92,11 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.C
         ws="websockets-sansio",
         ws_max_size=limits.frame_bytes,
         ws_max_queue=2,
+        ws_per_message_deflate=False,
         limit_concurrency=limits.connections,
         h11_max_incomplete_event_size=_HEAD_BYTES,
         timeout_graceful_shutdown=_FINISH,
+        timeout_worker_healthcheck=_ALIVE,
         server_header=False,
         proxy_headers=False,
         access_log=False,  # Its lines hold paths, and a path may hold a person's name.
@@ -101,6 +107,11 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.C
 def _app_in_process(settings: Settings) -> Any:
     _log_to_stderr()
     return create_app(settings)
+
+
+def _names_nobody(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn's may be logged: not one of a WebSocket, with its address and query."""
+    return "WebSocket" not in str(record.msg)
 
 
 def _log_to_stderr() -> None:

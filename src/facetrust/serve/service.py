@@ -13,14 +13,13 @@ from facetrust.errors import GalleryError, ImageError, InputError, ModelError, P
 from facetrust.faces.detector import Search
 from facetrust.imaging import Pixels
 from facetrust.imaging.inputs import Encoded, read_source
-from facetrust.model_file import bundled
-from facetrust.records import CheckReport, Comparison, Enrolment, Identification, Policy
+from facetrust.model_file import bundled, locate
+from facetrust.records import CheckReport, Comparison, Enrolment, Identification, ModelCard, Policy
 from facetrust.runtime.bundled import default_tasks, open_model_named
 from facetrust.runtime.checker import Checker
 from facetrust.runtime.gallery.gallery import Gallery, checked_name
 from facetrust.runtime.gallery.store import shown_place
 from facetrust.runtime.live import Live
-from facetrust.runtime.model import load_model
 from facetrust.runtime.parse import Parsed, Parser
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.verifier import Verifier
@@ -46,7 +45,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.limits = settings.limits
-        self.cards = [load_model(name).card for name in bundled()]
+        self.cards = [_card_of(name) for name in bundled()]
         self._threads = settings.threads
         self._models = {
             task: open_model_named(name, threads=settings.threads) for task, name in settings.models.items()
@@ -205,6 +204,11 @@ class Service:
             raise Refusal(404, "this server keeps no gallery; it is started with: facetrust serve --gallery")
         with _refusing(hidden=shown_place(self._place)):
             yield self._gallery
+
+
+def _card_of(name: str) -> ModelCard:
+    """The card of a bundled model, which is not opened for it."""
+    return ModelCard.from_json(locate(name).with_suffix(".json").read_bytes(), name)
 
 
 @contextmanager

@@ -204,8 +204,11 @@ class TestPictures:
         assert dark[3] == bright[3] == 255  # Both are 2 logits, the most there is.
         (told,) = [each for each in page.texts("figcaption") if "full colour" in each]
         assert told.endswith("red speaks for an attack, blue against; full colour is 2.0 logits.")
+        (verdict,) = page.texts("div", "verdict")
+        assert re.search(r"What speaks for attack lies on \w+ \d+ %", verdict)
 
     def test_there_is_no_map_where_none_was_asked(self, checker, made):
+        assert "lies on" not in made(checker(BOX), grey(0)).texts("div", "verdict")[0]
         page = made(checker(BOX), grey(255))
         assert len(page.all("image")) == 1
         assert page.all("input") == page.all("use") == []

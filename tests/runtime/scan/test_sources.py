@@ -138,6 +138,15 @@ def test_a_picture_beyond_the_limit_is_not_read(shard):
     assert Reader().read(huge).reason == f"{shard}/one.jpg: {MAX_BYTES + 1} bytes; the limit is {MAX_BYTES}"
 
 
+def test_inputs_are_found_from_another_folder(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("l.txt").write_text("in/c.png")
+    found = [*listed("in"), *listed("l.txt")]
+    assert [each.name for each in found] == ["in/a.jpg", "in/b/d.png", "in/c.png", "in/c.png"]
+    monkeypatch.chdir("/")
+    assert [content(each) for each in found] == [b"a.jpg", b"b/d.png", b"c.png", b"c.png"]
+
+
 def test_a_name_that_is_no_text_crosses_the_listing():
     odd = Input("a\ufffd.png", "a\udcff.png", 1, 2)
     assert Input.from_line(odd.to_line()) == odd

@@ -37,11 +37,25 @@ def judged_on_ray(
     Raises:
         UsageError: the cluster cannot be reached.
         MissingExtra: Ray is not installed.
-        FacetrustError: what a part could not be judged for.
+        FacetrustError: what a part could not be judged for; or Ray itself fails.
     """
-    ray = _started(address, workers)
     if not parts:
         return
+    ray, begun = _started(address, workers)
+    try:
+        yield from _judged(ray, job, parts, judged, workers)
+    except ray.exceptions.RayError as error:
+        raise FacetrustError(
+            f"Ray has ended the scan ({first_line(error)}); run it again, it goes on"
+        ) from None
+    finally:
+        if begun:
+            ray.shutdown()
+
+
+def _judged(
+    ray: Any, job: Job, parts: Sequence[Part], judged: Iterable[tuple[str, int]], workers: int
+) -> Iterator[Judged]:
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )  # A machine that is lost must not take the ledger with it.
@@ -105,8 +119,8 @@ class _Actor:
         return self._ray.get(getattr(self._keeper, name).remote(*given))
 
 
-def _started(address: str, workers: int) -> Any:
-    """Ray, connected; it reports to nobody how it is used."""
+def _started(address: str, workers: int) -> tuple[Any, bool]:
+    """Ray, which reports to nobody how it is used, and whether it was connected here."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -114,7 +128,8 @@ def _started(address: str, workers: int) -> Any:
         import ray.util.scheduling_strategies
     except ModuleNotFoundError:
         raise MissingExtra("ray", "scan") from None
-    if not ray.is_initialized():
+    begins = not ray.is_initialized()
+    if begins:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if address == LOCAL:
             quiet |= {"num_cpus": workers or None, "include_dashboard": False, "object_store_memory": _STORE}
@@ -126,4 +141,4 @@ def _started(address: str, workers: int) -> Any:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    return ray
+    return ray, begins

@@ -96,7 +96,18 @@ def _of_files(source: str, files: Iterable[str]) -> Iterator[Input]:
         elif file == source and not is_address(file) and not os.path.exists(file):
             raise InputError(f"{source}: no such file or folder")
         else:
-            yield Input(name_of(file), file)
+            yield Input(name_of(file), _found_anywhere(file))
+
+
+def _found_anywhere(file: str) -> str:
+    """A file's absolute path, or an address; another machine's process has another working directory."""
+    return file if is_address(file) else os.path.abspath(file)
+
+
+def _beside(table: Path, text: str) -> Input:
+    """What a path in a list or table stands for, which is relative to it, or an address."""
+    place = text if is_address(text) else os.fspath(table.parent / text)
+    return Input(name_of(place), _found_anywhere(place))
 
 
 def _of_shards(shards: Iterable[str]) -> Iterator[Input]:
@@ -110,8 +121,7 @@ def _of_list(path: Path) -> Iterator[Input]:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             for line in _csv_paths(path, file) if path.suffix.lower() == ".csv" else map(str.strip, file):
                 if line:
-                    place = line if is_address(line) else os.path.join(path.parent, line)
-                    yield Input(name_of(place), place)
+                    yield _beside(path, line)
     except (OSError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
 
@@ -134,7 +144,8 @@ def _of_tar(shard: str) -> Iterator[Input]:
             for member in members:
                 if member.isreg() and not member.issparse() and member.name.lower().endswith(known):
                     found = True
-                    yield Input(name_of(f"{shard}/{member.name}"), shard, member.offset_data, member.size)
+                    name = name_of(f"{shard}/{member.name}")
+                    yield Input(name, _found_anywhere(shard), member.offset_data, member.size)
                 members.members = []  # type: ignore[attr-defined]  # It keeps all that it has seen.
     except (OSError, tarfile.TarError) as error:
         raise InputError(f"{shard}: cannot be read as a tar file ({first_line(error)})") from None
@@ -159,15 +170,10 @@ def _of_parquet(shard: str) -> Iterator[Input]:
             else:
                 texts = read_quietly(wanted.slice(first, _ROWS).collect).to_series().to_list()
             for row, text in enumerate(texts, first):
-                known = Input(name_of(f"{shard}/{row if text is None else text}"), shard, row=row)
-                yield known if has_bytes else _of_text(path, str(text or ""))
+                name = name_of(f"{shard}/{row if text is None else text}")
+                yield Input(name, str(path), row=row) if has_bytes else _beside(Path(shard), str(text or ""))
     except ValueError as error:
         raise InputError(f"{shard}: cannot be read as a Parquet file ({first_line(error)})") from None
-
-
-def _of_text(path: Path, text: str) -> Input:
-    place = text if is_address(text) else os.path.join(path.parent, text)
-    return Input(name_of(place), place)
 
 
 def column_of(shard: str) -> tuple[str, bool]:

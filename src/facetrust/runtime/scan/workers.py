@@ -163,7 +163,7 @@ def _work(job: Job, pipe: Connection) -> None:
         judge = Judge(job, _RemoteLedger(pipe))
         while (part := pipe.recv()) is not None:
             pipe.send(("judged", judge.judge(part)))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):  # The process that started it is gone.
         return
     except (FacetrustError, OSError) as error:
         pipe.send(("error", error))

@@ -42,9 +42,16 @@ function verdictElement(verdict) {
       "p",
       { class: "soft" },
       `Score ${verdict.score.toFixed(3)} ${side} the threshold ${verdict.threshold.toFixed(3)}` +
-        `; higher speaks for ${task.positive_means}. By ${verdict.model}.`,
+        `; higher speaks for ${task.positive_means}. By ${verdict.model}.${parts(verdict)}`,
     ),
   );
+}
+
+/** The parts of the face on which what speaks for the decision lies, where evidence was asked for. */
+function parts({ decision, evidence_on }) {
+  const most = Object.entries(evidence_on ?? {}).slice(0, 4);
+  const shares = most.map(([part, share]) => `${part} ${Math.round(100 * share)} %`);
+  return most.length ? ` What speaks for ${decision} lies on ${shares.join(", ")}.` : "";
 }
 
 const unjudged = (each) =>
