@@ -6,7 +6,7 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY src src
 RUN python -m venv /opt/facetrust \
- && /opt/facetrust/bin/pip install --no-cache-dir --constraint constraints.txt '.[serve,gallery]' \
+ && /opt/facetrust/bin/pip install --no-cache-dir --constraint constraints.txt '.[serve,gallery,postgres]' \
  # The detector's graphs, which are otherwise built at every start.
  && FACETRUST_CACHE=/opt/facetrust/cache /opt/facetrust/bin/python -c \
     'from facetrust.faces.detector import open_detector; open_detector()'

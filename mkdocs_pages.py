@@ -83,7 +83,9 @@ def reference() -> str:
     import facetrust
 
     names = [name for name in facetrust.__all__ if not name.startswith("_")]
-    head = "# Python\n\nWhat `import facetrust` gives, from the docstrings. How it is used: [api.md](api.md).\n"
+    head = (
+        "# Python\n\nWhat `import facetrust` gives, from the docstrings. How it is used: [api.md](api.md).\n"
+    )
     return head + "".join(f"\n::: facetrust.{name}\n" for name in names)
 
 

@@ -1,4 +1,4 @@
-"""The pages as a site: every link leads somewhere, every page is on the map, and nothing comes from another host."""
+"""The pages as a site: links lead somewhere, every page is on the map, nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_wrong_page_ends_the_build_and_no_font_is_fetched():
 
 
 def test_links_are_those_of_the_site(pages):
-    text = "[a](../README.md) [b](check.md#limits) [c](decisions/README.md) [d](https://a.example/docs/x.md) [e](#x)"
+    text = "[a](../README.md) [b](check.md#limits) [c](decisions/README.md) [d](https://a.example/) [e](#x)"
     assert pages.relinked(text, "docs/index.md") == text.replace("../README.md", "project-readme.md")
     assert pages.relinked("[a](../../README.md#x) [b](../check.md)", "docs/decisions/int8.md") == (
         "[a](../project-readme.md#x) [b](../check.md)"

@@ -42,8 +42,9 @@ def result(value: float, low: float | None = None, high: float | None = None, **
 
 def test_a_figure_is_drawn_to_scale():
     page = card_page(card_with(result(0.5, 0.25, 0.75), result(0.9), result(17.0, metric="milliseconds")))
-    assert f'x1="{0.25 * WIDTH}" x2="{0.75 * WIDTH}" y1="{ROW / 2}"' in page
-    assert re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', page) == [("200.0", "14.0"), ("360.0", "42.0")]
+    assert f'x="{0.25 * WIDTH}" y="{ROW / 2 - 6}" width="{0.5 * WIDTH}"' in page
+    places = re.findall(r'class="edge" x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)"', page)
+    assert places == [(f"{at * WIDTH}", f"{at * WIDTH}", f"{y - 6}") for at, y in ((0.5, 15.0), (0.9, 45.0))]
     assert page.count('class="reach"') == 1
     assert page.count("<td>none</td>") == 2
 

@@ -9,7 +9,7 @@ from facetrust.runtime.report.page import limits_of, rendered
 from facetrust.runtime.words import ADVISORY_SAYS
 from facetrust.tasks import task_named
 
-WIDTH, ROW = 400, 28  # Of the drawing of figures, and the height of one of them.
+WIDTH, ROW = 700, 30  # Of the drawing of figures, and the height of one of them.
 
 
 class Bar(NamedTuple):
