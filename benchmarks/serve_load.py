@@ -99,7 +99,7 @@ def serving(*options: str) -> Iterator[Service]:
 
 def _port(log: io.BufferedRandom) -> int | None:
     log.seek(0)
-    found = re.search(rb"running on http://127\.0\.0\.1:(\d+)", log.read())
+    found = re.search(rb"serves on http://127\.0\.0\.1:(\d+)", log.read())
     return int(found[1]) if found else None
 
 

@@ -121,7 +121,7 @@ def test_the_service_needs_its_own_extra_only(tmp_path):
     assert not {"fastapi", "uvicorn", "websockets", "prometheus_client"} & hidden("serve")
     done = bare("keys", "add", "door", "--keys", tmp_path / "keys.json")
     assert done.returncode == 0, done.stderr
-    done = bare("serve", "--keys", tmp_path / "none.json", extras=("serve",))
+    done = bare("serve", "--port", 0, "--keys", tmp_path / "none.json", extras=("serve",))
     assert done.returncode == 2
     assert "none.json: the API keys cannot be read" in done.stderr
 

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -36,6 +37,12 @@ def test_without_keys_no_other_machine_is_listened_to(host, capfd):
     assert re.fullmatch(r"facetrust: --host .*: without API keys .*\n", capfd.readouterr().err)
 
 
+def test_a_port_that_is_taken_is_one_line_and_status_2(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert cli.main(["serve", "--port", str(taken.getsockname()[1])]) == 2
+    assert "cannot be listened on (Address already in use)" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST"])
 def test_this_machine_is_known_by_its_names(host):
     assert is_loopback(host)
@@ -55,7 +62,7 @@ def test_this_machine_is_known_by_its_names(host):
 )
 def test_wrong_options_are_one_line_and_status_2(wrong, said, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["serve", *wrong]) == 2
+    assert cli.main(["serve", "--port", "0", *wrong]) == 2
     printed = capfd.readouterr()
     assert said in printed.err
     assert len(printed.err.splitlines()) == 1
@@ -167,7 +174,7 @@ def command(tmp_path):
             process = subprocess.Popen(words, stderr=file, text=True)
         started.append(process)
         deadline = time.monotonic() + 90
-        while not (found := re.search(r"running on http://127\.0\.0\.1:(\d+)", log.read_text())):
+        while not (found := re.search(r"serves on http://127\.0\.0\.1:(\d+)", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import tempfile
 from functools import partial
 from typing import Any, cast
@@ -14,10 +15,13 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
+from facetrust.errors import UsageError
 from facetrust.serve import create_app
+from facetrust.serve.guard import log
 from facetrust.serve.settings import Settings
 
 _HEAD_BYTES = 16 * 1024
+_BACKLOG = 512  # Connections that wait to be accepted.
 _ALIVE = 30  # Seconds without a sign of life after which one of several processes is replaced.
 _FINISH = 120  # Seconds that accepted requests may take after the service was told to stop.
 
@@ -61,14 +65,30 @@ def run_server(settings: Settings) -> None:
     """Serves until it is told to stop; see `facetrust.serve.run`."""
     settings.check_reach()
     _log_to_stderr()
-    if settings.processes > 1:
+    with _listener(settings) as listener:
+        if settings.processes == 1:
+            server_of(settings).run(sockets=[listener])
+            return
         # Read by prometheus_client when it is imported in each process.
         with tempfile.TemporaryDirectory(prefix="facetrust-metrics-") as shared:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
             config = _config(settings, partial(_app_in_process, settings), factory=True)
-            Multiprocess(config, sockets=[config.bind_socket()]).run()
-        return
-    server_of(settings).run()
+            Multiprocess(config, sockets=[listener]).run()
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """A socket at the settings' address."""
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        made = socket.create_server((host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"--host {settings.host} --port {settings.port}"
+        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        raise UsageError(f"{where}: cannot be listened on ({why})") from None
+    shown = f"[{host}]" if ":" in host else host
+    log.info("facetrust serves on http://%s:%d", shown, made.getsockname()[1])
+    return made
 
 
 def server_of(settings: Settings) -> uvicorn.Server:
@@ -82,9 +102,9 @@ def server_of(settings: Settings) -> uvicorn.Server:
 
 def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.Config:
     limits = settings.limits
-    log = logging.getLogger("uvicorn.error")
-    log.setLevel(logging.INFO)  # What it tells beyond that are the messages themselves, keys among them.
-    log.addFilter(_names_nobody)
+    theirs = logging.getLogger("uvicorn.error")
+    theirs.setLevel(logging.INFO)  # What it tells beyond that are the messages themselves, keys among them.
+    theirs.addFilter(_names_nobody)
     return uvicorn.Config(
         app,
         factory=factory,
