@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent
 PROJECT = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
-_LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
+_LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 # Elements that load what they name, where an <a> only leads there.
 _LOADS = {"audio", "embed", "iframe", "img", "link", "object", "script", "source", "video"}
 
@@ -68,12 +68,19 @@ def site_path(path: str) -> str | None:
 
 
 def relinked(markdown: str, source: str) -> str:
-    """Returns the text of the file `source` of the repository with its links as they are in the site."""
+    """Returns the text of the file `source` of the repository with its links as they are in the site.
+
+    Of a link to a file that has no place there, such as a program, its words are left.
+    """
     here = posixpath.dirname(site_path(source) or "")
 
     def moved(found: re.Match[str]) -> str:
-        target = site_path(posixpath.normpath(posixpath.join(posixpath.dirname(source), found[1])))
-        return found[1] if target is None else posixpath.relpath(target, here or ".")
+        words, link, anchor = found[1], found[2], found[3] or ""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
+        target = site_path(path)
+        if target is not None:
+            return f"[{words}]({posixpath.relpath(target, here or '.')}{anchor})"
+        return words if (ROOT / path).exists() else found[0]
 
     return _LINK.sub(moved, markdown)
 

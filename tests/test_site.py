@@ -103,8 +103,13 @@ def test_links_are_those_of_the_site(pages):
         "[a](../project-readme.md#x) [b](../check.md)"
     )
     assert pages.relinked("![a](docs/demo.png) [b](CHANGELOG.md) [c](LICENSE)", "README.md") == (
-        "![a](demo.png) [b](project-changelog.md) [c](LICENSE)"
+        "![a](demo.png) [b](project-changelog.md) c"
     )
+
+
+def test_of_a_link_to_a_program_its_words_are_left_and_a_broken_one_stays(pages):
+    text = "[`scan.py`](../benchmarks/scan.py) and [x](../benchmarks/gone.py)"
+    assert pages.relinked(text, "docs/scale.md") == "`scan.py` and [x](../benchmarks/gone.py)"
 
 
 def test_the_reference_has_every_public_name(pages):
