@@ -99,7 +99,8 @@ def test_a_report_is_one_json_line_with_the_published_fields():
         "not_judged",
     }  # fmt: skip
     assert set(said["faces"][0]["verdicts"][0]) == {
-        "task", "score", "threshold", "threshold_rule", "probability", "decision", "model", "advisory"
+        "task", "score", "threshold", "threshold_rule", "probability", "decision", "model", "advisory",
+        "evidence_on",
     }  # fmt: skip
 
 

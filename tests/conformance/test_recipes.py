@@ -87,6 +87,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begin_at(folder: str, recipe: Recipe, settings: dict, how: Preprocessing) -> None:
     """Writes the finished run that a recipe begins with: the same network, untrained."""
     built = {"image_size": how.size, **settings}
+    if recipe.data.classes:
+        built["classes"] = len(recipe.data.classes)
     card = ModelCard(
         name="t",
         task=recipe.task,
@@ -96,7 +98,7 @@ def begin_at(folder: str, recipe: Recipe, settings: dict, how: Preprocessing) ->
         classes=recipe.data.classes,
     )
     save_checkpoint(
-        create_model(recipe.model.name, **built, classes=len(recipe.data.classes)),
+        create_model(recipe.model.name, **built),
         card,
         Path(folder),
         settings=built,

@@ -96,7 +96,7 @@ def test_a_crowd_is_judged_a_few_faces_at_a_time_as_each_alone(models, monkeypat
     )
     checker = Checker("antispoof", models={"antispoof": model}, detector=Squares())
     checked = checker.check_with_overlays(image)
-    assert shown == [16] * 5
+    assert shown == [16] * 5 + [1] * 64  # The parts of faces, one at a time, of the largest.
     assert len(checked.report.faces) == 80
     assert len(checked.overlays) == 1
     for face in checked.report.faces[::7]:

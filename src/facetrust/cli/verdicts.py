@@ -187,7 +187,7 @@ def _cells(verdict: Verdict | NotJudged) -> tuple[str | Text, ...]:
     decision = verdict.decision + (" (advisory)" if verdict.advisory else "")
     if verdict.evidence_on:
         part, share = next(iter(verdict.evidence_on.items()))
-        decision += f", {share:.0%} of its evidence on {part}"
+        decision += f" · {share:.0%} of its evidence on {part}"
     style = "" if verdict.advisory else _COLOURS[verdict.score < verdict.threshold]
     threshold = f"{verdict.threshold:.3f}" + (" (yours)" if verdict.threshold_rule == USER else "")
     return verdict.task, Text(decision, style=style), f"{verdict.score:.3f}", threshold, verdict.model

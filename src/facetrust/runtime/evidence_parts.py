@@ -17,6 +17,7 @@ from facetrust.tasks import task_named
 
 ELSEWHERE = "elsewhere"  # Outside the crop in which the parts are known.
 _LEAST = 0.01  # Share of the evidence from which on a part is named.
+_MOST = 64  # Faces, the largest, whose parts are looked for.
 
 
 def with_parts(
@@ -29,7 +30,8 @@ def with_parts(
 
     Args:
         image: (H, W, 3) uint8 RGB, upright.
-        faces: with verdicts and, where the parser wants aligned faces, five points.
+        faces: the largest first, with verdicts and, where the parser wants aligned faces, five points. Of more
+            than 64 the others are left as they are.
         heats: the models' maps; of a face's first margin.
         parser: an open model with classes of pixels.
 
@@ -37,21 +39,18 @@ def with_parts(
         ImageError: a face cannot be aligned.
         ModelError: the network fails.
     """
-    asked = [face for face in faces if any(each.box == face.box for each in heats)]
-    if not asked:
-        return tuple(faces)
-    crops = parser.crops(image, [face.box for face in asked], [face.points for face in asked])
-    classes = parser.answer(crops).values.argmax(1)
-    known = {id(face): each for face, each in zip(asked, classes, strict=True)}
+    own = {heat.box for heat in heats}
+    # One face at a time: the classes of every pixel of a crowd would take gigabytes.
     return tuple(
-        _named(image, face, heats, parser, known[id(face)]) if id(face) in known else face for face in faces
+        _named(image, face, heats, parser) if face.box in own and number < _MOST else face
+        for number, face in enumerate(faces)
     )
 
 
-def _named(
-    image: Pixels, face: Face, heats: Sequence[EvidenceMap], parser: Model, classes: NDArray[np.intp]
-) -> Face:
-    """The face whose verdicts name the parts; `classes` (h, w) are those of the parser's crop."""
+def _named(image: Pixels, face: Face, heats: Sequence[EvidenceMap], parser: Model) -> Face:
+    """The face whose verdicts name the parts."""
+    crop = parser.crops(image, [face.box], [face.points])
+    (classes,) = parser.answer(crop).values.argmax(1)
     own = {heat.task: heat for heat in heats if heat.box == face.box}
     verdicts = []
     for verdict in face.verdicts:
@@ -70,7 +69,10 @@ def _shares(
     classes: NDArray[np.intp],
     verdict: Verdict,
 ) -> dict[str, float]:
-    """The share of the evidence for the decision on each part, the greatest first."""
+    """The share of the evidence for the decision on each part, the greatest first.
+
+    `classes` (h, w) are those of the parser's crop.
+    """
     sign = 1 if verdict.decision == task_named(verdict.task).positive else -1
     values = np.maximum(sign * heat.values, 0)
     height, width = heat.preprocessing.size

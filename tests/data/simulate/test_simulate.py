@@ -128,6 +128,8 @@ def test_beside_manipulations_genuine_pictures_are_changed_as_those_around_the_f
 ) -> None:
     corner = np.s_[:12, :12]  # outside any mask
     for species in MANIPULATIONS:
+        if species == "reconstruction":  # All of the picture is made anew; there is nothing around it.
+            continue
         seen = {"genuine": [], "fake": []}
         for seed in range(300):
             rngs = (np.random.default_rng([seed, number]) for number in range(2))

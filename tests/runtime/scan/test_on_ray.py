@@ -34,7 +34,7 @@ def test_actors_give_every_input_its_row_and_name_what_kills_them(fill, rows, no
         [sys.executable, "script.py"], cwd=tmp_path, env=place, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "20 {'crash': 1}"
+    assert "20 {'crash': 1}" in done.stdout.splitlines()  # Ray writes lines of its own before and after.
     found = rows()
     assert sorted(row["input"] for row in found) == sorted([*range(20), 11])
     assert {row["input"]: row["failure"] for row in found if row["failure"]} == {17: "crash"}
