@@ -84,7 +84,7 @@ def _listener(settings: Settings) -> socket.socket:
         made = socket.create_server((host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         where = f"--host {settings.host} --port {settings.port}"
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise UsageError(f"{where}: cannot be listened on ({why})") from None
     shown = f"[{host}]" if ":" in host else host
     log.info("facetrust serves on http://%s:%d", shown, made.getsockname()[1])
