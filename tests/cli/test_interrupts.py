@@ -79,12 +79,13 @@ class TestEvidence:
 
 class TestInterrupts:
     def test_a_table_shows_what_is_finished(self, photo, bright_model, capsys, monkeypatch):
-        def interrupted(*_, **__):
-            checker = Checker("antispoof", models={"antispoof": bright_model})
-            yield from checker.check_many([photo, photo])
+        check_many = Checker.check_many
+
+        def interrupted(checker, *_, **__):
+            yield from check_many(checker, [photo, photo])
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("facetrust.runtime.check.check_many", interrupted)
+        monkeypatch.setattr(Checker, "check_many", interrupted)
         assert run("check", photo, *ATTACKS, bright_model) == 130
         said = capsys.readouterr()
         assert said.out.count("bona fide") == 2
@@ -93,11 +94,13 @@ class TestInterrupts:
     def test_a_model_that_fails_later_loses_no_verdict(self, photo, bright_model, capsys, monkeypatch):
         from facetrust.errors import ModelError
 
-        def failing(*_, **__):
-            yield from Checker("antispoof", models={"antispoof": bright_model}).check_many([photo])
+        check_many = Checker.check_many
+
+        def failing(checker, *_, **__):
+            yield from check_many(checker, [photo])
             raise ModelError("bright: gave up")
 
-        monkeypatch.setattr("facetrust.runtime.check.check_many", failing)
+        monkeypatch.setattr(Checker, "check_many", failing)
         assert run("check", photo, *ATTACKS, bright_model) == 2
         assert "bona fide" in (said := capsys.readouterr()).out
         assert said.err == "facetrust: bright: gave up\n"

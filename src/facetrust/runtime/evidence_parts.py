@@ -30,8 +30,8 @@ def with_parts(
 
     Args:
         image: (H, W, 3) uint8 RGB, upright.
-        faces: the largest first, with verdicts and, where the parser wants aligned faces, five points. Of more
-            than 64 the others are left as they are.
+        faces: the largest first, with verdicts and, where the parser wants aligned faces, five points. Of
+            more than 64 the others are left as they are.
         heats: the models' maps; of a face's first margin.
         parser: an open model with classes of pixels.
 
