@@ -15,7 +15,7 @@ from facetrust.model_file import locate
 from facetrust.models import create_model, save_checkpoint
 from facetrust.profile import ProfileReport, _torch_threads, band, profile
 from facetrust.profile._memory import peak_memory
-from facetrust.profile._network import named
+from facetrust.profile._network import named, open_network
 from facetrust.profile._timing import take_turns
 from facetrust.records import ModelCard, Preprocessing
 
@@ -144,6 +144,14 @@ def test_onnx_runtime_has_the_form_with_cached_text_only():
     forms = [(one.engine, one.text) for one in report.profiles]
     assert forms == [("torch", "each call"), ("torch", "cached"), ("onnxruntime", "cached")]
     assert report.profiles[2].macs < report.profiles[0].macs / 10
+
+
+def test_the_side_of_a_named_networks_images_is_a_setting():
+    assert open_network("mobilefacenet-s:image_size=96", None).size == (96, 96)
+    assert open_network("mobilefacenet-s:image_size=96", (112, 112)).size == (112, 112)
+    for wrong in ("0", "x", "true"):
+        with pytest.raises(UsageError, match="give the side of a square in pixels"):
+            open_network(f"minifasnet:image_size={wrong}", None)
 
 
 def test_settings_follow_the_name():

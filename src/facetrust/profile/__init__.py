@@ -101,7 +101,7 @@ def profile(
             `create_model` takes, as `NAME:KEY=VALUE,...` with settings; it is freshly initialised, for
             weights cost nothing.
         vs: the model to hold it against, a teacher as a rule.
-        size: (height, width); by default the card's or the file's, for a bare name 224x224.
+        size: (height, width); by default the card's or the file's; for a name its `image_size`, or 224.
         rounds: timed calls of each, fewer where `budget` seconds end first (at least 3).
         memory: also start a process per model and engine to measure its peak memory.
 

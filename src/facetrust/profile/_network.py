@@ -40,7 +40,10 @@ def open_network(model: str, size: Size | None) -> Opened:
         opened = Opened(network, size or card.preprocessing.size, len(card.preprocessing.margins))
     else:
         name, settings = named(model)
-        size = size or USUAL
+        side = settings.pop("image_size", None)
+        if side is not None and not (type(side) is int and side > 0):
+            raise UsageError(f"{model}: image_size {side}: give the side of a square in pixels, such as 112")
+        size = size or (USUAL if side is None else (side, side))
         opened = Opened(create_model(name, image_size=size, **settings).eval(), size, 1)
     _try(model, opened)
     return opened
