@@ -8,7 +8,18 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from facetrust.cli.options import DetectorFile, Out
+from facetrust.cli.options import (
+    DetectorFile,
+    Models,
+    MostFaces,
+    NoQualityGate,
+    Out,
+    PolicyName,
+    SmallestFace,
+    Tasks,
+    Thresholds,
+    VideoRule,
+)
 from facetrust.cli.status import status_of
 
 
@@ -17,40 +28,20 @@ def check(
         list[str],
         typer.Argument(help="Pictures, videos, folders or globs of them; - is one on standard input."),
     ],
-    task: Annotated[
-        list[str] | None,
-        typer.Option("--task", help="antispoof and deepfake if none is named; repeatable."),
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option("--model", help="[TASK=] model's name or .onnx file; repeatable.")
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option("--threshold", help="[TASK=] value above 0 and below 1, not the card's; repeatable."),
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option("--policy", help="strict, balanced or lenient: which of the card's thresholds decides."),
-    ] = None,
+    task: Tasks = None,
+    model: Models = None,
+    threshold: Thresholds = None,
+    policy: PolicyName = None,
     detector: DetectorFile = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Folder for evidence maps.")] = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="File for all of it as one HTML page, with the pictures.")
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of a model; 0 is all cores.")] = 1,
-    no_quality_gate: Annotated[
-        bool, typer.Option("--no-quality-gate", help="Judge faces beyond the limits of a model's card too.")
-    ] = False,
-    smallest_face: Annotated[
-        int,
-        typer.Option(
-            "--smallest-face", help="Pixels of the smallest face looked for, from 12; less is slower."
-        ),
-    ] = 40,
-    most_faces: Annotated[
-        int, typer.Option("--most-faces", help="Most faces judged of a picture; more are counted.")
-    ] = 2000,
-    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "worst-stretch",
+    no_quality_gate: NoQualityGate = False,
+    smallest_face: SmallestFace = 40,
+    most_faces: MostFaces = 2000,
+    rule: VideoRule = "worst-stretch",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per input and line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per verdict, as CSV.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit status tells.")] = False,

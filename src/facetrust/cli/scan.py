@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from facetrust.cli.options import DetectorFile
+from facetrust.cli.options import (
+    DetectorFile,
+    Models,
+    MostFaces,
+    NoQualityGate,
+    PolicyName,
+    SmallestFace,
+    Tasks,
+    Thresholds,
+    VideoRule,
+)
 from facetrust.cli.status import Status, status_of
 
 if TYPE_CHECKING:
@@ -22,35 +32,15 @@ def scan(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the scan; given again, it goes on.")],
-    task: Annotated[
-        list[str] | None,
-        typer.Option("--task", help="antispoof and deepfake if none is named; repeatable."),
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option("--model", help="[TASK=] model's name or .onnx file; repeatable.")
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option("--threshold", help="[TASK=] value above 0 and below 1, not the card's; repeatable."),
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option("--policy", help="strict, balanced or lenient: which of the card's thresholds decides."),
-    ] = None,
+    task: Tasks = None,
+    model: Models = None,
+    threshold: Thresholds = None,
+    policy: PolicyName = None,
     detector: DetectorFile = None,
-    no_quality_gate: Annotated[
-        bool, typer.Option("--no-quality-gate", help="Judge faces beyond the limits of a model's card too.")
-    ] = False,
-    smallest_face: Annotated[
-        int,
-        typer.Option(
-            "--smallest-face", help="Pixels of the smallest face looked for, from 12; less is slower."
-        ),
-    ] = 40,
-    most_faces: Annotated[
-        int, typer.Option("--most-faces", help="Most faces judged of a picture; more are counted.")
-    ] = 2000,
-    rule: Annotated[str, typer.Option("--rule", help="How a video's scores become one.")] = "worst-stretch",
+    no_quality_gate: NoQualityGate = False,
+    smallest_face: SmallestFace = 40,
+    most_faces: MostFaces = 2000,
+    rule: VideoRule = "worst-stretch",
     workers: Annotated[
         int, typer.Option("--workers", min=0, help="Processes, one thread each; 0 is one per core.")
     ] = 0,
