@@ -124,7 +124,8 @@ def test_networks_with_attention_are_explained_by_it(name, settings, method, pho
     assert tinted[0] > tinted[1] > tinted[2]  # Orange, neither red for an attack nor blue.
 
 
-def test_where_an_embedding_looks_is_drawn_on_the_aligned_face(photo, tmp_path):
+def save_embedder(folder):
+    """Writes a run of an embedder of aligned faces, with random weights."""
     settings = {"image_size": (48, 48), "width": 64, "depth": 1, "heads": 1, "hidden": 16}
     card = ModelCard(
         name="t",
@@ -134,7 +135,11 @@ def test_where_an_embedding_looks_is_drawn_on_the_aligned_face(photo, tmp_path):
         score_means="any",
     )
     torch.manual_seed(0)
-    save_checkpoint(create_model(card.architecture, **settings), card, tmp_path / "run", settings=settings)
+    save_checkpoint(create_model(card.architecture, **settings), card, folder, settings=settings)
+
+
+def test_where_an_embedding_looks_is_drawn_on_the_aligned_face(photo, tmp_path):
+    save_embedder(tmp_path / "run")
     made = explain(tmp_path / "run", [photo], tmp_path, methods=["attention"]).overlays[0]
     drawn = read_image(made).astype(int)[:512] - read_image(photo).astype(int)
     tinted = drawn[60:160, 180:280].mean((0, 1))
@@ -165,14 +170,6 @@ def test_what_cannot_be_explained_is_an_error(run, photo, tmp_path):
 
 
 def test_an_embedding_has_no_answer_to_speak_for(photo, tmp_path):
-    settings = {"image_size": (48, 48), "width": 64, "depth": 1, "heads": 1, "hidden": 16}
-    card = ModelCard(
-        name="t",
-        task="recognition",
-        architecture="face-transformer-p8s8",
-        preprocessing=Preprocessing(size=(48, 48), align="points", margins=(1.0,)),
-        score_means="any",
-    )
-    save_checkpoint(create_model(card.architecture, **settings), card, tmp_path / "run", settings=settings)
+    save_embedder(tmp_path / "run")
     with pytest.raises(UsageError, match="cam: explains a score, and this network gives none"):
         explain(tmp_path / "run", [photo], tmp_path / "out")

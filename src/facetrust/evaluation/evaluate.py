@@ -122,8 +122,9 @@ def evaluate(
     out = Path(out)
     answers = part.answers(scorer, read_sample, f"{card.name} on {split}")
     searches = part.lists.gallery is not None and task_named(card.task).output == "embedding"
-    written = _path(out, "scores" if not searches or part.compares else "searches", made_by)
-    if not searches or part.compares:
+    compares = not searches or part.compares
+    written = _path(out, "scores" if compares else "searches", made_by)
+    if compares:
         part.write(written, answers, made_by)
     part.write_errors(out / f"errors-{split}.csv", answers)
     if searches:
