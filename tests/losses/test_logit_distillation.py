@@ -113,3 +113,17 @@ class TestTheSoftmaxAcrossTheBatch:
         teacher = torch.tensor([-2.0, 1.0, 3.0], dtype=torch.float64)
         assert self.across(teacher - 50, teacher).item() == pytest.approx(0, abs=1e-12)
         assert logit_distillation(teacher - 50, teacher, temperature=3).item() > 10
+
+
+def test_over_the_batch_is_the_published_call_and_sees_no_shift() -> None:
+    student, teacher = random_logits(2)
+    column = 9 * torch.nn.functional.kl_div(
+        torch.log_softmax(student[:, None] / 3, 0),
+        torch.softmax(teacher[:, None] / 3, 0),
+        reduction="batchmean",
+    )
+    found = logit_distillation(student, teacher, temperature=3, over="batch")
+    assert found.item() == pytest.approx(column.item(), rel=1e-10)
+    shifted = logit_distillation(student + 5, teacher, temperature=3, over="batch")
+    assert shifted.item() == pytest.approx(found.item(), rel=1e-10)
+    assert logit_distillation(student[:1], teacher[:1], over="batch").item() == pytest.approx(0, abs=1e-12)
