@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from facetrust.training.recipe import Reward
 from facetrust.training.rewards import Rewards, f1_rewards, panoptic_rewards
@@ -69,10 +70,9 @@ class RewardTuning(Wrapper):
 
 def draw(logits: Tensor, samples: int) -> Tensor:
     """Returns (samples, B, h, w) classes, each pixel's drawn by the softmax of its logits (B, C, h, w)."""
-    # The largest of logits plus Gumbel noise is distributed as their softmax.
-    return torch.stack(
-        [(logits - torch.empty_like(logits).exponential_().log()).argmax(1) for _ in range(samples)]
-    )
+    # One uniform number a pixel: its class is the first whose cumulated probability exceeds it.
+    bounds = logits.softmax(1).cumsum(1)[:, :-1]
+    return torch.stack([(torch.rand_like(logits[:, :1]) >= bounds).sum(1) for _ in range(samples)])
 
 
 def advantages(rewards: Tensor) -> Tensor:
@@ -106,11 +106,13 @@ def class_reinforce(logits: Tensor, drawn: Tensor, rewards: Tensor) -> Tensor:
         logits, drawn: as of `reinforce`.
         rewards: (N, B, C - 1), of the classes but the first.
     """
-    log_p = logits.log_softmax(1)[:, 1:]
-    log_rest = torch.log1p(-log_p.exp().clamp(max=1 - _NEAR))
-    weights = advantages(rewards)
+    # Of a class, the advantages of all answers add up to zero. So does what log(1 - p_c) is weighed by if it is
+    # taken of every pixel; left are the log-odds of the pixels where the class was drawn.
+    log_p = logits.log_softmax(1)
     total = logits.new_zeros(())
-    for answer, weight in zip(drawn, weights, strict=True):
-        own = answer[:, None] == torch.arange(1, logits.shape[1], device=logits.device)[None, :, None, None]
-        total = total - (weight * torch.where(own, log_p, log_rest).sum((2, 3))).sum(1).mean()
+    for answer, weight in zip(drawn, advantages(rewards), strict=True):
+        own = log_p.gather(1, answer[:, None])[:, 0]
+        odds = own - torch.log1p(-own.exp().clamp(max=1 - _NEAR))
+        of_pixel = functional.pad(weight, (1, 0)).gather(1, answer.flatten(1)).view_as(own)
+        total = total - (of_pixel * odds).sum((1, 2)).mean()
     return total / len(drawn)
