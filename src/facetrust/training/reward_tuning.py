@@ -106,8 +106,8 @@ def class_reinforce(logits: Tensor, drawn: Tensor, rewards: Tensor) -> Tensor:
         logits, drawn: as of `reinforce`.
         rewards: (N, B, C - 1), of the classes but the first.
     """
-    # Of a class, the advantages of all answers add up to zero. So does what log(1 - p_c) is weighed by if it is
-    # taken of every pixel; left are the log-odds of the pixels where the class was drawn.
+    # A class's advantages add up to zero over the answers, so log(1 - p_c) of every pixel, drawn or not, has no
+    # part in the sum; left are the log-odds of the pixels where the class was drawn.
     log_p = logits.log_softmax(1)
     total = logits.new_zeros(())
     for answer, weight in zip(drawn, advantages(rewards), strict=True):
