@@ -106,7 +106,7 @@ def class_reinforce(logits: Tensor, drawn: Tensor, rewards: Tensor) -> Tensor:
         logits, drawn: as of `reinforce`.
         rewards: (N, B, C - 1), of the classes but the first.
     """
-    # A class's advantages add up to zero over the answers, so log(1 - p_c) of every pixel, drawn or not, has no
+    # A class's advantages add up to zero over the answers: log(1 - p_c) of every pixel, drawn or not, has no
     # part in the sum; left are the log-odds of the pixels where the class was drawn.
     log_p = logits.log_softmax(1)
     total = logits.new_zeros(())
