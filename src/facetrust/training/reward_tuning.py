@@ -13,7 +13,6 @@ from facetrust.training.recipe import Reward
 from facetrust.training.rewards import Rewards, f1_rewards, panoptic_rewards
 from facetrust.training.wrapper import Wrapper
 
-_KINDS = {"f1": f1_rewards, "panoptic": panoptic_rewards}
 _NEAR = 1e-6  # Of a probability to 1, from which on its complement has no gradient.
 
 
@@ -56,8 +55,10 @@ class RewardTuning(Wrapper):
         return {**parts, "reward": reward, "loss": loss + self.settings.weight * term}
 
     def _worth(self, answer: Tensor, truth: Tensor, classes: int) -> Rewards:
-        kind = _KINDS[self.settings.kind]
-        return kind(answer, truth, classes, false_positives=self.settings.false_positives)
+        weight = self.settings.false_positives
+        if self.settings.kind == "f1":
+            return f1_rewards(answer, truth, classes, false_positives=weight, stray=self.settings.stray)
+        return panoptic_rewards(answer, truth, classes, false_positives=weight)
 
     def _term(self, logits: Tensor, drawn: Tensor, worth: list[Rewards]) -> Tensor:
         if self.settings.advantages == "class":
