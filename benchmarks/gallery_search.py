@@ -55,14 +55,14 @@ COLUMNS = (
 
 
 class Sought(NamedTuple):
-    """What is looked for (n, d), known people first, and the highest cosines of each with templates (n, 10)."""
+    """What is looked for (n, d), known people first, and the highest cosines of each with any, (n, 10)."""
 
     vectors: Vectors
     best: NDArray[np.float64]
 
 
 class Drawing(NamedTuple):
-    """How people are drawn: their mean (d,), and what normal noise is multiplied with, a matrix or a number."""
+    """How people are drawn: their mean (d,), and what normal noise is multiplied with, a matrix or number."""
 
     mean: NDArray[np.float64]
     between: NDArray[np.float64] | float
