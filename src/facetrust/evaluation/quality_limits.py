@@ -42,8 +42,6 @@ LIMITS = {
     "least_chroma": "colour",
 }
 _AS_IS = "as is"
-# Of those who are compared, pose counts too, which dev shows as it is.
-_POSE = {"most_yaw": _AS_IS, "most_pitch": _AS_IS}
 
 
 class _Seen(NamedTuple):
@@ -77,7 +75,7 @@ def fit_limits(
     A face that becomes an embedding is compared twice: with another picture of its person, as it is, and with
     one of somebody else, drawn by the seed; of a person's pictures that which looks straightest into the
     camera is taken, as one is enrolled. Label 1 is the comparison of one person. Where rows have five points,
-    `most_yaw` and `most_pitch` are fitted too, on the faces as they are.
+    `most_yaw` is fitted first, on the faces as they are; all others, and `most_pitch`, on those within it.
 
     Every dev face is judged as it is and once in each way of getting worse (smaller, blurred, darker or
     brighter, with less colour), the step drawn by the seed. A limit is fitted on the faces as they are and on
@@ -101,18 +99,21 @@ def fit_limits(
     rows = [row for each in manifests for row in _dev_rows(each, most, seed, compares=compares)]
     if not rows:
         kind = "dev rows with a subject" if compares else "labelled dev rows"
-        raise ManifestError(f"{manifests[0]}: no {kind} to fit limits of quality on")
+        raise ManifestError(f"{_source(manifests[0])}: no {kind} to fit limits of quality on")
     faces = list(_seen(scorer, rows, seed))
     decisions = _compared(faces, seed) if compares else _decided(faces)
     if not decisions:
-        raise ManifestError(f"{manifests[0]}: no two dev people with two pictures each to compare")
+        raise ManifestError(f"{_source(manifests[0])}: no two dev people with two pictures each to compare")
     posed = compares and all(each.quality.yaw is not None for each in faces)
-    found = (
-        _fitted(limit, way, decisions, decided, bound)
-        for limit, way in (LIMITS | (_POSE if posed else {})).items()
-    )
-    named = {"errors": ("FMR", "FNMR")} if compares else {}
-    return tuple(each.model_copy(update=named) for each in found)
+    if not posed:
+        found = [_fitted(limit, way, decisions, decided, bound) for limit, way in LIMITS.items()]
+    else:
+        turned = _fitted("most_yaw", _AS_IS, decisions, decided, bound)
+        rest = LIMITS | {"most_pitch": _AS_IS}
+        straight = [each for each in decisions if turned.value is None or _turn(each.face) <= turned.value]
+        found = [turned, *(_fitted(limit, way, straight, decided, bound) for limit, way in rest.items())]
+    errors = ("FMR", "FNMR") if compares else ("BPCER", "APCER")
+    return tuple(each.model_copy(update={"errors": errors}) for each in found)
 
 
 def _fitted(
@@ -158,6 +159,10 @@ def _turn(face: _Seen) -> float:
 def _cosine(one: _Seen, other: _Seen) -> float:
     first, second = np.asarray(one.answer), np.asarray(other.answer)
     return float(first @ second / max(float(np.linalg.norm(first) * np.linalg.norm(second)), 1e-12))
+
+
+def _source(manifest: str | Path | Manifest) -> str:
+    return str(manifest.source if isinstance(manifest, Manifest) else manifest)
 
 
 def _dev_rows(manifest: str | Path | Manifest, most: int, seed: int, *, compares: bool) -> list[Sample]:
