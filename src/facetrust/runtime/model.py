@@ -89,7 +89,8 @@ class Model:
     def fingerprint(self) -> str:
         """What its answers hang on, as hexadecimal SHA-256: the network and the preprocessing.
 
-        Thresholds and limits do not count, and neither does the card inside the file. Preprocessing counts as far as it is not the default, so that a field that is added changes nothing.
+        Thresholds and limits do not count, and neither does the card inside the file. Preprocessing counts
+        as far as it is not the default, so that a field that is added changes nothing.
         """
         preprocessing = self.card.preprocessing.model_dump_json(exclude_defaults=True)
         return hashlib.sha256(f"{self._graph}\n{preprocessing}".encode()).hexdigest()
