@@ -101,9 +101,9 @@ def test_of_an_embedder_comparisons_are_judged_and_pose_has_limits_too(people, e
     # Up to 0.2 the tint is the person's, at 0.8 another's: the limit lies halfway.
     assert found["most_yaw"].value == pytest.approx(0.5, abs=0.02)
     # Nine of 24 faces are turned: they are missed, and some are taken for whoever has that tint.
-    everywhere, best = found["most_yaw"].curve[0], found["most_yaw"].curve[-1]
+    everywhere = found["most_yaw"].curve[0]
     assert everywhere.apcer == pytest.approx(9 / 12)  # Of the half that is turned most.
-    assert best.apcer == 0
+    assert 0 < everywhere.bpcer < everywhere.apcer
 
 
 def test_a_dark_face_is_not_compared(people, embedder):
@@ -113,7 +113,7 @@ def test_a_dark_face_is_not_compared(people, embedder):
     # At 0.6 of its light a tint keeps a cosine of 0.65 with itself, at 0.4 of 0.42. The darkest tint is 0.36
     # bright, 0.21 at 0.6; the wrong ones at 0.15 to 0.4 of the others' light are up to 0.24.
     assert 0.09 < found["least_luminance"].value < 0.25
-    assert found["least_luminance"].curve[0].apcer > 0.2
+    assert found["least_luminance"].curve[0].apcer > 0.1
     assert found["least_luminance"].curve[-1].apcer == 0
     assert found["most_yaw"].value == pytest.approx(0.2, abs=0.01)  # Dev's own range: nothing is wrong in it.
 
