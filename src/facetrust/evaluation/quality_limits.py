@@ -20,7 +20,7 @@ from facetrust.evaluation.scorers import Reader, Scorer, open_scorer
 from facetrust.imaging import Pixels, box_of, read_sample
 from facetrust.imaging.quality import quality_of
 from facetrust.protocols import FittedLimit, fit_limit
-from facetrust.records import Quality, Sample
+from facetrust.records import Quality, QualityLimits, Sample
 from facetrust.tasks import task_named
 
 # What makes a face worse in one way, in steps: changes of `facetrust.data.augment.harmless`.
@@ -42,6 +42,8 @@ LIMITS = {
     "least_chroma": "colour",
 }
 _AS_IS = "as is"
+_POSED = {"most_yaw": _AS_IS, **LIMITS, "most_pitch": _AS_IS}  # Of faces with points that are compared.
+_MOST = 400
 
 
 class _Seen(NamedTuple):
@@ -67,15 +69,16 @@ def fit_limits(
     *,
     bound: float,
     threshold: float | None = None,
-    most: int = 400,
+    most: int | None = None,
     seed: int = 0,
 ) -> tuple[FittedLimit, ...]:
     """Returns the limits of quality at which a model's errors on dev faces stay at most `bound`.
 
     A face that becomes an embedding is compared twice: with another picture of its person, as it is, and with
     one of somebody else, drawn by the seed; of a person's pictures that which looks straightest into the
-    camera is taken, as one is enrolled. Label 1 is the comparison of one person. Where rows have five points,
-    `most_yaw` is fitted first, on the faces as they are; all others, and `most_pitch`, on those within it.
+    camera is taken, as one is enrolled. Label 1 is the comparison of one person. Limits are then fitted one
+    after another, each on the faces within those before; where rows have five points, `most_yaw` is the first
+    and `most_pitch` the last, both on the faces as they are.
 
     Every dev face is judged as it is and once in each way of getting worse (smaller, blurred, darker or
     brighter, with less colour), the step drawn by the seed. A limit is fitted on the faces as they are and on
@@ -86,7 +89,8 @@ def fit_limits(
         model: an .onnx file, a bundled name or a run folder.
         bound: greatest share of wrong decisions of either label, above 0 and below 1.
         threshold: what it decides at; its card's if none is given.
-        most: dev faces of each manifest, drawn by the seed.
+        most: dev faces of each manifest, drawn by the seed; 400 if none is given, or all where faces are
+            compared, as those of a person belong together.
 
     Raises:
         ManifestError: a manifest cannot be used, or none has dev rows with a label (with a subject, where
@@ -96,7 +100,11 @@ def fit_limits(
     card, scorer = open_scorer(model)
     decided = card.threshold if threshold is None else threshold
     compares = task_named(card.task).output == "embedding"
-    rows = [row for each in manifests for row in _dev_rows(each, most, seed, compares=compares)]
+    rows = [
+        row
+        for each in manifests
+        for row in _dev_rows(each, most or (None if compares else _MOST), seed, compares=compares)
+    ]
     if not rows:
         kind = "dev rows with a subject" if compares else "labelled dev rows"
         raise ManifestError(f"{_source(manifests[0])}: no {kind} to fit limits of quality on")
@@ -105,13 +113,11 @@ def fit_limits(
     if not decisions:
         raise ManifestError(f"{_source(manifests[0])}: no two dev people with two pictures each to compare")
     posed = compares and all(each.quality.yaw is not None for each in faces)
-    if not posed:
-        found = [_fitted(limit, way, decisions, decided, bound) for limit, way in LIMITS.items()]
-    else:
-        turned = _fitted("most_yaw", _AS_IS, decisions, decided, bound)
-        rest = LIMITS | {"most_pitch": _AS_IS}
-        straight = [each for each in decisions if turned.value is None or _turn(each.face) <= turned.value]
-        found = [turned, *(_fitted(limit, way, straight, decided, bound) for limit, way in rest.items())]
+    found: list[FittedLimit] = []
+    for limit, way in (_POSED if posed else LIMITS).items():
+        found.append(_fitted(limit, way, decisions, decided, bound))
+        if compares:
+            decisions = [each for each in decisions if _within(found[-1], each.face)]
     errors = ("FMR", "FNMR") if compares else ("BPCER", "APCER")
     return tuple(each.model_copy(update={"errors": errors}) for each in found)
 
@@ -129,6 +135,11 @@ def _fitted(
     wrong = (np.array([each.score for each in mine]) >= decided) != (labels == 1)
     domains = np.array([each.face.row.domain or "" for each in mine])
     return fit_limit(limit, values[kept], labels[kept], wrong[kept], bound=bound, domains=domains[kept])
+
+
+def _within(limit: FittedLimit, face: _Seen) -> bool:
+    limits = QualityLimits.model_validate({limit.limit: limit.value})
+    return not limits.beyond(face.quality)
 
 
 def _decided(faces: Sequence[_Seen]) -> list[_Decision]:
@@ -165,11 +176,13 @@ def _source(manifest: str | Path | Manifest) -> str:
     return str(manifest.source if isinstance(manifest, Manifest) else manifest)
 
 
-def _dev_rows(manifest: str | Path | Manifest, most: int, seed: int, *, compares: bool) -> list[Sample]:
+def _dev_rows(
+    manifest: str | Path | Manifest, most: int | None, seed: int, *, compares: bool
+) -> list[Sample]:
     whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
     dev = [row for row in whole.samples() if row.split == "dev"]
     rows = [row for row in dev if (row.subject if compares else row.label) is not None]
-    if len(rows) > most:
+    if most is not None and len(rows) > most:
         kept = np.random.default_rng(seed).choice(len(rows), most, replace=False)
         rows = [rows[place] for place in sorted(kept.tolist())]
     return absolute(rows, whole.root)
