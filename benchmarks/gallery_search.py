@@ -1,4 +1,4 @@
-"""How fast a gallery is filled and searched, what it takes on disk and in memory, and what its search misses.
+"""How fast a gallery is filled and searched, what it takes on disk, and what its search misses.
 
     python benchmarks/gallery_search.py [--templates 10000 100000] [--widths 128 512] [--searches 200]
         [--indexes NAME ...] [--postgres URL] [--like MANIFEST [--model recognition-tiny]]
@@ -15,7 +15,7 @@ template, by float64 and one after the other, is the one that is found (or its e
 share of the ten nearest that are among the ten found; both of known people and of strangers. A gallery gives
 the nearest only: the database is asked for ten by its own search. In brackets are the milliseconds of CPU
 (mean) of what searches, this process or a local server's: what it takes on a machine that does nothing else.
-Memory is what the process grew by; a server's is not measured.
+An index of FAISS takes in memory what its file has, a gallery in a file 4 bytes a number.
 
 `--postgres` names an empty database, whose tables of ours are dropped after. The indexes of FAISS are no part
 of a gallery and need `pip install faiss-cpu`; both use the settings of pgvector's (16 links, 64 candidates
@@ -50,7 +50,7 @@ STORES = ("SQLite", "SQLite, encrypted", "PostgreSQL")
 # Index → what a search looks through: cells, or candidates.
 FAISS = {"FAISS IVF": (8, 32, 128), "FAISS HNSW": (64, 200)}
 COLUMNS = (
-    *("index", "numbers", "templates", "people/s enrolled", "built in s (CPU)", "MB on disk", "MB in memory"),
+    *("index", "numbers", "templates", "people/s enrolled", "built in s (CPU)", "MB on disk"),
     *("first search, s", "p50 ms (CPU)", "p95 ms", "recall@1 known, strangers", "recall@10"),
 )
 
@@ -71,13 +71,12 @@ class Drawing(NamedTuple):
 
 
 class Built(NamedTuple):
-    """What was measured before searching: people per second (none where none enrol), seconds, bytes."""
+    """What was measured before searching: people per second (none where none enrol), seconds (of them CPU), bytes."""
 
     rate: float | None
     seconds: float
     own: float
     disk: int
-    memory: int
     first: float
 
 
@@ -212,17 +211,16 @@ def of_store(
     ten: Callable[[Vectors], NDArray[np.float64]] | None = None,
 ) -> None:
     """Opens a full gallery, searches, and prints the row."""
-    memory, start = resident(), time.perf_counter()
+    start = time.perf_counter()
     store = reopen()
     store.nearest(sought.vectors[:1])
     first = time.perf_counter() - start
-    grown = 0 if isinstance(store, postgres.PostgresStore) else resident() - memory
 
     def one(vector: Vectors) -> float:
         (found,) = store.nearest(vector[None])
         return -2.0 if found is None else found.score
 
-    built = Built(*filling, store.size(), grown, first)
+    built = Built(*filling, store.size(), first)
     row(name, people, sought, built, one, ten, partial(processor, store))
     store.close()
 
@@ -254,7 +252,6 @@ def row(
         *(
             f"{built.seconds:.1f} ({built.own:.1f})",
             f"{built.disk / 1e6:.1f}",
-            f"{built.memory / 1e6:.0f}" if built.memory else "",
         ),
         *(f"{built.first:.2f}", f"{p50:.2f} ({own:.2f})", f"{p95:.2f}", right, among),
     )
@@ -265,11 +262,6 @@ def halves(shares: Any) -> str:
     """Writes the mean of known people's and of strangers'."""
     known, strangers = np.array_split(np.asarray(shares, np.float64), 2)
     return f"{known.mean():.3f}, {strangers.mean():.3f}"
-
-
-def resident() -> int:
-    """Returns the bytes of this process that are in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def processor(store: Store) -> float:
@@ -321,12 +313,11 @@ def in_faiss(name: str, people: Vectors, sought: Sought) -> None:
 
     faiss.omp_set_num_threads(1)
     flat = people.reshape(-1, people.shape[2])
-    memory, start, begun = resident(), time.perf_counter(), time.process_time()
+    start, begun = time.perf_counter(), time.process_time()
     index = empty_index(faiss, name, *flat.shape)
     index.train(flat)
     index.add(flat)
     filling = (None, time.perf_counter() - start, time.process_time() - begun)
-    grown = resident() - memory
     with tempfile.TemporaryDirectory() as folder:
         faiss.write_index(index, f"{folder}/index")
         disk = Path(folder, "index").stat().st_size
@@ -341,7 +332,7 @@ def in_faiss(name: str, people: Vectors, sought: Sought) -> None:
 
         start = time.perf_counter()
         ten(sought.vectors[0])
-        built = Built(*filling, disk, grown, time.perf_counter() - start)
+        built = Built(*filling, disk, time.perf_counter() - start)
         row(
             f"{name}, {setting}", people, sought, built, lambda v: float(ten(v, 1)[0]), ten, time.process_time
         )

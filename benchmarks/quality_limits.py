@@ -4,8 +4,8 @@
     python benchmarks/quality_limits.py --data M.parquet [--data ...] [--risk 0.1] [--model antispoof-tiny]
 
 The second form prints the risk-coverage curve of each measure on dev faces of manifests, as they are and
-made worse: BPCER and APCER of the best 100 to 50 per cent of the faces (FMR and FNMR where they are compared),
-and the limit at which errors stay below the risk, as `facetrust export --risk` fits it.
+made worse: BPCER and APCER (FMR and FNMR where faces are compared) of the best 100 to 50 per cent of the
+faces, and the limit at which errors stay below the risk, as `facetrust export --risk` fits it.
 
 A set is `SOURCE:FOLDER` (a data set in its official layout; its genuine train and dev rows),
 `FILE.csv?column=value,value&column=value` (rows of a CSV with a column `path`), or a folder of pictures and
