@@ -71,7 +71,7 @@ class Drawing(NamedTuple):
 
 
 class Built(NamedTuple):
-    """What was measured before searching: people per second (none where none enrol), seconds (of them CPU), bytes."""
+    """Measured before searching: people per second (none where none enrol), seconds, of them CPU, bytes."""
 
     rate: float | None
     seconds: float
