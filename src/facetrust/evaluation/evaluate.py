@@ -122,13 +122,14 @@ def evaluate(
     out = Path(out)
     answers = part.answers(scorer, read_sample, f"{card.name} on {split}")
     searches = part.lists.gallery is not None and task_named(card.task).output == "embedding"
+    searched = part.searches(answers, made_by) if searches else None  # Before anything is written.
     compares = not searches or part.compares
     written = _path(out, "scores" if compares else "searches", made_by)
     if compares:
         part.write(written, answers, made_by)
     part.write_errors(out / f"errors-{split}.csv", answers)
-    if searches:
-        part.searches(answers, made_by).write(_path(out, "searches", made_by))
+    if searched is not None:
+        searched.write(_path(out, "searches", made_by))
     if every_epoch:
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
