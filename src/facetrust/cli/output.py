@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from facetrust.explain.compare import Comparison
     from facetrust.export.run import Exported
     from facetrust.profile import ProfileReport
+    from facetrust.profile.runtimes import RuntimeParity
     from facetrust.protocols import FittedLimit
     from facetrust.runtime.catalogue.entries import Entry
 
@@ -243,6 +244,30 @@ def print_export(made: Exported) -> None:
         ]
         print_table(("form", "bytes", "ms", "over float", "AUC"), rows)
         typer.echo(f"kept {made.choice.kept}: {made.choice.reason}")
+
+
+def print_parity(found: Sequence[RuntimeParity], *, as_json: bool) -> None:
+    """Prints how models answer in several runtimes, as JSON lines or a table."""
+    if as_json:
+        for each in found:
+            typer.echo(each.model_dump_json())
+        return
+    rows = [
+        (
+            each.model,
+            each.runtime,
+            f"{each.faces}",
+            f"{each.scores:.1e}" + ("" if each.passes else " too far"),
+            "-" if each.evidence is None else f"{each.evidence:.1e}",
+            f"{each.agreement:.2%}",
+            f"{each.bytes:,}",
+            f"{each.p50 * 1e3:.2f}",
+            f"{each.cpu * 1e3:.2f}",
+        )
+        for each in found
+    ]
+    head = ("score off by", "evidence", "same decisions", "bytes", "p50 ms", "CPU ms")
+    print_table(("model", "runtime", "crops", *head), rows)
 
 
 def print_limits(limits: Sequence[FittedLimit]) -> None:

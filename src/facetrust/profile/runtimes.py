@@ -1,0 +1,185 @@
+"""The same models in several runtimes: how far their answers lie apart, and what each costs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facetrust import model_file, registry
+from facetrust.data.manifest import Manifest
+from facetrust.errors import MissingExtra, UsageError
+from facetrust.export.crops import crops_of_rows, noise
+from facetrust.export.parity import FLOAT_TOLERANCE, answers_of, as_faces, inputs_of
+from facetrust.export.runtimes import ROOM, Session
+from facetrust.profile._timing import take_turns
+from facetrust.records import ModelCard, Record, Split
+from facetrust.tasks import task_named
+
+ORIGIN = "onnxruntime"
+_NOISE = 32
+
+
+class RuntimeParity(Record):
+    """How a model answers in one runtime, beside ONNX Runtime.
+
+    scores, evidence: the largest absolute differences, of scores in [0, 1] (numbers of unit vectors; class
+    probabilities) and of a cell of the evidence, in logits, none where there is no evidence. agreement: the
+    share of decisions that are the same: of faces; of all pairs of faces; of pixels. bytes: of its files.
+    p50: seconds of one crop on one thread; cpu: of the processor for it, which others' work on the same
+    machine hardly changes; both medians. passes: whether scores are within `FLOAT_TOLERANCE`.
+    """
+
+    model: str
+    runtime: str
+    faces: int
+    scores: float
+    evidence: float | None
+    agreement: float
+    bytes: int
+    p50: float
+    cpu: float
+    passes: bool
+
+
+def runtime_parity(
+    models: Sequence[str | Path] = (),
+    *,
+    runtimes: Sequence[str] = (),
+    manifest: str | Path | None = None,
+    split: Split = "dev",
+    faces: int = 200,
+    rounds: int = 50,
+) -> list[RuntimeParity]:
+    """Returns a row for every model in every runtime, ONNX Runtime, the origin, first.
+
+    Args:
+        models: names or .onnx files; the bundled ones if none.
+        runtimes: names of files in `export/runtimes`; those whose packages are installed if none.
+        manifest, split: whose crops are judged, at most `faces` of them; noise without.
+        rounds: timed calls.
+
+    Raises:
+        UnknownName: no such model or runtime.
+        MissingExtra: a runtime that was named is not installed, or none is.
+        ModelError, ManifestError, ImageError, ExportError: a file cannot be used.
+    """
+    if faces < 1 or rounds < 1:
+        raise UsageError("give at least one face and one round")
+    rows = None if manifest is None else Manifest.read(manifest)
+    kinds = runtimes or registry.names(ROOM)
+    found = []
+    for name in models or model_file.bundled():
+        with tempfile.TemporaryDirectory() as scratch:
+            found += _of_model(
+                name, kinds, Path(scratch), rows, split, faces, rounds, only_installed=not runtimes
+            )
+    return found
+
+
+def _of_model(
+    name: str | Path,
+    kinds: Sequence[str],
+    scratch: Path,
+    rows: Manifest | None,
+    split: Split,
+    faces: int,
+    rounds: int,
+    *,
+    only_installed: bool,
+) -> list[RuntimeParity]:
+    source = model_file.locate(name)
+    session, card = model_file.open_model(source)
+    opened: dict[str, tuple[Session, int]] = {ORIGIN: (session, source.stat().st_size)}
+    for kind in kinds:
+        runtime = registry.module(ROOM, kind)
+        try:
+            made = runtime.convert(source, scratch / kind / f"{source.stem}{runtime.SUFFIX}")
+        except MissingExtra:
+            if not only_installed:
+                raise
+            continue
+        size = sum(each.stat().st_size for each in made.parent.iterdir() if each.suffix != ".json")
+        opened[kind] = runtime.open_file(made), size
+    how = card.preprocessing
+    crops = noise(how, min(faces, _NOISE)) if rows is None else crops_of_rows([rows], how, split, faces)[0]
+    inputs = inputs_of(as_faces(crops, how), how, str(source))
+    timed = [_Timed(partial(_once, each, card, inputs)) for each, _ in opened.values()]
+    p50 = np.median(take_turns(timed, rounds=rounds), axis=1)
+    expected = _answers(session, card, inputs)
+    return [
+        _row(
+            card, kind, expected, _answers(each, card, inputs), bytes=size, p50=float(wall), cpu=clock.median
+        )
+        for (kind, (each, size)), wall, clock in zip(opened.items(), p50, timed, strict=True)
+    ]
+
+
+def _row(
+    card: ModelCard,
+    runtime: str,
+    expected: tuple[NDArray[np.float64], NDArray[np.float32]],
+    found: tuple[NDArray[np.float64], NDArray[np.float32]],
+    **costs: Any,
+) -> RuntimeParity:
+    output = task_named(card.task).output
+    scores = float(np.abs(found[0] - expected[0]).max())
+    evidence = float(np.abs(found[1] - expected[1]).max()) if output == "score" else None
+    return RuntimeParity(
+        model=card.title,
+        runtime=runtime,
+        faces=len(expected[0]),
+        scores=scores,
+        evidence=evidence,
+        agreement=float((_decisions(found[0], card) == _decisions(expected[0], card)).mean()),
+        **costs,
+        passes=scores <= FLOAT_TOLERANCE,
+    )
+
+
+def _answers(
+    session: Session, card: ModelCard, inputs: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    output, margins = task_named(card.task).output, len(card.preprocessing.margins)
+    return answers_of(session, inputs, margins=margins, batch=margins, output=output)
+
+
+class _Timed:
+    """A call that remembers how long the processor worked for it."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+        self._seconds: list[float] = []
+
+    def __call__(self) -> None:
+        """Calls it."""
+        begun = time.process_time()
+        self._call()
+        self._seconds.append(time.process_time() - begun)
+
+    @property
+    def median(self) -> float:
+        """Seconds of all its calls."""
+        return float(np.median(self._seconds))
+
+
+def _once(session: Session, card: ModelCard, inputs: NDArray[np.float32]) -> None:
+    output = task_named(card.task).output
+    session.run(["score", "evidence"] if output == "score" else [output], {"image": inputs[:1]})
+
+
+def _decisions(values: NDArray[np.float64], card: ModelCard) -> NDArray[np.bool_] | NDArray[np.intp]:
+    """What is decided by answers (N, ...): of each face, of each pair of faces, or of each pixel."""
+    output = task_named(card.task).output
+    if output == "classes":
+        return values.argmax(1)
+    if output == "embedding":
+        pairs = np.triu_indices(len(values), 1)
+        values = (values @ values.T)[pairs]
+    return values >= card.threshold
