@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import Any
 
@@ -15,19 +14,6 @@ from facetrust.export.parity import FLOAT_TOLERANCE
 from facetrust.export.runtimes import ROOM
 from facetrust.model_file import bundled, locate, open_session
 from facetrust.profile.runtimes import runtime_parity
-
-
-def installed() -> list[str]:
-    """The runtimes whose package is here."""
-    found = []
-    for name in registry.names(ROOM):
-        try:
-            registry.module(ROOM, name).convert(locate("antispoof-tiny"), locate("antispoof-tiny"))
-        except MissingExtra:
-            continue
-        except Exception:  # Another ending.
-            found.append(name)
-    return found
 
 
 @pytest.mark.parametrize("runtime", registry.names(ROOM))
@@ -45,33 +31,38 @@ def test_a_bundled_student_answers_as_in_onnx_runtime(name, runtime):
     assert other.agreement == 1 if name != "parsing-tiny" else other.agreement > 0.999
 
 
+class Off:
+    """A session whose answers are off by so much."""
+
+    def __init__(self, session: Any, by: float) -> None:
+        self._session = session
+        self._by = np.float32(by)
+
+    def run(self, names, inputs) -> list[Any]:
+        return [value + self._by for value in self._session.run(names, inputs)]
+
+
 class Shifted:
     """A runtime whose answers are off by what a test says."""
 
     SUFFIX = ".copy"
-    off = 0.0
+
+    def __init__(self, off: float) -> None:
+        self._off = off
 
     def convert(self, source, out):
         out.parent.mkdir()
         return shutil.copy(source, out)
 
     def open_file(self, path):
-        session = open_session(path)
-
-        class Session:
-            def run(_, names, inputs) -> list[Any]:
-                return [value + np.float32(self.off) for value in session.run(names, inputs)]
-
-        return Session()
+        return Off(open_session(path), self._off)
 
 
 @pytest.mark.parametrize(
     ("off", "passes", "agreement"), [(0, True, 1), (5e-5, True, 1), (2e-4, False, 1), (1, False, 0)]
 )
 def test_how_far_it_is_off_is_what_is_said(off, passes, agreement, monkeypatch, capfd):
-    shifted = Shifted()
-    shifted.off = off
-    monkeypatch.setattr(registry, "module", lambda room, name: shifted)
+    monkeypatch.setattr(registry, "module", lambda room, name: Shifted(off))
     found = runtime_parity(["antispoof-tiny"], runtimes=["shifted"], faces=4, rounds=1)[1]
     assert found.faces == 4
     assert found.scores == pytest.approx(off, abs=1e-6)

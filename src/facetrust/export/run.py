@@ -72,7 +72,7 @@ def export_run(
     Args:
         run: the folder of a finished run; or an exported file, or a bundled model's name, whose graph stays
             and whose card is fitted anew.
-        out: an .onnx file, or another runtime's (.xml for OpenVINO), made from the .onnx file that was proven.
+        out: an .onnx file, or another runtime's (.xml for OpenVINO), made of the .onnx file that was proven.
         manifest: parity is measured on at most `faces` of its dev crops (of each of several), else on noise.
         margins: crops to take instead of the run's; the threshold is then fitted anew.
         rules: how thresholds are chosen (`fit_threshold`), anew and on all dev faces; the first one decides
