@@ -1,4 +1,4 @@
-"""ONNX graphs as PyTorch modules: each operator as ONNX's own slow reference computes it, all students as here."""
+"""ONNX graphs as PyTorch modules: each operator as ONNX's own slow reference has it, all students as here."""
 
 from __future__ import annotations
 

@@ -312,17 +312,13 @@ def print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
 
 def print_demo(rows: Sequence[Judged], page: Path) -> None:
     """Prints what the demo saw, and whether the model was right."""
+    from facetrust.cli.demo import outcome
+
+    said = {True: "yes", False: Text("no", style="bold red"), None: "-"}
     table = [
-        (
-            row.name,
-            row.truth,
-            row.answer,
-            "" if row.score is None else f"{row.score:.3f}",
-            "yes" if row.right else Text("no", style="bold red"),
-        )
+        (row.name, row.truth, row.answer, "" if row.score is None else f"{row.score:.3f}", said[row.right])
         for row in rows
     ]
     print_table(("picture", "what it is", "answer", "score", "right"), table)
-    wrong = [row.name for row in rows if not row.right]
-    typer.echo(f"the model got {', '.join(wrong)} wrong" if wrong else f"all {len(rows)} right")
-    typer.echo(f"evidence maps: {page}")
+    typer.echo(outcome(rows))
+    typer.echo(f"evidence report: {page}")
