@@ -6,11 +6,12 @@ import hashlib
 import json
 import re
 import shlex
+from itertools import product
 from pathlib import Path
 
 from PIL import Image
 
-from facetrust import cli, model_file
+from facetrust import cli, model_file, registry
 from facetrust.runtime.catalogue import keep
 from facetrust.runtime.catalogue.entries import FILE, LARGEST, MOST_BYTES, read_catalogue
 
@@ -49,3 +50,14 @@ def test_the_catalogue_shown_is_one(tmp_path):
 def test_the_numbers_are_the_programs():
     assert (keep.MOST_CARD_BYTES, MOST_BYTES, LARGEST) == (1 << 20, 4 << 20, 2 << 30)
     assert "a card has at most 1 MiB, a catalogue 4 MiB, a model 2 GiB" in PAGE
+
+
+def test_the_table_of_runtimes_has_every_student_in_each_and_its_export_runs(tmp_path, monkeypatch, capsys):
+    rows = re.findall(r"^\| ([\w-]+)@\d+ \| (\w+) \|", PAGE, re.MULTILINE)
+    runtimes = ["onnxruntime", *registry.names("export.runtimes")]
+    assert sorted(rows) == sorted(product(model_file.bundled(), runtimes))
+    monkeypatch.chdir(tmp_path)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (export,) = [line for line in commands.splitlines() if line.startswith("facetrust export")]
+    assert cli.main(shlex.split(export, comments=True)[1:]) == 0, capsys.readouterr().err
+    assert (tmp_path / "antispoof-tiny.xml").is_file()

@@ -314,7 +314,7 @@ def print_demo(rows: Sequence[Judged], page: Path) -> None:
     """Prints what the demo saw, and whether the model was right."""
     from facetrust.cli.demo import outcome
 
-    said = {True: "yes", False: Text("no", style="bold red"), None: "-"}
+    said: dict[bool | None, str | Text] = {True: "yes", False: Text("no", style="bold red"), None: "-"}
     table = [
         (row.name, row.truth, row.answer, "" if row.score is None else f"{row.score:.3f}", said[row.right])
         for row in rows

@@ -77,13 +77,20 @@ def _resize(x: Tensor, _: None, scales: None, sizes: list[int], **how: Any) -> T
 def _gemm(x: Tensor, weight: Tensor, bias: Tensor, **how: Any) -> Tensor:
     x = x.T if how.get("transA", 0) else x
     weight = weight.T if how.get("transB", 0) else weight
-    return how.get("alpha", 1.0) * (x @ weight) + how.get("beta", 1.0) * bias
+    return torch.addmm(bias, x, weight, beta=how.get("beta", 1.0), alpha=how.get("alpha", 1.0))
 
 
 def _concat(*parts: Any, axis: int) -> Any:
     if isinstance(parts[0], list):
         return [each for part in parts for each in part]
     return torch.cat(parts, axis)
+
+
+def _both(ours: Sequence[int], asked: Sequence[int]) -> list[int]:
+    """The shape that both can be stretched to, by ONNX's rule for Expand."""
+    longest = max(len(ours), len(asked))
+    pairs = zip(*([1] * (longest - len(each)) + list(each) for each in (ours, asked)), strict=True)
+    return [max(pair) for pair in pairs]
 
 
 def _reshape(x: Tensor, shape: list[int], **how: Any) -> Tensor:
@@ -102,7 +109,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Concat": _concat,
     "Conv": _conv,
     "Div": torch.div,
-    "Expand": lambda x, shape: x.expand(torch.broadcast_shapes(x.shape, tuple(shape))),
+    "Expand": lambda x, shape: torch.broadcast_to(x, _both(x.shape, shape)),
     "Gather": lambda x, index, axis=0: x.select(axis, index),
     "Gemm": _gemm,
     "PRelu": lambda x, slope: functional.prelu(x, slope.reshape(-1)),

@@ -174,12 +174,12 @@ def _once(session: Session, card: ModelCard, inputs: NDArray[np.float32]) -> Non
     session.run(["score", "evidence"] if output == "score" else [output], {"image": inputs[:1]})
 
 
-def _decisions(values: NDArray[np.float64], card: ModelCard) -> NDArray[np.bool_] | NDArray[np.intp]:
+def _decisions(values: NDArray[np.float64], card: ModelCard) -> NDArray[Any]:
     """What is decided by answers (N, ...): of each face, of each pair of faces, or of each pixel."""
     output = task_named(card.task).output
     if output == "classes":
-        return values.argmax(1)
+        return np.asarray(values.argmax(1))
     if output == "embedding":
         pairs = np.triu_indices(len(values), 1)
         values = (values @ values.T)[pairs]
-    return values >= card.threshold
+    return np.asarray(values >= card.threshold)
