@@ -97,6 +97,12 @@ def test_decisions_that_change_are_counted(shifted):
     assert sum(shares) == 1
 
 
+def test_where_no_runtime_is_installed_nothing_is_passed(monkeypatch):
+    monkeypatch.setattr("facetrust.profile.runtimes.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"facetrust\[executorch,openvino\]"):
+        runtime_parity(["antispoof-tiny"])
+
+
 def test_the_command_prints_json_and_names_what_it_does_not_know(capfd):
     assert cli.main(["models", "parity", "antispoof-tiny", "--runtime", "openvno"]) == 2
     assert "did you mean 'openvino'" in capfd.readouterr().err

@@ -6,8 +6,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from facetrust.export.crops import crops_of_rows, noise
 from facetrust.export.parity import FLOAT_TOLERANCE, answers_of, as_faces, inputs_of
 from facetrust.export.runtimes import ROOM, Session
 from facetrust.profile._timing import take_turns
-from facetrust.records import ModelCard, Record, Split
+from facetrust.records import ModelCard, Preprocessing, Record, Split
 from facetrust.tasks import task_named
 
 ORIGIN = "onnxruntime"
@@ -73,52 +74,52 @@ def runtime_parity(
     if faces < 1 or rounds < 1:
         raise UsageError("give at least one face and one round")
     rows = None if manifest is None else Manifest.read(manifest)
-    kinds = runtimes or registry.names(ROOM)
-    found = []
-    for name in models or model_file.bundled():
-        with tempfile.TemporaryDirectory() as scratch:
-            found += _of_model(
-                name, kinds, Path(scratch), rows, split, faces, rounds, only_installed=not runtimes
-            )
+
+    def crops(how: Preprocessing) -> NDArray[np.uint8]:
+        if rows is None:
+            return noise(how, min(faces, _NOISE))
+        return crops_of_rows([rows], how, split, faces)[0]
+
+    kinds = runtimes or _installed()
+    return [row for name in models or model_file.bundled() for row in _of_model(name, kinds, crops, rounds)]
+
+
+def _installed() -> list[str]:
+    """The runtimes whose packages are here."""
+    names = registry.names(ROOM)
+    found = [name for name in names if find_spec(registry.module(ROOM, name).PACKAGE)]
+    if not found:
+        raise MissingExtra(" and ".join(names), ",".join(names))
     return found
 
 
 def _of_model(
-    name: str | Path,
-    kinds: Sequence[str],
-    scratch: Path,
-    rows: Manifest | None,
-    split: Split,
-    faces: int,
-    rounds: int,
-    *,
-    only_installed: bool,
+    name: str | Path, kinds: Sequence[str], crops: Callable[[Preprocessing], NDArray[np.uint8]], rounds: int
 ) -> list[RuntimeParity]:
     source = model_file.locate(name)
     session, card = model_file.open_model(source)
-    opened: dict[str, tuple[Session, int]] = {ORIGIN: (session, source.stat().st_size)}
-    for kind in kinds:
-        runtime = registry.module(ROOM, kind)
-        try:
-            made = runtime.convert(source, scratch / kind / f"{source.stem}{runtime.SUFFIX}")
-        except MissingExtra:
-            if not only_installed:
-                raise
-            continue
-        size = sum(each.stat().st_size for each in made.parent.iterdir() if each.suffix != ".json")
-        opened[kind] = runtime.open_file(made), size
-    how = card.preprocessing
-    crops = noise(how, min(faces, _NOISE)) if rows is None else crops_of_rows([rows], how, split, faces)[0]
-    inputs = inputs_of(as_faces(crops, how), how, str(source))
-    timed = [_Timed(partial(_once, each, card, inputs)) for each, _ in opened.values()]
-    p50 = np.median(take_turns(timed, rounds=rounds), axis=1)
-    expected = _answers(session, card, inputs)
+    inputs = inputs_of(
+        as_faces(crops(card.preprocessing), card.preprocessing), card.preprocessing, str(source)
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        opened = {ORIGIN: (cast("Session", session), source.stat().st_size)}
+        opened |= {kind: _converted(kind, source, Path(scratch) / kind) for kind in kinds}
+        timed = [_Timed(partial(_once, each, card, inputs)) for each, _ in opened.values()]
+        p50 = np.median(take_turns(timed, rounds=rounds), axis=1)
+        answers = [_answers(each, card, inputs) for each, _ in opened.values()]
     return [
-        _row(
-            card, kind, expected, _answers(each, card, inputs), bytes=size, p50=float(wall), cpu=clock.median
-        )
-        for (kind, (each, size)), wall, clock in zip(opened.items(), p50, timed, strict=True)
+        _row(card, kind, answers[0], found, bytes=size, p50=float(wall), cpu=clock.median)
+        for (kind, (_, size)), found, wall, clock in zip(opened.items(), answers, p50, timed, strict=True)
     ]
+
+
+def _converted(kind: str, source: Path, folder: Path) -> tuple[Session, int]:
+    """A model in a runtime, and the bytes of its files there."""
+    runtime = registry.module(ROOM, kind)
+    made = runtime.convert(source, folder / f"{source.stem}{runtime.SUFFIX}")
+    return runtime.open_file(made), sum(
+        each.stat().st_size for each in folder.iterdir() if each.suffix != ".json"
+    )
 
 
 def _row(

@@ -1,8 +1,9 @@
 """Other runtimes that an exported file can be made for: one file each, found by its name.
 
-A file `<name>.py` has `SUFFIX`, how its files end; `convert(source, out)`, which makes such a file of one of
-our .onnx files, with its card beside it; and `open_file(path, threads)`, which gives a `Session`. It imports
-its package when it is used, and what it writes computes in float32, as the .onnx file does.
+A file `<name>.py` has `SUFFIX`, how its files end; `PACKAGE`, which its extra of the same name brings;
+`convert(source, out)`, which makes such a file of one of our .onnx files, with its card beside it; and
+`open_file(path, threads)`, which gives a `Session`. It imports its package when it is used, and what it
+writes computes in float32, as the .onnx file does.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from facetrust.tasks import task_named
 if TYPE_CHECKING:
     import onnx
 
-SUFFIX = ".pte"
+SUFFIX, PACKAGE = ".pte", "executorch"
 
 
 def convert(source: Path, out: Path) -> Path:

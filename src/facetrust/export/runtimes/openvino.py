@@ -15,7 +15,7 @@ from facetrust.export.runtimes import check_ending, write_card
 if TYPE_CHECKING:
     import openvino as library
 
-SUFFIX = ".xml"
+SUFFIX, PACKAGE = ".xml", "openvino"
 
 
 def convert(source: Path, out: Path) -> Path:
