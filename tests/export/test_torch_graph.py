@@ -48,6 +48,7 @@ CASES = {
     "mean": graph(node("ReduceMean", "image", "axes", keepdims=0), axes=numbers(2, 3)),
     "length": graph(node("ReduceL2", "image", "axes", keepdims=1), axes=numbers(1)),
     "prelu": graph(node("PRelu", "image", "slope"), slope=np.abs(values(1, 3, 1, 1))),
+    "hard swish": graph(node("HardSwish", "image")),
     "softmax": graph(node("Softmax", "image", axis=1)),
     "gemm": graph(
         node("Reshape", "image", "shape", out="flat", allowzero=1),

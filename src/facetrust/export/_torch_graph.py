@@ -112,6 +112,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Expand": lambda x, shape: torch.broadcast_to(x, _both(x.shape, shape)),
     "Gather": lambda x, index, axis=0: x.select(axis, index),
     "Gemm": _gemm,
+    "HardSwish": functional.hardswish,
     "PRelu": lambda x, slope: functional.prelu(x, slope.reshape(-1)),
     "ReduceL2": lambda x, axes, keepdims=1, **_: torch.linalg.vector_norm(
         x, dim=axes, keepdim=bool(keepdims)

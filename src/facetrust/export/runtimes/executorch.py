@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,18 +35,13 @@ def convert(source: Path, out: Path) -> Path:
         ModelError: the source cannot be read.
         ExportError: ExecuTorch cannot convert it, or `out` does not end in .pte.
     """
-    try:
-        import executorch.exir  # noqa: F401
-    except ImportError:
-        raise MissingExtra("executorch", "executorch") from None
+    _need("executorch.exir")
     check_ending(out, SUFFIX)
     graph, card = read(source)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.with_suffix(".json").unlink(missing_ok=True)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of PyTorch, about itself.
-            content = _lowered(graph, card)
+        content = _lowered(graph, card)
     except ExportError as error:
         raise ExportError(f"{source}: {error}") from None
     except Exception as error:  # PyTorch and ExecuTorch raise many kinds.
@@ -60,14 +57,13 @@ def open_file(path: Path, threads: int = 1) -> ExecuTorchSession:
         MissingExtra: executorch is not installed.
         ModelError: it cannot be opened, or has no card beside it.
     """
-    try:
-        from executorch.runtime import Runtime
-    except ImportError:
-        raise MissingExtra("executorch", "executorch") from None
+    runtime = _need("executorch.runtime")
     beside = path.with_suffix(".json")
     try:
         card = ModelCard.from_json(beside.read_bytes(), str(beside))
-        return ExecuTorchSession(Runtime.get().load_program(path).load_method("forward"), _outputs(card))
+        with _quiet():
+            method = runtime.Runtime.get().load_program(path).load_method("forward")
+        return ExecuTorchSession(method, _outputs(card))
     except (OSError, RuntimeError) as error:
         raise ModelError(f"{path}: cannot be run by ExecuTorch ({first_line(error)})") from None
 
@@ -96,15 +92,32 @@ def _outputs(card: ModelCard) -> tuple[str, ...]:
     return ("score", "evidence") if output == "score" else (output,)
 
 
+def _need(name: str) -> Any:
+    """A module of ExecuTorch's."""
+    try:
+        with _quiet():
+            return import_module(name)
+    except ImportError:
+        raise MissingExtra("executorch", "executorch") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of PyTorch and ExecuTorch about what is deprecated or experimental of their own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _lowered(graph: onnx.ModelProto, card: ModelCard) -> bytes:
     """A program of a graph, traced for one image."""
     import torch
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
 
     from facetrust.export._torch_graph import TorchGraph
 
+    lower = _need("executorch.exir").to_edge_transform_and_lower
+    xnnpack = _need("executorch.backends.xnnpack.partition.xnnpack_partitioner").XnnpackPartitioner()
     network = TorchGraph(graph, _outputs(card)).eval()
-    traced = torch.export.export(network, (torch.zeros(1, 3, *card.preprocessing.size),))
-    lowered = to_edge_transform_and_lower(traced, partitioner=[XnnpackPartitioner()])
-    return bytes(lowered.to_executorch().buffer)
+    with _quiet():
+        traced = torch.export.export(network, (torch.zeros(1, 3, *card.preprocessing.size),))
+        return bytes(lower(traced, partitioner=[xnnpack]).to_executorch().buffer)
