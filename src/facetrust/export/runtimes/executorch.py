@@ -103,7 +103,7 @@ def _need(name: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of PyTorch and ExecuTorch about what is deprecated or experimental of their own."""
+    """Without what PyTorch and ExecuTorch warn of: their own deprecated or experimental parts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
