@@ -316,7 +316,7 @@ def test_check_many_wants_several(source, models, told):
 def test_what_is_bundled_is_opened_once(write_model, monkeypatch, mtcnn):
     paths = {
         name: write_model(name, task=task)
-        for task, name in [("antispoof", "antispoof-tiny"), ("deepfake", "deepfake-tiny")]
+        for task, name in [("antispoof", "antispoof-tiny"), ("deepfake", "deepfake-small")]
     }
     opened = []
     monkeypatch.setattr(model_file, "bundled", lambda: list(paths))
@@ -336,7 +336,7 @@ def test_what_is_bundled_is_opened_once(write_model, monkeypatch, mtcnn):
         module._bundled_model.cache_clear()
         module._bundled_detector.cache_clear()
     assert asked_once == ["antispoof-tiny", "mtcnn"]
-    assert opened == [*asked_once, "deepfake-tiny"]
+    assert opened == [*asked_once, "deepfake-small"]
 
 
 def test_no_torch_and_nothing_else_of_training(write_model, tmp_path):

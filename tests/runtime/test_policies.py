@@ -110,7 +110,7 @@ def test_an_advisory_model_keeps_its_first_threshold(write_model):
 def test_what_is_asked_by_default_takes_every_policy(policy):
     live, genuine = open_models(default_tasks(), policy=policy).values()
     assert live.threshold == live.card.threshold_for(policy).value
-    assert genuine.threshold == load_model("deepfake-tiny").threshold
+    assert genuine.threshold == load_model("deepfake-small").threshold
 
 
 def test_a_model_without_a_score_has_none(write_model):

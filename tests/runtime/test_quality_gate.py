@@ -41,7 +41,7 @@ def test_a_face_beyond_the_limits_is_not_judged_and_says_why(gated):
     assert (report.trusted, report.reason) == (None, f"not judged: {REASON}")
     assert face.verdicts == ()
     assert [tuple(each.model_dump().values()) for each in face.not_judged] == [
-        ("antispoof", "tiny@1", REASON)
+        ("antispoof", "tiny@1", REASON, False)
     ]
     assert face.quality.size == 40
 
@@ -54,6 +54,21 @@ def test_beside_it_the_others_are_judged(gated, image, trusted):
     assert {face.quality.size: len(face.verdicts) for face in report.faces} == {100: 1, 40: 0}
     decisions = [verdict.decision for face in report.faces for verdict in face.verdicts]
     assert decisions == ["attack" if trusted is False else "bona fide"]
+
+
+@pytest.mark.parametrize(("image", "trusted"), [(LIVE, True), (ATTACK, False)])
+def test_nothing_hangs_on_what_an_advisory_model_leaves(write_model, told, image, trusted):
+    models = {
+        "antispoof": write_model(),
+        "deepfake": write_model("unproven", task="deepfake", limits=LIMITS, advisory=True),
+    }
+    face = SMALL if trusted else (20.0, 20.0, 50.0, 120.0)
+    report = Checker(("antispoof", "deepfake"), models=models, detector=told(face)).check(image)
+    assert (report.trusted, report.reason) == (trusted, None)
+    (left,) = report.faces[0].not_judged
+    assert (left.task, left.advisory) == ("deepfake", True)
+    alone = Checker("deepfake", models=models, detector=told(SMALL)).check(LIVE)
+    assert (alone.trusted, alone.reason) == (None, f"not judged: {REASON}")
 
 
 def test_many_are_counted(gated):

@@ -28,6 +28,18 @@ def test_false_pixels_cost_by_their_rate():
     torch.testing.assert_close(made.per_picture(), torch.tensor([0.6]))
 
 
+def test_stray_pixels_of_classes_that_are_not_in_the_mask_may_cost_their_rate_alone():
+    stray = ANSWER.clone()
+    stray[0, 0, 2] = 3
+    assert f1_rewards(stray, TRUTH, 4).values.tolist()[0][2] == 0
+    made = f1_rewards(stray, TRUTH, 4, false_positives=0.4, stray=False)
+    torch.testing.assert_close(made.values, torch.tensor([[0.45, 0.75, 1 - 0.4 / 8]]))
+    torch.testing.assert_close(made.per_picture(), made.per_class().sum(1))
+    torch.testing.assert_close(
+        f1_rewards(ANSWER, TRUTH, 4, stray=False).values, torch.tensor([[0.5, 0.8, 1.0]])
+    )
+
+
 @pytest.mark.parametrize("rewards", [f1_rewards, panoptic_rewards])
 def test_a_class_that_is_only_answered_is_worth_nothing_and_an_empty_picture_is_right(rewards):
     empty = torch.zeros(1, 2, 4, dtype=torch.long)

@@ -87,7 +87,8 @@ class Table(Silence):
 
     def add(self, report: CheckReport) -> None:
         """Takes the report's rows, and prints a page when it is full."""
-        unexplained = report.reason not in (None, reason_of(report.faces))
+        of_faces = [reason_of(report.faces, advisory=each) for each in (False, True)]
+        unexplained = report.reason not in (None, *of_faces)
         for number, _, verdict in _judged(report):
             unexplained &= verdict is not None
             cells = ("", answer(report), "", "", "") if verdict is None else _cells(verdict)
@@ -179,7 +180,10 @@ def _cells(verdict: Verdict | NotJudged) -> tuple[str | Text, ...]:
     if isinstance(verdict, NotJudged):
         return (
             verdict.task,
-            Text(f"not judged: {verdict.reason}", style=_COLOURS[None]),
+            Text(
+                f"not judged: {verdict.reason}" + (" (advisory)" if verdict.advisory else ""),
+                style="" if verdict.advisory else _COLOURS[None],
+            ),
             "",
             "",
             verdict.model,

@@ -52,11 +52,15 @@ class Parts(Record):
 
 
 class NotJudged(Record):
-    """One task's model that does not judge a face, and why: the face lies beyond the limits of its card."""
+    """One task's model that does not judge a face, and why: the face lies beyond the limits of its card.
+
+    Where the model is advisory, nothing hangs on it, as nothing hangs on its verdicts.
+    """
 
     task: str
     model: str
     reason: str
+    advisory: bool = False
 
 
 class Timeline(Record):

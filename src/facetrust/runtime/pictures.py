@@ -218,7 +218,7 @@ class Run:
         lacking = None
         if self._detector is not None:
             lacking = lacking_faces(len(faces), picture.left_out) or reason_of(faces)
-        trusted, reason = trust(verdicts, lacking=lacking)
+        trusted, reason = trust(verdicts, lacking=lacking, unproven=reason_of(faces, advisory=True))
         if self._parser is not None and picture.image is not None:
             faces = with_parts(picture.image, faces, picture.maps, self._parser)
         if self._show is not None and picture.image is not None:

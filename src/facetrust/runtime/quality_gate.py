@@ -21,15 +21,20 @@ def not_judged(quality: Quality, models: Mapping[str, Model]) -> tuple[NotJudged
     for task, model in models.items():
         limits = model.card.limits if model.task.unit == "face" else None
         if limits is not None and (reason := limits.reason(quality)) is not None:
-            found.append(NotJudged(task=task, model=model.name, reason=reason))
+            found.append(NotJudged(task=task, model=model.name, reason=reason, advisory=model.card.advisory))
     return tuple(found)
 
 
-def reason_of(faces: Iterable[Face]) -> str | None:
-    """Returns in one line why faces were not judged; None where all were."""
+def reason_of(faces: Iterable[Face], *, advisory: bool = False) -> str | None:
+    """Returns in one line why faces were not judged by models that decide; None where all were.
+
+    Args:
+        advisory: why any model did not judge them.
+    """
     reasons: dict[str, int] = {}
     for face in faces:
-        for reason in dict.fromkeys(each.reason for each in face.not_judged):
+        left = [each.reason for each in face.not_judged if advisory or not each.advisory]
+        for reason in dict.fromkeys(left):
             reasons[reason] = reasons.get(reason, 0) + 1
     said = [reason if count == 1 else f"{reason} ({count} faces)" for reason, count in reasons.items()]
     return f"not judged: {'; '.join(said)}" if said else None

@@ -19,14 +19,17 @@ def lacking_faces(found: int, left_out: int) -> str | None:
     return f"too many faces: {left_out} not judged" if left_out else None
 
 
-def trust(verdicts: Iterable[Verdict], *, lacking: str | None = None) -> tuple[bool | None, str | None]:
+def trust(
+    verdicts: Iterable[Verdict], *, lacking: str | None = None, unproven: str | None = None
+) -> tuple[bool | None, str | None]:
     """Returns `trusted` and the reason if there is one to give.
 
     False where a verdict that decides is one that its task distrusts; None where nothing is wrong but
-    something could not be judged; True only where all that was asked was judged, and trusted.
+    something could not be judged; True only where every model that decides judged all, and trusts it.
 
     Args:
-        lacking: what could not be judged.
+        lacking: what could not be judged by a model that decides.
+        unproven: what could not be judged by an advisory one; it is the reason where none decides.
     """
     said = [verdict for verdict in verdicts if task_named(verdict.task).distrusts]
     deciding = [verdict for verdict in said if not verdict.advisory]
@@ -35,5 +38,5 @@ def trust(verdicts: Iterable[Verdict], *, lacking: str | None = None) -> tuple[b
     if lacking is not None:
         return None, lacking
     if not deciding:
-        return None, ADVISORY if said else NOTHING_ASKED
+        return None, unproven or (ADVISORY if said else NOTHING_ASKED)
     return True, None

@@ -145,7 +145,7 @@ class VideoChecker:
         lacking = None
         if self._detector is not None:
             lacking = lacking_faces(len(faces), tracked.left_out) or reason_of(faces)
-        trusted, reason = trust(verdicts, lacking=lacking)
+        trusted, reason = trust(verdicts, lacking=lacking, unproven=reason_of(faces, advisory=True))
         return CheckReport(
             source=source,
             kind="video",

@@ -112,7 +112,9 @@ class Reward(Record):
     kind: `f1`, mean F1 of the foreground, or `panoptic`, its panoptic quality by segments. samples: answers
     drawn of each picture. weight: of the reward's loss. likelihood: factor of the task's own loss, which
     keeps the network near what it knows. false_positives: weight of the rate of false pixels, or segments.
-    scaling: log-probabilities are summed over the pixels (`sum`), or that is divided by their number
+    stray: of `f1`, a class that is answered and not in the mask is worth 0; if not, only w punishes it.
+    scaling: log-probabilities are summed over the pixels (`sum`: the gradient is that of the expected reward
+    itself, so that a weight of 1 weighs as much as a soft F1's), or that is divided by their number
     (`pixel`). advantages: of a `picture` as a whole, or of each `class`, which has less variance.
     """
 
@@ -121,7 +123,8 @@ class Reward(Record):
     weight: float = Field(default=1.0, gt=0)
     likelihood: float = Field(default=0.1, ge=0)
     false_positives: float = Field(default=0.0, ge=0)
-    scaling: Literal["sum", "pixel"] = "pixel"
+    stray: bool = True
+    scaling: Literal["sum", "pixel"] = "sum"
     advantages: Literal["picture", "class"] = "picture"
 
 

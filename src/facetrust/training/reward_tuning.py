@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from facetrust.training.recipe import Reward
 from facetrust.training.rewards import Rewards, f1_rewards, panoptic_rewards
 from facetrust.training.wrapper import Wrapper
 
-_KINDS = {"f1": f1_rewards, "panoptic": panoptic_rewards}
 _NEAR = 1e-6  # Of a probability to 1, from which on its complement has no gradient.
 
 
@@ -55,8 +55,10 @@ class RewardTuning(Wrapper):
         return {**parts, "reward": reward, "loss": loss + self.settings.weight * term}
 
     def _worth(self, answer: Tensor, truth: Tensor, classes: int) -> Rewards:
-        kind = _KINDS[self.settings.kind]
-        return kind(answer, truth, classes, false_positives=self.settings.false_positives)
+        weight = self.settings.false_positives
+        if self.settings.kind == "f1":
+            return f1_rewards(answer, truth, classes, false_positives=weight, stray=self.settings.stray)
+        return panoptic_rewards(answer, truth, classes, false_positives=weight)
 
     def _term(self, logits: Tensor, drawn: Tensor, worth: list[Rewards]) -> Tensor:
         if self.settings.advantages == "class":
@@ -69,10 +71,9 @@ class RewardTuning(Wrapper):
 
 def draw(logits: Tensor, samples: int) -> Tensor:
     """Returns (samples, B, h, w) classes, each pixel's drawn by the softmax of its logits (B, C, h, w)."""
-    # The largest of logits plus Gumbel noise is distributed as their softmax.
-    return torch.stack(
-        [(logits - torch.empty_like(logits).exponential_().log()).argmax(1) for _ in range(samples)]
-    )
+    # One uniform number a pixel: its class is the first whose cumulated probability exceeds it.
+    bounds = logits.softmax(1).cumsum(1)[:, :-1]
+    return torch.stack([(torch.rand_like(logits[:, :1]) >= bounds).sum(1) for _ in range(samples)])
 
 
 def advantages(rewards: Tensor) -> Tensor:
@@ -106,11 +107,13 @@ def class_reinforce(logits: Tensor, drawn: Tensor, rewards: Tensor) -> Tensor:
         logits, drawn: as of `reinforce`.
         rewards: (N, B, C - 1), of the classes but the first.
     """
-    log_p = logits.log_softmax(1)[:, 1:]
-    log_rest = torch.log1p(-log_p.exp().clamp(max=1 - _NEAR))
-    weights = advantages(rewards)
+    # A class's advantages add up to zero over the answers: log(1 - p_c) of every pixel, drawn or not, has no
+    # part in the sum; left are the log-odds of the pixels where the class was drawn.
+    log_p = logits.log_softmax(1)
     total = logits.new_zeros(())
-    for answer, weight in zip(drawn, weights, strict=True):
-        own = answer[:, None] == torch.arange(1, logits.shape[1], device=logits.device)[None, :, None, None]
-        total = total - (weight * torch.where(own, log_p, log_rest).sum((2, 3))).sum(1).mean()
+    for answer, weight in zip(drawn, advantages(rewards), strict=True):
+        own = log_p.gather(1, answer[:, None])[:, 0]
+        odds = own - torch.log1p(-own.exp().clamp(max=1 - _NEAR))
+        of_pixel = functional.pad(weight, (1, 0)).gather(1, answer.flatten(1)).view_as(own)
+        total = total - (of_pixel * odds).sum((1, 2)).mean()
     return total / len(drawn)

@@ -33,22 +33,29 @@ class Rewards(NamedTuple):
         return torch.where(self.present, self.values, torch.ones_like(self.values)) / self.values.shape[1]
 
 
-def f1_rewards(answer: Tensor, truth: Tensor, classes: int, *, false_positives: float = 0.0) -> Rewards:
+def f1_rewards(
+    answer: Tensor, truth: Tensor, classes: int, *, false_positives: float = 0.0, stray: bool = True
+) -> Rewards:
     """Returns F1_c = 2 TP_c / (2 TP_c + FP_c + FN_c) minus w FP_c / (h w), counts being of pixels.
 
-    The first class is the background, which has no reward.
+    The first class is the background, which has no reward. A single pixel of a class that is not in the mask
+    makes its F1 0, and drawn answers have such pixels where an answer of the likeliest classes has none.
 
     Args:
         answer, truth: (B, h, w) indices of classes.
         classes: C, how many there are.
         false_positives: w, the weight of the rate of false pixels.
+        stray: a class that is answered and not in the mask has that F1 of 0. If false, every class counts,
+            and one that is not in the mask is worth 1 less w's penalty.
     """
     counts = _confusions(answer, truth, classes)
     hits = counts.diagonal(dim1=1, dim2=2)[:, 1:]
     true, said = counts.sum(2)[:, 1:], counts.sum(1)[:, 1:]
     f1 = 2 * hits / (true + said).clamp_min(1)
     rate = (said - hits) / (truth.shape[1] * truth.shape[2])
-    return Rewards(f1 - false_positives * rate, true + said > 0)
+    if not stray:
+        f1 = torch.where(true > 0, f1, torch.ones_like(f1))
+    return Rewards(f1 - false_positives * rate, (true + said > 0) | (not stray))
 
 
 def panoptic_rewards(answer: Tensor, truth: Tensor, classes: int, *, false_positives: float = 0.0) -> Rewards:

@@ -38,11 +38,11 @@ export function verdictState(verdict) {
   return verdict.decision === task.positive ? "bad" : "good";
 }
 
-/** What all about a face says: good only where all was judged, by a verdict that counts. */
+/** What all about a face says: good only where all that counts was judged. */
 export function faceState(face) {
   const states = face.verdicts.map(verdictState);
   if (states.includes("bad")) return "bad";
-  return states.includes("good") && face.not_judged.length === 0 ? "good" : "open";
+  return states.includes("good") && face.not_judged.every((each) => each.advisory) ? "good" : "open";
 }
 
 export const STATES = { good: "trusted", bad: "not trusted", open: "cannot tell" };

@@ -11,5 +11,5 @@ TASK = Task(
     negative_says="The model sees no sign that this face was swapped or re-enacted.",
     positive_says="The model takes this face for a swapped or re-enacted one.",
     distrusts=True,
-    bundled="deepfake-tiny",
+    bundled="deepfake-small",
 )
