@@ -8,7 +8,7 @@ import tomllib
 from itertools import chain
 from pathlib import Path
 
-BOUND = re.compile(r"(?P<name>[\w.-]+)>=(?P<version>[\w.]+)")
+BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[\w,-]+\])?>=(?P<version>[\w.]+)(?:; .+)?")
 
 
 def lowest(pyproject: str) -> list[str]:

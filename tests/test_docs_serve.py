@@ -121,6 +121,7 @@ def test_the_limits_are_the_programs():
     assert rows["seconds for a body"][0] == f"{limits.body_seconds:g}"
     assert rows["seconds for an answer, waiting included"][0] == f"{limits.work_seconds:g}"
     assert rows["connections"][0] == f"{limits.connections}"
+    assert rows["wrong keys from one address in a minute"][0] == f"{limits.wrong_keys}"
     cameras = (
         f"{limits.cameras}, of frames of {limits.frame_bytes:,} bytes and {service.FRAME_PIXELS:,} pixels"
     )

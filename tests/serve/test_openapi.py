@@ -121,7 +121,7 @@ def test_every_route_of_pictures_and_people_asks_for_a_key_and_says_how_it_refus
             assert operation["summary"]
             assert ("security" in operation) == (path not in ("/healthz", "/readyz"))
             if path.startswith("/v1/"):
-                assert {"401", "403"} <= set(operation["responses"])
+                assert {"401", "403", "429"} <= set(operation["responses"])
             if "requestBody" in operation:
                 assert {"400", "408", "413", "415", "422", "429", "503"} <= set(operation["responses"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -105,6 +105,39 @@ def verify(
     for problem in wrong:
         output.complain(problem)
     return Status.BAD_INPUT if wrong else Status.DONE
+
+
+@app.command()
+def parity(
+    name: Annotated[list[str] | None, typer.Argument(help="Models; the bundled ones without.")] = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="Runtime, as openvino; those installed without; repeatable.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option("--data", help="Manifest whose crops are judged; noise without.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Its split: train, dev or test.")] = "dev",
+    faces: Annotated[int, typer.Option(min=1, help="Most rows of it.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed calls of each.")] = 50,
+    json: AsJson = False,
+) -> int:
+    """Writes models for other runtimes and compares their answers with ONNX Runtime's; keeps no file.
+
+    Exit status: 0 all scores are within 0.0001; 2 some are not.
+    """
+    from facetrust.cli import output
+    from facetrust.profile.runtimes import runtime_parity
+
+    found = runtime_parity(
+        name or (),
+        runtimes=runtime or (),
+        manifest=manifest,
+        split=cast("Any", split),
+        faces=faces,
+        rounds=rounds,
+    )
+    output.print_parity(found, as_json=json)
+    return Status.DONE if all(each.passes for each in found) else Status.BAD_INPUT
 
 
 @app.command()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,25 +12,23 @@ import numpy as np
 from facetrust.data.simulate import simulate
 from facetrust.errors import InputError, MissingExtra, UsageError
 from facetrust.faces.detector import Detector, find_faces, open_detector
-from facetrust.imaging import Pixels, read_image
-from facetrust.records import CheckReport, Verdict, write_text, write_whole
-from facetrust.runtime.check import check
-from facetrust.runtime.model import load_model
+from facetrust.imaging import Pixels, fit_within, read_image
+from facetrust.records import CheckReport, Verdict, write_whole
+from facetrust.runtime.checker import Checker
+from facetrust.runtime.pictures import Failure
+from facetrust.runtime.report.page import EvidenceReport
 
 SEED = 0  # Fixed before any result was seen, so that the attacks are not picked to please.
 _EXPECTED = {"photo": "bona fide", "print": "attack", "replay": "attack"}
-_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;color:#222}
-.row{display:flex;flex-wrap:wrap;gap:1.5rem}figure{margin:0;width:20rem}img{width:100%;border-radius:4px}
-.good{color:#14713d}.bad{color:#b3261e}pre{white-space:pre-wrap;background:#f4f4f4;padding:1rem}"""
+_GAP, _WIDE = 22, 1010  # Pixels between the overlays in demo.png, and of its width.
 
 
 class Judged(NamedTuple):
-    """One picture of the demo: what it is, what the model says of it, and where its evidence map lies."""
+    """One picture of the demo: what it is, and what the model says of it."""
 
     name: str
     truth: str
     report: CheckReport
-    picture: Path
 
     @property
     def answer(self) -> str:
@@ -47,9 +42,9 @@ class Judged(NamedTuple):
         return self._verdict.score if self._verdict else None
 
     @property
-    def right(self) -> bool:
-        """Whether the model said what the picture is."""
-        return self.answer == self.truth
+    def right(self) -> bool | None:
+        """Whether the model said what the picture is; None if it said nothing."""
+        return None if self._verdict is None else self.answer == self.truth
 
     @property
     def _verdict(self) -> Verdict | None:
@@ -59,7 +54,8 @@ class Judged(NamedTuple):
 def demo(out: Path, *, model: str = "antispoof-tiny", photo: Path | None = None) -> list[Judged]:
     """Returns the verdicts on a live photo, a simulated print and a simulated replay of it.
 
-    Writes the pictures, their evidence maps and `report.html`, one self-contained page, into `out`.
+    Writes the pictures, their overlays in `evidence`, these side by side as `demo.png`, and `report.html`, an
+    evidence report, into `out`.
 
     Args:
         photo: another portrait than scikit-image's astronaut (NASA, public domain).
@@ -73,24 +69,29 @@ def demo(out: Path, *, model: str = "antispoof-tiny", photo: Path | None = None)
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is a file; give a folder to write into")
-    opened, detector = load_model(model), open_detector()
-    live = read_image(photo) if photo else _astronaut()
-    rows = []
-    for name, pixels in _attacked(live, detector).items():
-        picture = out / f"{name}.png"
-        _save(pixels, picture)
-        said = check(
-            picture,
-            tasks=["antispoof"],
-            models={"antispoof": opened},
-            detector=detector,
-            evidence=out / "evidence",
+    detector = open_detector()
+    checker = Checker(["antispoof"], models={"antispoof": model}, detector=detector)
+    pictures = _attacked(read_image(photo) if photo else _astronaut(), detector)
+    for name, pixels in pictures.items():
+        _save(pixels, out / f"{name}.png")
+    page = EvidenceReport(checker)
+    results = page.recording(
+        checker.check_many(
+            [out / f"{name}.png" for name in pictures], evidence=out / "evidence", show=page.show
         )
-        if said.evidence_errors:
-            raise UsageError(said.evidence_errors[0])
-        rows.append(Judged(name, _EXPECTED[name], said, out / "evidence" / f"{name}.evidence.png"))
-    write_text(out / "report.html", _page(rows, opened.name))
+    )
+    rows = [_judged(name, result) for name, result in zip(pictures, results, strict=True)]
+    _save(_side_by_side([out / "evidence" / f"{name}.evidence.png" for name in pictures]), out / "demo.png")
+    page.write(out / "report.html", intro=_intro(rows))
     return rows
+
+
+def _judged(name: str, result: CheckReport | Failure) -> Judged:
+    if isinstance(result, Failure):
+        raise result.error
+    if result.evidence_errors:
+        raise UsageError(result.evidence_errors[0])
+    return Judged(name, _EXPECTED[name], result)
 
 
 def _astronaut() -> Pixels:
@@ -122,28 +123,25 @@ def _save(pixels: Pixels, path: Path) -> None:
     write_whole(path, content.getbuffer())
 
 
-def _page(rows: Sequence[Judged], model: str) -> str:
-    wrong = [row.name for row in rows if not row.right]
-    summary = f"It got {', '.join(wrong)} wrong." if wrong else f"It got all {len(rows)} right."
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>facetrust demo</title>\n'
-        f"<style>{_STYLE}</style>\n<h1>One photo, two attacks</h1>\n"
-        "<p>A public-domain portrait (NASA), and a print and a screen replay of it, simulated under "
-        f"seed {SEED}. One question was asked, live or attack, and answered by "
-        f"<b>{html.escape(model)}</b>. <b>{html.escape(summary)}</b> "
-        "Three pictures prove nothing; the model's card has the measured figures.</p>\n"
-        f'<div class="row">{"".join(map(_figure, rows))}</div>\n</html>\n'
-    )
+def _side_by_side(paths: Sequence[Path]) -> Pixels:
+    """Pictures of one height in a row (h, w, 3), white between them, shrunk to a page's width."""
+    images = [read_image(path) for path in paths]
+    gap = np.full((len(images[0]), _GAP, 3), 255, np.uint8)
+    return fit_within(np.hstack([part for image in images for part in (image, gap)][:-1]), _WIDE)[0]
 
 
-def _figure(row: Judged) -> str:
-    score = "" if row.score is None else f", score {row.score:.3f}"
-    colour, judged = ("good", "right") if row.right else ("bad", "wrong")
-    picture = base64.b64encode(row.picture.read_bytes()).decode()
-    told = html.escape(json.dumps(json.loads(row.report.to_json()), indent=1))
+def outcome(rows: Sequence[Judged]) -> str:
+    """Returns in a sentence how many the model got right, which it got wrong, and which it did not judge."""
+    wrong = ", ".join(row.name for row in rows if row.right is False)
+    unjudged = ", ".join(row.name for row in rows if row.right is None)
+    said = [f"got {wrong} wrong"] if wrong else []
+    said += [f"did not judge {unjudged}"] if unjudged else []
+    return f"the model {' and '.join(said) or f'got all {len(rows)} right'}"
+
+
+def _intro(rows: Sequence[Judged]) -> str:
     return (
-        f'<figure><img alt="{row.name}" src="data:image/png;base64,{picture}">'
-        f"<figcaption><b>{row.name}</b> (is {row.truth}): "
-        f'<b class="{colour}">{html.escape(row.answer)}, {judged}</b>{score}'
-        f"<details><summary>all that was said</summary><pre>{told}</pre></details></figcaption></figure>"
+        "One photo, two attacks: a public-domain portrait (NASA), and a print and a screen replay of it, "
+        f"simulated under seed {SEED}. One question was asked of them, live or attack: {outcome(rows)}. "
+        "Three pictures prove nothing; the model's card has the measured figures."
     )

@@ -75,7 +75,9 @@ def export(
     run: Annotated[
         str, typer.Argument(help="A run folder; or an .onnx file or a model's name, for a new card.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The file to write: .onnx, or .xml for OpenVINO.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="The file to write: .onnx, .xml for OpenVINO, .pte for ExecuTorch.")
+    ],
     manifest: Annotated[
         list[Path] | None,
         typer.Option("--data", help="Manifest to prove it and fit its card on; repeatable."),

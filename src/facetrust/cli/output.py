@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from facetrust.explain.compare import Comparison
     from facetrust.export.run import Exported
     from facetrust.profile import ProfileReport
+    from facetrust.profile.runtimes import RuntimeParity
     from facetrust.protocols import FittedLimit
     from facetrust.runtime.catalogue.entries import Entry
 
@@ -245,6 +246,30 @@ def print_export(made: Exported) -> None:
         typer.echo(f"kept {made.choice.kept}: {made.choice.reason}")
 
 
+def print_parity(found: Sequence[RuntimeParity], *, as_json: bool) -> None:
+    """Prints how models answer in several runtimes, as JSON lines or a table."""
+    if as_json:
+        for each in found:
+            typer.echo(each.model_dump_json())
+        return
+    rows = [
+        (
+            each.model,
+            each.runtime,
+            f"{each.faces}",
+            f"{each.scores:.1e}" + ("" if each.passes else " too far"),
+            "-" if each.evidence is None else f"{each.evidence:.1e}",
+            f"{each.agreement:.2%}",
+            f"{each.bytes:,}",
+            f"{each.p50 * 1e3:.2f}",
+            f"{each.cpu * 1e3:.2f}",
+        )
+        for each in found
+    ]
+    head = ("score off by", "evidence", "same decisions", "bytes", "p50 ms", "CPU ms")
+    print_table(("model", "runtime", "crops", *head), rows)
+
+
 def print_limits(limits: Sequence[FittedLimit]) -> None:
     """Prints fitted limits of quality, and the errors by how many of the faces they leave."""
     shares = [f"{each.coverage:.0%}" for each in limits[0].curve]
@@ -288,17 +313,13 @@ def print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
 
 def print_demo(rows: Sequence[Judged], page: Path) -> None:
     """Prints what the demo saw, and whether the model was right."""
+    from facetrust.cli.demo import outcome
+
+    said: dict[bool | None, str | Text] = {True: "yes", False: Text("no", style="bold red"), None: "-"}
     table = [
-        (
-            row.name,
-            row.truth,
-            row.answer,
-            "" if row.score is None else f"{row.score:.3f}",
-            "yes" if row.right else Text("no", style="bold red"),
-        )
+        (row.name, row.truth, row.answer, "" if row.score is None else f"{row.score:.3f}", said[row.right])
         for row in rows
     ]
     print_table(("picture", "what it is", "answer", "score", "right"), table)
-    wrong = [row.name for row in rows if not row.right]
-    typer.echo(f"the model got {', '.join(wrong)} wrong" if wrong else f"all {len(rows)} right")
-    typer.echo(f"evidence maps: {page}")
+    typer.echo(outcome(rows))
+    typer.echo(f"evidence report: {page}")

@@ -25,6 +25,12 @@ def serve(
     keys: Annotated[
         Path | None, typer.Option("--keys", help="File of API keys, made by: facetrust keys add.")
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate and its chain, PEM; the service then speaks HTTPS alone.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="Its key, PEM, without a password, for its owner alone to read.")
+    ] = None,
     gallery: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +77,8 @@ def serve(
         host=host,
         port=port,
         keys=keys,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         gallery=gallery,
         gallery_key=key,
         models=_by_task(model or []),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import onnxruntime as ort
     from torch import nn
 
+    from facetrust.export.runtimes import Session
+
 FLOAT_TOLERANCE = 1e-4
 INT8_TOLERANCE = 0.05
 _INPUT_TOLERANCE = 1e-5  # Two ways to round in float32.
@@ -172,7 +174,7 @@ def inputs_of(faces: NDArray[np.uint8], how: Preprocessing, name: str) -> NDArra
 
 
 def answers_of(
-    session: ort.InferenceSession,
+    session: ort.InferenceSession | Session,
     inputs: NDArray[np.float32],
     *,
     margins: int = 1,

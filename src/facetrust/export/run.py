@@ -10,25 +10,24 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from facetrust.data.manifest import Manifest
 from facetrust.errors import UnknownName, UsageError
+from facetrust.export.crops import crops_of_rows, noise
 from facetrust.export.fit import Calibrated, Fitted, fit_card
 from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
-from facetrust.export.openvino import openvino
 from facetrust.export.parity import (
     FLOAT_TOLERANCE,
     INT8_TOLERANCE,
     Parity,
     parity,
 )
-from facetrust.imaging import box_of, crops_of, read_image
+from facetrust.export.runtimes import suffixes
 from facetrust.model_file import locate, names, open_model, read, save
 from facetrust.protocols import FittedLimit, check_threshold_rule
-from facetrust.records import ModelCard, Preprocessing, QualityLimits, Record, Result, Split, write_text
+from facetrust.records import ModelCard, QualityLimits, Record, Result, write_text
 from facetrust.tasks import task_named
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def export_run(
     Args:
         run: the folder of a finished run; or an exported file, or a bundled model's name, whose graph stays
             and whose card is fitted anew.
-        out: an .onnx file, or an .xml file for OpenVINO, made from the .onnx file that was proven.
+        out: an .onnx file, or another runtime's (.xml for OpenVINO), made of the .onnx file that was proven.
         manifest: parity is measured on at most `faces` of its dev crops (of each of several), else on noise.
         margins: crops to take instead of the run's; the threshold is then fitted anew.
         rules: how thresholds are chosen (`fit_threshold`), anew and on all dev faces; the first one decides
@@ -96,7 +95,7 @@ def export_run(
         UnknownName: no such limit.
         UsageError: int8, margins, rules or a risk without a manifest, no such rule, a risk not above 0 and
             below 1, a limit out of range, int8 or margins for an exported file, or `out` ends neither in
-            .onnx nor in .xml.
+            .onnx nor as a runtime's files do.
         ModelError: the run is unfinished or altered, or so is the file.
         ManifestError: the manifest cannot be used, or lacks dev or train rows.
         ImageError: one of its pictures cannot be read.
@@ -105,8 +104,8 @@ def export_run(
     from facetrust.models import load_checkpoint
 
     out = Path(out)
-    if out.suffix not in (".onnx", ".xml"):
-        raise UsageError(f"{out}: give a name that ends in .onnx, or in .xml for OpenVINO")
+    if out.suffix not in (known := (".onnx", *suffixes())):
+        raise UsageError(f"{out}: give a name that ends in {' or '.join(known)}")
     paths = [manifest] if isinstance(manifest, str | Path) else list(manifest or ())
     if (int8 or margins or rules or risk is not None) and not paths:
         raise UsageError("int8, margins, thresholds and limits are settled on faces: give a manifest")
@@ -159,11 +158,11 @@ def _network(
     rounds: int,
 ) -> Exported:
     """Exports a network, proves it on dev crops, and fits its card."""
-    dev, labels, faces_of = _noise(card.preprocessing), np.zeros(0), "noise"
+    dev, labels, faces_of = noise(card.preprocessing), np.zeros(0), "noise"
     train = dev
     if manifests:
-        dev, labels = _crops(manifests, card.preprocessing, "dev", faces)
-        train = _crops(manifests, card.preprocessing, "train", faces)[0] if int8 else train
+        dev, labels = crops_of_rows(manifests, card.preprocessing, "dev", faces)
+        train = crops_of_rows(manifests, card.preprocessing, "train", faces)[0] if int8 else train
         faces_of = f"{len(dev)} dev faces of manifest {'+'.join(each.hash for each in manifests)}"
     choice = None
     with tempfile.TemporaryDirectory() as scratch:
@@ -208,7 +207,7 @@ def _save(graph: onnx.ModelProto, card: ModelCard, out: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / f"{out.stem}.onnx"
         save(graph, card, source)
-        openvino(source, out)
+        suffixes()[out.suffix].convert(source, out)
 
 
 def _written(out: Path, fitted: Fitted, **facts: Any) -> Exported:
@@ -306,25 +305,3 @@ def _is_of(card: ModelCard, made_by: dict[str, Any]) -> bool:
 
 def _auc(model: dict[str, Any]) -> float:
     return float(next(each["value"] for each in model["levels"][0]["figures"] if each["metric"] == "auc"))
-
-
-def _crops(
-    manifests: Sequence[Manifest], how: Preprocessing, split: Split, count: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Crops (N, M, h, w, 3) and labels (N,) of a split; at most `count` rows of each manifest."""
-    made, labels = [], []
-    for manifest in manifests:
-        part = manifest.only(split)
-        samples = part.samples()
-        chosen = np.unique(np.linspace(0, len(samples) - 1, count).astype(int))
-        for sample in (samples[i] for i in chosen):
-            image = read_image(part.path_of(sample))
-            box = box_of(sample, image)
-            made.append(crops_of(image, box, how, points=sample.points))
-            labels.append(float(sample.label or 0))
-    return np.asarray(made), np.array(labels)
-
-
-def _noise(how: Preprocessing) -> NDArray[np.uint8]:
-    shape = (8, len(how.margins), *how.size, 3)
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -39,7 +39,7 @@ async def camera(socket: WebSocket) -> None:
     try:
         asked = await _first(socket)
         key = f"Bearer {asked.key}" if asked.key else None
-        desk.client(key, "check")
+        desk.client(socket, key, "check")
         with _one_more(desk):
             live = desk.service.live(asked.tasks, asked.policy)
             await socket.send_text('{"ready": true}')
@@ -70,7 +70,7 @@ class _Session:
                 async with asyncio.timeout(_PATIENCE):
                     data = await self._socket.receive_bytes()
                 self._frames += 1
-                client = self._desk.client(self._key, "check")
+                client = self._desk.client(self._socket, self._key, "check")
                 if self._busy():
                     self._dropped += 1
                     self._desk.metrics.frames.labels("dropped").inc()

@@ -8,9 +8,11 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPBearer
 from pydantic import ValidationError
+from starlette.requests import HTTPConnection
 
 from facetrust.records import Record
-from facetrust.serve.keys import Keyring, Scope
+from facetrust.serve.attempts import Attempts
+from facetrust.serve.keys import Keyring, Scope, UnknownKey
 from facetrust.serve.metrics import Metrics
 from facetrust.serve.pool import Place, Pool
 from facetrust.serve.refusal import Refusal, Refused
@@ -30,7 +32,7 @@ STATUSES = {
     413: "too many bytes, pixels or seconds",
     415: "no picture or video of a known kind",
     422: "a picture or a setting that cannot be used",
-    429: "too many requests by one key at once",
+    429: "too many requests by one key at once, or too many wrong keys from one address",
     503: "no place is free, or no answer in time",
 }
 
@@ -47,15 +49,23 @@ class Desk:
         self.keyring = keyring
         self.metrics = metrics
         self.cameras = 0
+        self._attempts = Attempts(settings.limits.wrong_keys)
         self.open = False
 
-    def client(self, authorization: str | None, scope: Scope | None) -> str:
+    def client(self, asking: HTTPConnection, authorization: str | None, scope: Scope | None) -> str:
         """Returns the name of the key that asks, empty where the service knows no keys.
 
         Raises:
-            Refusal: the key is missing, unknown, or of another scope.
+            Refusal: the key is missing, unknown, or of another scope, or many from its address were unknown.
         """
-        return "" if self.keyring is None else self.keyring.client(authorization, scope)
+        if self.keyring is None:
+            return ""
+        try:
+            return self.keyring.client(authorization, scope)
+        except UnknownKey:
+            self.metrics.wrong_keys.inc()
+            self._attempts.wrong(asking.client.host if asking.client else "")
+            raise
 
 
 def desk_of(request: Request) -> Desk:
@@ -68,7 +78,7 @@ def key_for(scope: Scope | None) -> Callable[..., Awaitable[str]]:
     """Returns a dependency that gives the name of the key, which must open a scope; before a body is read."""
 
     async def client(request: Request, _: Annotated[Any, Depends(bearer)]) -> str:
-        return desk_of(request).client(request.headers.get("authorization"), scope)
+        return desk_of(request).client(request, request.headers.get("authorization"), scope)
 
     return client
 

@@ -24,6 +24,10 @@ _LONGEST = 64  # Characters of a name.
 _BEARER = {"WWW-Authenticate": "Bearer"}
 
 
+class UnknownKey(Refusal):
+    """A key was given that is in no file."""
+
+
 class Key(Record):
     """A key as it is kept: what it is called, what it opens, and its SHA-256."""
 
@@ -104,7 +108,8 @@ class Keyring:
         Every hash is compared, each in constant time, so that the time taken tells nothing of a key.
 
         Raises:
-            Refusal: no key, an unknown one (401), or one that does not open this scope (403).
+            UnknownKey: it is in no file (401).
+            Refusal: no key (401), or one that does not open this scope (403).
         """
         kind, _, given = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not given.strip():
@@ -112,7 +117,7 @@ class Keyring:
         digest = _hash(given.strip())
         found = [key for key in self._current() if hmac.compare_digest(key.sha256, digest)]
         if not found:
-            raise Refusal(401, "this API key is not known", _BEARER)
+            raise UnknownKey(401, "this API key is not known", _BEARER)
         if scope is not None and scope not in found[0].scopes:
             raise Refusal(403, f"this API key does not open the scope {scope}")
         return found[0].name

@@ -34,6 +34,7 @@ class Metrics:
             "facetrust_request_seconds", "From a request's head to its answer.", ["route"],
             buckets=_SECONDS, registry=own,
         )  # fmt: skip
+        self.wrong_keys = Counter("facetrust_wrong_keys", "Requests with an unknown API key.", registry=own)
         self.frames = Counter("facetrust_camera_frames", "Frames of cameras.", ["outcome"], registry=own)
         self.cameras = Gauge(
             "facetrust_cameras", "Cameras connected.", registry=own, multiprocess_mode="livesum"

@@ -64,6 +64,7 @@ class TimedHeads(H11Protocol):
 def run_server(settings: Settings) -> None:
     """Serves until it is told to stop; see `facetrust.serve.run`."""
     settings.check_reach()
+    settings.tls()
     _log_to_stderr()
     with _listener(settings) as listener:
         if settings.processes == 1:
@@ -87,7 +88,8 @@ def _listener(settings: Settings) -> socket.socket:
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise UsageError(f"{where}: cannot be listened on ({why})") from None
     shown = f"[{host}]" if ":" in host else host
-    log.info("facetrust serves on http://%s:%d", shown, made.getsockname()[1])
+    scheme = "https" if settings.tls_cert else "http"
+    log.info("facetrust serves on %s://%s:%d", scheme, shown, made.getsockname()[1])
     return made
 
 
@@ -95,13 +97,14 @@ def server_of(settings: Settings) -> uvicorn.Server:
     """Returns a server of one process, which `run` starts.
 
     Raises:
-        UsageError, ModelError: as `facetrust.serve.create_app`.
+        UsageError, InputError, ModelError: as `facetrust.serve.create_app` and `Settings.tls`.
     """
     return uvicorn.Server(_config(settings, create_app(settings)))
 
 
 def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.Config:
     limits = settings.limits
+    cert, key = settings.tls() or (None, None)
     theirs = logging.getLogger("uvicorn.error")
     theirs.setLevel(logging.INFO)  # What it tells beyond that are the messages themselves, keys among them.
     theirs.addFilter(_names_nobody)
@@ -111,6 +114,8 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.C
         host=settings.host,
         port=settings.port,
         workers=settings.processes,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
         http=cast("Any", partial(TimedHeads, head_seconds=limits.head_seconds)),
         ws="websockets-sansio",
         ws_max_size=limits.frame_bytes,

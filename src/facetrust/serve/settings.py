@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from facetrust.errors import UsageError
 from facetrust.imaging import MAX_PIXELS
 from facetrust.records import Record
+from facetrust.serve.tls import check_tls
 
 _MIB = 1024 * 1024
 
@@ -23,7 +24,7 @@ class Limits(Record):
     is trusted then. most_pictures: of one enrolment. waiting: requests that wait for a thread; further ones
     are refused. head_seconds, body_seconds: until a request's head, and then its body, have arrived.
     work_seconds: until there is an answer, waiting included. cameras: at once. frame_bytes: of a camera's
-    frame. connections: open at once.
+    frame. connections: open at once. wrong_keys: from one address in a minute; further ones are told to wait.
     """
 
     most_bytes: int = Field(default=32 * _MIB, ge=1)
@@ -38,12 +39,14 @@ class Limits(Record):
     cameras: int = Field(default=4, ge=0)
     frame_bytes: int = Field(default=2 * _MIB, ge=1)
     connections: int = Field(default=256, ge=1)
+    wrong_keys: int = Field(default=20, ge=1)
 
 
 class Settings(Record):
     """How a service is set up.
 
     keys: file of API keys; without it everybody may ask for everything, and only this machine can connect.
+    tls_cert, tls_key: PEM files; with both it speaks TLS, and nothing else.
     gallery, gallery_key: as of `facetrust enroll`; no gallery routes without. models: task → bundled name or
     .onnx file, the bundled one without. detector: YuNet's file, MTCNN without. at_work: threads that judge.
     threads: of ONNX Runtime, in each of them. processes: that share the port.
@@ -52,6 +55,8 @@ class Settings(Record):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     keys: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     gallery: str | None = None
     gallery_key: Path | None = None
     models: dict[str, str] = Field(default_factory=dict)
@@ -72,6 +77,20 @@ class Settings(Record):
                 f"--host {self.host}: without API keys the service listens on this machine alone "
                 "(127.0.0.1); make a key with: facetrust keys add NAME --keys FILE"
             )
+
+    def tls(self) -> tuple[Path, Path] | None:
+        """Returns the files of the certificate and of its key; None where there is no TLS.
+
+        Raises:
+            UsageError: one is given without the other.
+            InputError: as `check_tls`.
+        """
+        if self.tls_cert is None and self.tls_key is None:
+            return None
+        if self.tls_cert is None or self.tls_key is None:
+            raise UsageError("TLS needs both: --tls-cert FILE and --tls-key FILE")
+        check_tls(self.tls_cert, self.tls_key)
+        return self.tls_cert, self.tls_key
 
 
 def settings_of(limits: dict[str, Any], **settings: Any) -> Settings:

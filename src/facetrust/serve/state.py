@@ -13,7 +13,7 @@ from facetrust.serve.desk import desk_of, key_for, refusals, written
 router = APIRouter(tags=["service"])
 
 
-@router.get("/v1/models", response_model=Models, responses=refusals(401, 403))
+@router.get("/v1/models", response_model=Models, responses=refusals(401, 403, 429))
 async def models(request: Request, _: Annotated[str, Depends(key_for("check"))]) -> Response:
     """Returns the cards of the models: what they judge, thresholds, figures, and each file's SHA-256."""
     return written(Models(models=tuple(desk_of(request).service.cards)))
@@ -34,7 +34,7 @@ async def readyz(request: Request) -> Response:
     return written(state, 200 if state.status == "ok" else 503)
 
 
-@router.get("/metrics", response_class=Response, responses=refusals(401))
+@router.get("/metrics", response_class=Response, responses=refusals(401, 429))
 async def metrics(request: Request, _: Annotated[str, Depends(key_for(None))]) -> Response:
     """Returns what was counted, in Prometheus' text format."""
     return Response(desk_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)

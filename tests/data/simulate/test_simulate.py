@@ -145,6 +145,14 @@ def test_beside_manipulations_genuine_pictures_are_changed_as_those_around_the_f
         assert np.mean(changes["genuine"]) == pytest.approx(np.mean(changes["fake"]), rel=0.35)
 
 
+def test_a_scene_brighter_than_white_is_white(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facetrust.data.simulate.held", lambda medium, *_, **__: np.full_like(medium, 1.2))
+    whole = [
+        recapture(photo, BOX, species="replay", rng=np.random.default_rng(seed)).min() for seed in range(8)
+    ]
+    assert 255 in whole  # Where a screen is held, as most are.
+
+
 def test_simulating_needs_no_torch() -> None:
     code = "import facetrust.data.simulate, facetrust.data.augment, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

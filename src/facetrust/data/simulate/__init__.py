@@ -108,7 +108,7 @@ def recapture(
     medium = exposed(medium, image, box)
     if framed and rng.random() < 0.7:
         medium = held(medium, scene, box, rng, bezel=screen)
-    return focused(np.rint(medium * np.float32(255)).astype(np.uint8), image, box)
+    return focused(np.rint(np.clip(medium, 0, 1) * np.float32(255)).astype(np.uint8), image, box)
 
 
 def manipulate(

@@ -102,11 +102,17 @@ class EvidenceReport:
         self._left_out += [shown(str(error)) for error in errors]
         self._left_out += [shown(f"{path}: skipped, neither a picture nor a video") for path in skipped]
 
-    def html(self, *, made: datetime | None = None) -> str:
-        """Returns the page; `made` is the time that it states, now without."""
+    def html(self, *, made: datetime | None = None, intro: str = "") -> str:
+        """Returns the page.
+
+        Args:
+            made: the time that it states, now without.
+            intro: a paragraph of plain text before all else.
+        """
         script = _beside("report.js")
         return rendered(
             "report.html.j2",
+            intro=intro,
             entries=self._entries,
             left_out=self._left_out,
             counts=self._counts(),
@@ -118,14 +124,14 @@ class EvidenceReport:
             **_WORDS,
         )
 
-    def write(self, path: Path) -> None:
-        """Writes the page, whole or not at all.
+    def write(self, path: Path, *, intro: str = "") -> None:
+        """Writes the page, whole or not at all; `intro` as of `html`.
 
         Raises:
             UsageError: it cannot be written there.
         """
         try:
-            write_text(path, self.html())
+            write_text(path, self.html(intro=intro))
         except OSError as error:
             raise _cannot(path, error.strerror or str(error)) from None
 
