@@ -148,7 +148,7 @@ def test_without_the_fourth_source_the_batch_is_another_and_that_is_said() -> No
 @pytest.mark.parametrize(("batch", "sizes"), [(1, 5), (4, 4)])
 def test_shares_are_equally_long_apart_and_together_the_order(batch: int, sizes: int) -> None:
     order = EpochSampler(11, seed=0)
-    shares = [list(_Share(order, rank, 2, batch=batch)) for rank in (0, 1)]
+    shares = [list(_Share(order, rank, 2, together=batch)) for rank in (0, 1)]
     assert [len(share) for share in shares] == [sizes, sizes]
     assert not set(shares[0]) & set(shares[1])
     whole = list(order)[: 2 * sizes]

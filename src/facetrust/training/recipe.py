@@ -143,7 +143,7 @@ class Optimizer(Record):
 class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
-    batch_size: 64, or what `data.per_group` makes, if none is given.
+    batch_size: of all processes together; 64, or what `data.per_group` makes, if none is given.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
     choose: which of the task's development figures picks the epoch that is kept (if none, its first; several
     are joined by `+`), or `last`. keep: `all` keeps the weights of
