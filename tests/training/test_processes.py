@@ -46,7 +46,11 @@ with noted(folder / "broken"):
 ROWS = 45
 PLAIN = {"name": "timm/test_convnext"}  # Neither dropout nor statistics of a batch.
 NORMALISED = {"name": "timm/mobilenetv4_conv_small_035", "settings": {"stage": 2}}
-BROKEN = ("0.png", "3.png", "14.png")  # Two rows of training, each of them a process's whole batch; one of dev.
+BROKEN = (
+    "0.png",
+    "3.png",
+    "14.png",
+)  # Two of training, each of them all that a process gets; one of dev.
 
 
 def recipe_of(

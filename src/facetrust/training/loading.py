@@ -192,8 +192,8 @@ def loaders(
 class _Share(Sampler[int]):
     """A process's part of each batch of another sampler; all parts are equally long.
 
-    `together` keys stay side by side, such as the two of a pair. What is too little for a key each, at the end
-    of an epoch, is left out.
+    `together` keys stay side by side, such as the two of a pair. What is too little for a key each, at the
+    end of an epoch, is left out.
     """
 
     def __init__(

@@ -85,8 +85,8 @@ def train(
 ) -> Path:
     """Returns the run folder `out`: `model.safetensors`, `card.json` (written last), `recipe.yaml`, logs.
 
-    With `trainer.flags: {devices: 2, strategy: ddp}` the program is started once more, and both processes train
-    one network on one half of each batch; the first one writes.
+    With `trainer.flags: {devices: 2, strategy: ddp}` the program is started once more, and both processes
+    train one network on one half of each batch; the first one writes.
 
     The weights are the averaged ones of the best epoch on the development split; the card's
     threshold is fitted there too. The test split is never read.
