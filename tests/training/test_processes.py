@@ -141,7 +141,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     (folder / "two.yaml").write_text(recipe_of(folder, "whole.csv", devices=2).to_yaml())
     (folder / "program.py").write_text(PROGRAM)
     command = [sys.executable, str(folder / "program.py"), str(Path(__file__).parent), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     train(recipe_of(folder, "whole.csv"), out=folder / "by-two-and-one", resume=True)
     return Runs(folder, done.stdout)

@@ -75,7 +75,8 @@ def tilt(
 
 def mirror(image: Pixels, box: Box) -> tuple[Pixels, Box]:
     """Returns picture and box flipped left to right."""
-    return np.ascontiguousarray(image[:, ::-1]), (image.shape[1] - box[0] - box[2], *box[1:])
+    flipped = np.asarray(cv2.flip(image, 1), dtype=np.uint8).reshape(image.shape)
+    return flipped, (image.shape[1] - box[0] - box[2], *box[1:])
 
 
 def mirror_points(points: Points, width: int) -> list[Point]:
