@@ -197,7 +197,8 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
         raise UsageError(
             f"trainer.flags.check_val_every_n_epoch: {every} of {settings.epochs} epochs choose none"
         )
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     keep = ModelCheckpoint(
         out / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
     )
