@@ -12,9 +12,10 @@ real    `train` as it is, from the first to the last step of each epoch but the 
 
 On a CPU all of it is processor time of one process, in milliseconds a picture, which a busy machine blurs
 less than the clock; `real` is that of the process that trains, which also takes batches over from the
-workers. Where every process has a core, the slowest sets the speed: `real / bare` is the time of `bare` over
-that of `real`, or of the loader by all workers, whichever is longer. `clock` is the same ratio by the clock of this
-machine, with what else runs on it. Medians over rounds. On a GPU all but the stages is by the clock.
+workers. Where every process has a core, the slowest sets the speed: `real / bare` is the time of `bare`
+over that of `real`, or of the loader by all workers, whichever is longer. `clock` is the same ratio by the
+clock of this machine, with what else runs on it. Medians over rounds. On a GPU all but the stages is by the
+clock.
 """
 
 from __future__ import annotations
