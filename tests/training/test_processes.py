@@ -39,7 +39,7 @@ with noted(folder / "two"):
     cli.main(["train", str(folder / "two.yaml"), "--out", str(folder / "two")])
 train(recipe_of(folder, "whole.csv", devices=2), out=folder / "by-one-and-two", resume=True)
 train(recipe_of(folder, "whole.csv", devices=2), out=folder / "by-two-and-one", stop_after=1)
-broken = recipe_of(folder, "broken.csv", devices=2, epochs=1, batch=2, model=NORMALISED)
+broken = recipe_of(folder, "broken.csv", devices=2, epochs=1, batch=2, model=NORMALISED, balance=False)
 with noted(folder / "broken"):
     train(broken, out=folder / "broken")
 """
