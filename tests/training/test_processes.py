@@ -18,7 +18,7 @@ import torch
 
 from facetrust.data.manifest import Manifest
 from facetrust.errors import UsageError
-from facetrust.models import load_checkpoint
+from facetrust.models import create_model, load_checkpoint
 from facetrust.records import Sample
 from facetrust.training.learner import Learner
 from facetrust.training.loading import loaders, order_of, read_sources
@@ -44,7 +44,7 @@ with noted(folder / "broken"):
     train(broken, out=folder / "broken")
 """
 ROWS = 45
-PLAIN = {"name": "timm/test_convnext"}  # Neither dropout nor statistics of a batch.
+PLAIN: dict[str, Any] = {"name": "timm/test_convnext"}  # Neither dropout nor statistics of a batch.
 NORMALISED = {"name": "timm/mobilenetv4_conv_small_035", "settings": {"stage": 2}}
 BROKEN = (
     "0.png",
@@ -70,7 +70,7 @@ def recipe_of(
         "model": model,
         "preprocessing": {"size": [32, 32]},
         "data": {"manifests": [str(folder / manifest)], **data},
-        "optimizer": {"lr": 0.001},
+        "optimizer": {"lr": 0.01},
         "trainer": {
             "epochs": epochs,
             "batch_size": batch,
@@ -115,10 +115,15 @@ class Runs(NamedTuple):
         """What each process of a run noted, in the order of their ranks."""
         return [json.loads(file.read_text()) for file in sorted(self.folder.glob(f"{run}-[01].json"))]
 
-    def best(self, run: str) -> dict[str, Any]:
-        found = torch.load(self.folder / run / "checkpoints" / "last.ckpt", weights_only=True)
-        best: dict[str, Any] = found["best"]
-        return best
+    def last(self, run: str) -> dict[str, Any]:
+        """The checkpoint of a run's last epoch."""
+        found: dict[str, Any] = torch.load(self.folder / run / "checkpoints" / "last.ckpt", weights_only=True)
+        return found
+
+    def trained(self, run: str) -> torch.Tensor:
+        """All weights of a run in one row."""
+        weights = self.last(run)["state_dict"]
+        return torch.cat([value.flatten() for name, value in weights.items() if name.startswith("task.")])
 
 
 @pytest.fixture(scope="module")
@@ -160,11 +165,15 @@ def test_every_development_row_is_scored_once(runs: Runs) -> None:
     (one,), (first, second) = runs.said("one"), runs.said("two")
     assert one["dev"] == 2 * list(range(9))
     assert (first["dev"], second["dev"]) == (2 * [0, 2, 4, 6, 8], 2 * [1, 3, 5, 7])
-    assert len(runs.best("two")["outputs"]) == 9
+    assert len(runs.last("two")["best"]["outputs"]) == 9
 
 
-def test_the_figures_are_those_of_one_process(runs: Runs) -> None:
-    one, two = runs.best("one"), runs.best("two")
+def test_weights_and_figures_are_those_of_one_process(runs: Runs) -> None:
+    torch.manual_seed(0)
+    start = torch.cat([value.flatten() for value in create_model(PLAIN["name"]).state_dict().values()])
+    assert (runs.trained("one") - start).abs().mean() > 1e-3
+    torch.testing.assert_close(runs.trained("two"), runs.trained("one"), atol=1e-4, rtol=0)
+    one, two = runs.last("one")["best"], runs.last("two")["best"]
     assert two["figures"] == pytest.approx(one["figures"], abs=1e-4)
     torch.testing.assert_close(two["outputs"], one["outputs"], atol=1e-3, rtol=0)
     assert torch.equal(two["targets"], one["targets"])
@@ -175,7 +184,8 @@ def test_the_figures_are_those_of_one_process(runs: Runs) -> None:
 
 @pytest.mark.parametrize("run", ["by-one-and-two", "by-two-and-one"])
 def test_a_run_goes_on_with_another_number_of_processes(runs: Runs, run: str) -> None:
-    one, found = runs.best("one"), runs.best(run)
+    torch.testing.assert_close(runs.trained(run), runs.trained("one"), atol=1e-4, rtol=0)
+    one, found = runs.last("one")["best"], runs.last(run)["best"]
     assert found["figures"] == pytest.approx(one["figures"], abs=1e-4)
     torch.testing.assert_close(found["outputs"], one["outputs"], atol=1e-3, rtol=0)
 
