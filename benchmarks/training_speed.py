@@ -84,6 +84,7 @@ def main() -> None:
             [
                 f"data.manifests=['{manifest}']",
                 "data.extra=[]",
+                "data.length=null",
                 "data.shares={}",
                 "teachers=[]",
                 "losses={binary-cross-entropy: {weight: 1}}",
