@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from facetrust.records.files import hold, named
 from facetrust.training.distillation import Distill
 
 Progress = Callable[[int, int], None]
+_log = logging.getLogger("facetrust")
 
 
 class TeacherCache:
@@ -84,6 +86,14 @@ class TeacherCache:
         return self._parts
 
 
+def _alone(lock: Path) -> IO[bytes]:
+    try:
+        return hold(lock, wait=False)
+    except BlockingIOError:
+        _log.info("%s: another process asks the same teachers; waiting for it", lock.parent)
+        return hold(lock)
+
+
 def _put(part: NDArray[Any], rows: NDArray[np.int64], values: NDArray[Any]) -> None:
     """Writes rows into a mapped file, past the mapping: there a full disk is an error and not a signal."""
     mapped = cast("np.memmap[Any, Any]", part)
@@ -130,8 +140,10 @@ def fill(
         keys: all keys that training will draw.
         progress: called with (keys done, keys in all).
     """
+    if not cache.missing(keys):
+        return
     cache.folder.mkdir(parents=True, exist_ok=True)
-    with hold(cache.folder / "lock"):
+    with _alone(cache.folder / "lock"):
         rows = cache.missing(keys)
         loader = DataLoader(data, batch_size, sampler=rows, num_workers=workers, collate_fn=collate)
         device = "cuda" if torch.cuda.is_available() else "cpu"
