@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -146,10 +148,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     (folder / "two.yaml").write_text(recipe_of(folder, "whole.csv", devices=2).to_yaml())
     (folder / "program.py").write_text(PROGRAM)
     command = [sys.executable, str(folder / "program.py"), str(Path(__file__).parent), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, start_new_session=True) as program:
+        try:
+            output, errors = program.communicate()
+        finally:  # Neither process is left behind by a test that is ended.
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+    assert program.returncode == 0, errors
     train(recipe_of(folder, "whole.csv"), out=folder / "by-two-and-one", resume=True)
-    return Runs(folder, done.stdout)
+    return Runs(folder, output)
 
 
 def test_at_each_step_two_processes_see_what_one_sees(runs: Runs) -> None:

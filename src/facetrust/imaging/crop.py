@@ -312,13 +312,14 @@ def _edges(
 def _levels(top: float, mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
     """What each of the 256 levels of a channel becomes: (1, 256, 3)."""
     scaled = np.arange(256, dtype=np.float32)[:, None] * np.float32(top / 255.0)
-    return ((scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32))[None]
+    normal = (scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return np.asarray(normal[None], dtype=np.float32)
 
 
 def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:
     """Returns a crop (h, w, 3) uint8 RGB as (3, h, w) float32, normalised as the card says."""
     pixels = np.ascontiguousarray(crop[:, :, ::-1]) if how.color == "BGR" else crop
-    normal: NDArray[np.float32] = cv2.LUT(pixels, _levels(how.top, how.mean, how.std))  # type: ignore[assignment]
+    normal: NDArray[np.float32] = cv2.LUT(pixels, _levels(how.top, tuple(how.mean), tuple(how.std)))  # type: ignore[assignment]
     if how.standardize:
         normal = (normal - normal.mean()) / max(float(normal.std()), FLAT)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))
