@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facetrust.imaging import Pixels, fit_within
 from facetrust.imaging.crop import Points
@@ -113,7 +114,7 @@ def _tint(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     saturation = np.float32(np.exp(rng.uniform(-0.5, 0.35) * strength))
     white = np.exp(rng.normal(0, 0.05, 3) * strength).astype(np.float32)
     # In place, for new memory costs more than the arithmetic.
-    mixed = image - grey[:, :, None]
+    mixed: NDArray[np.float32] = np.subtract(image, grey[:, :, None], dtype=np.float32)
     mixed *= saturation
     mixed += grey[:, :, None]
     mixed *= white
