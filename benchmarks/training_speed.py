@@ -2,9 +2,9 @@
 
     python benchmarks/training_speed.py [--recipe antispoof/student-nuaa-plain] [--manifest M] [--rounds 3]
 
-First what the loader takes for a picture, alone in this process: `read` its bytes, `decode` them, `simulate`
-an attack or another change of the picture, `augment`, `crop`, `tensor` (levels to floats), `collate`, and the
-`rest`. Then, by turns in each round:
+By turns in each round: what the loader takes for a picture, alone in this process: `read` its bytes, `decode`
+them, `simulate` an attack or another change of the picture, `augment`, `crop`, `tensor` (levels to floats),
+`collate`, and the `rest`; then
 
 bare    forward, backward and optimizer step, the batch in memory
 loop    `train` with one batch in memory: what Lightning, averaging, clipping and logging add
@@ -93,20 +93,28 @@ def main() -> None:
                 *given.overrides,
             ],
         )
-        stages = stages_of(recipe, given.pictures)
-        for name, spent in stages.items():
-            print(f"{name:9}{spent:7.3f} ms{spent / sum(stages.values()):7.1%}")
-        print(f"{'loader':9}{sum(stages.values()):7.3f} ms")
-        turns = [turn(recipe, Path(folder) / str(number)) for number in range(given.rounds)]
-    bare, loop, real, bare_clock, real_clock = np.median(turns, axis=0)
-    for name, spent in {"bare": bare, "loop": loop, "real": real}.items():
-        print(f"{name:9}{spent:7.3f} ms")
-    share = sum(stages.values()) / max(recipe.trainer.workers, 1)
-    alone = 0.0 if recipe.trainer.workers else share
-    print(f"loop / bare    {bare / loop:.2f}")
-    print(f"loader / bare  {bare / share:.2f}")
-    print(f"real / bare    {bare / max(real + alone, share):.2f}")
-    print(f"clock          {bare_clock / real_clock:.2f}")
+        turns = []
+        for number in range(given.rounds):
+            turns.append(turn(recipe, Path(folder) / str(number), given.pictures))
+            print(f"round {number + 1}: " + ", ".join(f"{name} {ms:.3f}" for name, ms in turns[-1].items()))
+    show({name: float(np.median([each[name] for each in turns])) for name in turns[0]}, recipe)
+
+
+def show(spent: dict[str, float], recipe: Recipe) -> None:
+    """Prints what a turn found, and the ratios."""
+    stages = {name: spent[name] for name in dict.fromkeys(stage for stage, _, _ in STAGES) | {"rest": 0}}
+    loader = sum(stages.values())
+    for name, ms in stages.items():
+        print(f"{name:9}{ms:7.3f} ms{ms / loader:7.1%}")
+    print(f"{'loader':9}{loader:7.3f} ms")
+    for name in ("bare", "loop", "real"):
+        print(f"{name:9}{spent[name]:7.3f} ms")
+    share = loader / max(recipe.trainer.workers, 1)
+    alone = 0.0 if recipe.trainer.workers else loader
+    print(f"bare / loop    {spent['bare'] / spent['loop']:.2f}")
+    print(f"bare / loader  {spent['bare'] / share:.2f}")
+    print(f"real / bare    {spent['bare'] / max(spent['real'] + alone, share):.2f}")
+    print(f"clock          {spent['bare clock'] / spent['real clock']:.2f}")
 
 
 def noise(folder: Path, count: int = 1280) -> Path:
@@ -162,12 +170,13 @@ def stages_of(recipe: Recipe, count: int) -> dict[str, float]:
     return {stage: 1e3 * seconds / count for stage, seconds in spent.items()}
 
 
-def turn(recipe: Recipe, out: Path) -> tuple[float, ...]:
-    """Returns milliseconds a picture: of bare, loop and real, and of bare and real by the clock."""
-    bare, bare_clock = bare_speed(recipe)
-    loop, _ = run_speed(recipe, out / "loop", cached=True)
-    real, real_clock = run_speed(recipe, out / "real")
-    return bare, loop, real, bare_clock, real_clock
+def turn(recipe: Recipe, out: Path, pictures: int) -> dict[str, float]:
+    """Returns milliseconds a picture: of each stage, of bare, loop and real, and of two by the clock."""
+    found = stages_of(recipe, pictures)
+    found["bare"], found["bare clock"] = bare_speed(recipe)
+    found["loop"], _ = run_speed(recipe, out / "loop", cached=True)
+    found["real"], found["real clock"] = run_speed(recipe, out / "real")
+    return found
 
 
 def run_speed(recipe: Recipe, out: Path, *, cached: bool = False) -> tuple[float, float]:
@@ -213,7 +222,7 @@ class _Again:
         return iter([self.batch] * self.count)
 
 
-def bare_speed(recipe: Recipe, steps: int = 8) -> tuple[float, float]:
+def bare_speed(recipe: Recipe, steps: int = 6) -> tuple[float, float]:
     """Returns milliseconds a picture of forward, backward and step, of `CLOCK` and of the clock."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = models.create_model(
@@ -234,7 +243,8 @@ def bare_speed(recipe: Recipe, steps: int = 8) -> tuple[float, float]:
         if device == "cuda":
             torch.cuda.synchronize()
 
-    step()
+    for _ in range(3):  # Slower than those that follow.
+        step()
     start = CLOCK(), time.perf_counter()
     for _ in range(steps):
         step()
