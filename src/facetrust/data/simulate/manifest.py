@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -110,10 +110,11 @@ def simulate_attacks(
         {split: Donors(rows, read) for split, rows in scenes.items()} if set(species) & set(SWAPS) else {}
     )
     maker = _Maker(source, out, copies, seed, species, longest_face, keep_live, scenes, donors)
-    if workers == 1:
-        made = map(maker.make, chosen.samples)
-    else:
-        made = by_processes(_Maker.make, chosen.samples, tool=partial(copy, maker), workers=workers)
+    made: Iterator[list[Sample] | ImageError] = (
+        map(maker.make, chosen.samples)
+        if workers == 1
+        else by_processes(_Maker.make, chosen.samples, tool=partial(copy, maker), workers=workers)
+    )
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []
     for number, (sample, found) in enumerate(zip(chosen.samples, made, strict=True), start=1):
