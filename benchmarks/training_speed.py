@@ -4,7 +4,7 @@
 
 By turns in each round: what the loader takes for a picture, alone in this process: `read` its bytes, `decode`
 them, `simulate` an attack or another change of the picture, `augment`, `crop`, `tensor` (levels to floats),
-`collate`, and the `rest`; then
+`collate`, and the `rest` (with `--set trainer.decoded=FOLDER`, of pictures that are there already); then
 
 bare    forward, backward and optimizer step, the batch in memory
 loop    `train` with one batch in memory: what Lightning, averaging, clipping and logging add
@@ -37,6 +37,7 @@ import torch
 from facetrust import models
 from facetrust.data import dataset
 from facetrust.data.dataset import FaceData, collate
+from facetrust.data.decoded import Decoded
 from facetrust.data.manifest import Manifest
 from facetrust.imaging import crop, pixels
 from facetrust.records import Sample
@@ -52,6 +53,7 @@ CLOCK: Clock = time.perf_counter if torch.cuda.is_available() else time.process_
 STAGES = [
     ("read", crop, "read_bytes"),
     ("read", pixels, "read_bytes"),
+    ("read", Decoded, "__call__"),
     ("decode", crop, "decode_image"),
     ("decode", crop, "decode_plain_png"),
     ("decode", pixels, "decode_image"),
@@ -102,7 +104,9 @@ def main() -> None:
 
 def show(spent: dict[str, float], recipe: Recipe) -> None:
     """Prints what a turn found, and the ratios."""
-    stages = {name: spent[name] for name in dict.fromkeys(stage for stage, _, _ in STAGES) | {"rest": 0}}
+    stages = {
+        name: spent.get(name, 0.0) for name in dict.fromkeys(stage for stage, _, _ in STAGES) | {"rest": 0}
+    }
     loader = sum(stages.values())
     for name, ms in stages.items():
         print(f"{name:9}{ms:7.3f} ms{ms / loader:7.1%}")
@@ -135,11 +139,13 @@ def stages_of(recipe: Recipe, count: int) -> dict[str, float]:
     sources = read_sources(recipe.data)
     data = FaceData(
         sources.train, views={"student": recipe.preprocessing}, seed=recipe.seed, training=True,
+        read=Decoded(recipe.trainer.decoded) if recipe.trainer.decoded else crop.read_sample,
         **dict(recipe.data.augment),
     )  # fmt: skip
     keys = (list(order_of(recipe, sources)) * (1 + count // len(sources.train)))[:count]
     batch = recipe.trainer.batch_size or 64
-    for key in keys[:batch]:  # The first ones open and compile what the others use.
+    # The first ones open and compile what the others use; what is kept decoded was decoded before.
+    for key in keys if recipe.trainer.decoded else keys[:batch]:
         data[key]
     spent: dict[str, float] = {}
     inner: list[float] = []

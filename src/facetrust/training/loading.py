@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from facetrust.data.augment.harmless import controlled
 from facetrust.data.dataset import FaceData, collate
+from facetrust.data.decoded import Decoded
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
 from facetrust.data.targets import Target
@@ -148,9 +149,10 @@ def loaders(
     """
     data = recipe.data
     own = {STUDENT: recipe.preprocessing}
+    plain = Decoded(recipe.trainer.decoded) if recipe.trainer.decoded else read_sample
     training = FaceData(
         sources.train, views=made.views if taught is None else own, seed=recipe.seed, training=True,
-        same=made.same if taught is None else (), contrast=made.contrast, taught=taught,
+        read=plain, same=made.same if taught is None else (), contrast=made.contrast, taught=taught,
         masks="evidence-cross-entropy" in recipe.losses, target=target, **dict(data.augment),
     )  # fmt: skip
     dev = [
@@ -158,7 +160,7 @@ def loaders(
             sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev,
             species=data.augment.species, target=target, read=read,
         )
-        for read in (read_sample, *(controlled(sources.dev).values() if data.controls else ()))
+        for read in (plain, *(controlled(sources.dev).values() if data.controls else ()))
     ]  # fmt: skip
     rank, count = shard
     if isinstance(order, GroupSampler):

@@ -168,8 +168,9 @@ def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
     if not resume:
         raise UsageError(f"{out}: holds an unfinished run; resume it (--resume) or give another folder")
     begun = load_recipe(written)
-    loose = {"trainer": recipe.trainer.model_copy(update={"flags": {}, "workers": 0})}
-    before = {"trainer": begun.trainer.model_copy(update={"flags": {}, "workers": 0})}
+    free = {"flags": {}, "workers": 0, "decoded": None}
+    loose = {"trainer": recipe.trainer.model_copy(update=free)}
+    before = {"trainer": begun.trainer.model_copy(update=free)}
     if begun.model_copy(update=before) != recipe.model_copy(update=loose):
         raise UsageError(f"{out}: was begun with other settings ({written}); give another folder")
 
