@@ -104,9 +104,8 @@ def main() -> None:
 
 def show(spent: dict[str, float], recipe: Recipe) -> None:
     """Prints what a turn found, and the ratios."""
-    stages = {
-        name: spent.get(name, 0.0) for name in dict.fromkeys(stage for stage, _, _ in STAGES) | {"rest": 0}
-    }
+    names = dict.fromkeys([*(stage for stage, _, _ in STAGES), "rest"])
+    stages = {name: spent.get(name, 0.0) for name in names}
     loader = sum(stages.values())
     for name, ms in stages.items():
         print(f"{name:9}{ms:7.3f} ms{ms / loader:7.1%}")

@@ -122,7 +122,8 @@ def test_pictures_that_are_kept_decoded_train_the_same_network(
     kept = recipe_of(manifest).trainer.model_copy(update={"decoded": tmp_path / "decoded"})
     out = train(recipe_of(manifest).model_copy(update={"trainer": kept}), out=tmp_path / "run")
     assert sha256_of(out / "model.safetensors") == sha256_of(run / "model.safetensors")
-    assert len(list((tmp_path / "decoded").rglob("*.npy"))) == 2 * 24  # The training and development rows.
+    # All development rows, and the training rows that were drawn.
+    assert 24 < len(list((tmp_path / "decoded").rglob("*.npy"))) <= 24 + 24
 
 
 def test_what_is_saved_are_the_averaged_weights_of_the_best_epoch(run: Path) -> None:
