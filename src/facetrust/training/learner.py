@@ -89,6 +89,9 @@ class Learner(LightningModule):
         self.best: dict[str, Any] = {}
         self._seen: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
         self.failed: dict[str, str] = {}
+        # What a step averages, each with what it goes towards, and what it copies.
+        self._floats: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._counts: list[tuple[Tensor, Tensor]] = []
 
     @property
     def kept(self) -> nn.Module:
@@ -105,6 +108,16 @@ class Learner(LightningModule):
         self.log_dict(scalars, on_step=True, on_epoch=True, batch_size=len(batch["target"]))
         return parts["loss"]  # type: ignore[no-any-return]
 
+    def on_train_start(self) -> None:
+        """Finds what is averaged and what is copied, once, for a step has better things to do."""
+        if self.average is None:
+            return
+        live = self._model[0].state_dict()
+        pairs = [(value, live[name]) for name, value in self.average.state_dict().items()]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._floats = [kept for kept, _ in floats], [value for _, value in floats]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+
     def on_train_batch_start(self, batch: dict[str, Any], index: int) -> None:
         """Seeds dropout by (seed, step, rank)."""
         torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)))
@@ -114,11 +127,9 @@ class Learner(LightningModule):
         if self.average is None:
             return
         decay = min(self.ema, (1 + self.global_step) / (10 + self.global_step))
-        live, kept = self._model[0].state_dict(), self.average.state_dict()
-        floats = [name for name, value in kept.items() if value.is_floating_point()]
-        torch._foreach_lerp_([kept[name] for name in floats], [live[name] for name in floats], 1 - decay)
-        for name in kept.keys() - set(floats):
-            kept[name].copy_(live[name])
+        torch._foreach_lerp_(*self._floats, 1 - decay)
+        for kept, live in self._counts:
+            kept.copy_(live)
 
     def on_train_end(self) -> None:
         """Tells every process what any of them could not read."""
