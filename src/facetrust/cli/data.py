@@ -90,6 +90,7 @@ def simulate(
     people: Annotated[
         int | None, typer.Option(min=1, help="Use this many people only, drawn by the seed.")
     ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that make pictures.")] = 1,
 ) -> None:
     """Makes attacks or manipulations of the live faces of a manifest; writes them with a manifest."""
     from facetrust.cli import output
@@ -107,6 +108,7 @@ def simulate(
             wanted=Selection(splits or (), apart_from or (), people),
             longest_face=longest_face,
             keep_live=keep_live,
+            workers=workers,
             progress=advance,
         )
     for _, reason in made.failed:

@@ -24,7 +24,10 @@ def train(
     loaded = load_recipe(recipe, settings or [])
     from facetrust.training.train import train as run
 
-    typer.echo(run(loaded, out=out or Path("runs") / loaded.name, resume=resume))
+    # isort: split
+    from lightning.pytorch.utilities import rank_zero_only
+
+    rank_zero_only(typer.echo)(run(loaded, out=out or Path("runs") / loaded.name, resume=resume))
 
 
 def evaluate(

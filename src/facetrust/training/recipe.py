@@ -146,7 +146,8 @@ class Optimizer(Record):
 class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
-    batch_size: 64, or what `data.per_group` makes, if none is given.
+    batch_size: of all processes together; 64, or what `data.per_group` makes, if none is given.
+    decoded: folder that pictures are kept in as they were decoded, for later epochs and runs.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
     choose: which of the task's development figures picks the epoch that is kept (if none, its first; several
     are joined by `+`), or `last`. keep: `all` keeps the weights of
@@ -156,6 +157,7 @@ class Training(Record):
     epochs: int = Field(default=10, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     workers: int = Field(default=2, ge=0)
+    decoded: Path | None = None
     clip: float = Field(default=1.0, ge=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: str = "auto"
