@@ -137,6 +137,13 @@ def test_a_mask_that_does_not_fit_is_one_line(tmp_path, mask, message):
         Masks(CLASSES).read(masked(tmp_path, mask), (20, 30, 3))
 
 
+def test_a_mask_without_names_is_not_merged(tmp_path):
+    sample = masked(tmp_path, np.ones((20, 30), np.uint8))
+    merged = Masks(("background", "face"), {"face": ("skin",)})
+    with pytest.raises(ImageError, match="names no classes to merge"):
+        merged.read(sample, (20, 30, 3))
+
+
 def test_masks_need_names():
     with pytest.raises(UsageError, match="name every class"):
         target_of("mask", [], classes=())
