@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.data.sources.celebamask_hq import CLASSES as CELEBAMASK_HQ
 from facetrust.data.sources.celebamask_hq import celebamask_hq
 from facetrust.data.targets import NOBODY, Identities, Labels, Masks, label_number, target_of

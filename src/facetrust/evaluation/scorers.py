@@ -83,7 +83,8 @@ def open_run(
     from safetensors.torch import load_file
     from torch.utils.data import DataLoader
 
-    from facetrust.data.dataset import FaceData, collate
+    from facetrust.data.batches import collate
+    from facetrust.data.dataset import FaceData
     from facetrust.data.targets import Unasked
     from facetrust.models import answers, load_checkpoint
 

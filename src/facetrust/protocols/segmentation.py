@@ -27,8 +27,8 @@ def segmentation(test: Confusions, *, seed: int = 0, rounds: int = 1000) -> Judg
     """Returns mean F1, mean IoU, panoptic quality, boundary F1, and F1 and boundary F1 per class.
 
     95 % intervals are by picture: pictures are drawn with replacement, and their counts added up. No
-    threshold is fitted, so there is no dev. A class that occurs neither in the masks nor in the answers has no
-    figure and is left out of the means, in a draw as well. Boundary F1 is a mean over pictures, of each
+    threshold is fitted, so there is no dev. A class that occurs neither in the masks nor in the answers has
+    no figure and is left out of the means, in a draw as well. Boundary F1 is a mean over pictures, of each
     picture's mean over the classes that have a boundary there, or of one class.
 
     Raises:

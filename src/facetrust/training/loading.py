@@ -13,7 +13,8 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from facetrust.data.augment.harmless import controlled
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
 from facetrust.data.targets import Target

@@ -119,6 +119,7 @@ def manipulate(
     rng: np.random.Generator,
     points: Points | None = None,
     donor: Donor | None = None,
+    region: NDArray[np.bool_] | None = None,
 ) -> Blend:
     """Returns a manipulation as `simulate` makes it, with the genuine picture to see it beside and the mask.
 
@@ -127,25 +128,28 @@ def manipulate(
         species: one of `MANIPULATIONS`.
         points: eyes, nose and mouth corners in pixels; guessed from the box without them.
         donor: whose face is pasted in, for the species in `SWAPS`.
+        region: (H, W), true on the face, such as parsing tells, in the place of an outline by five points; a
+            part-swap and a reconstruction have neither.
 
     Raises:
         UnknownName: no such species.
         UsageError: a swap without a donor.
     """
     if species == "self-blend":
-        return self_blend.self_blend(image, box, rng, points=points, joint=False)
+        return self_blend.self_blend(image, box, rng, points=points, region=region, joint=False)
     if species == "digital-spoof":
-        return digital_spoof.digital_spoof(image, box, rng, points=points)
+        return digital_spoof.digital_spoof(image, box, rng, points=points, region=region)
     if species == "regeneration":
-        return regeneration.regeneration(image, box, rng, points=points)
+        return regeneration.regeneration(image, box, rng, points=points, region=region)
     if species == "reconstruction":
         return reconstruction.reconstruction(image, rng)
     if species not in SWAPS:
         raise UnknownName("manipulation", species, MANIPULATIONS)
     if donor is None:
         raise UsageError(f"{species}: needs the face of another person, a donor")
-    paste = swap.face_swap if species == "face-swap" else swap.part_swap
-    return paste(image, box, donor, rng, points=points)
+    if species == "part-swap":
+        return swap.part_swap(image, box, donor, rng, points=points)
+    return swap.face_swap(image, box, donor, rng, points=points, region=region)
 
 
 def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Generator) -> Pixels:
