@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -27,6 +28,7 @@ from facetrust.data.simulate import (
     manipulate,
     simulate,
 )
+from facetrust.data.simulate.decoder import Decoder
 from facetrust.data.simulate.donors import Donors
 from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
@@ -81,6 +83,7 @@ class FaceData(Dataset[Any]):
             `simulate` is not used. `EpochSampler(pairs=True)` draws both side by side.
         region: classes of the rows' masks that are the face (`data.regions`): where a row has such a mask, it
             bounds what is manipulated, in the place of an outline by five points.
+        decoder: .onnx file of a trained autoencoder (`data.simulate.decoder`), for the species `decoded`.
         masks: add `mask` to the items; all 1 for an attack that is no manipulation.
         same: the views that see the student's pixels, box and margin through their own preprocessing.
         read: how a row becomes a picture, and the row with box and points as they are in it.
@@ -115,6 +118,7 @@ class FaceData(Dataset[Any]):
         draws: int = 0,
         pairs: bool = False,
         region: Sequence[str] = (),
+        decoder: str | Path | None = None,
         masks: bool = False,
         same: Collection[str] = (),
         read: Read = read_sample,
@@ -132,6 +136,8 @@ class FaceData(Dataset[Any]):
         if pairs and draws % 2:
             raise UsageError(f"draws={draws}: pairs need an even number")
         check_species(sorted(species))
+        if decoder is None and "decoded" in species:
+            raise UsageError("decoded: needs a trained decoder; set data.augment.decoder")
         if region:
             check_region(samples, region)
         _known("style", (style,), STYLES)
@@ -162,6 +168,7 @@ class FaceData(Dataset[Any]):
         self.read = read
         swaps = (simulate > 0 or pairs) and set(species) & set(SWAPS)
         self._donors = Donors(samples, read) if swaps else None
+        self._decoder = None if decoder is None else Decoder(decoder)
         self._last: tuple[str, Any, Blend, Any] | None = None
         self.target: Target = target or Labels()
         self.taught = taught
@@ -228,7 +235,14 @@ class FaceData(Dataset[Any]):
         donor = self._donors.draw(sample, image, rng) if self._donors and species in SWAPS else None
         region = face_region(sample, image.shape, self.region) if self.region else None
         blend = manipulate(
-            image, box, species=species, rng=rng, points=sample.points, donor=donor, region=region
+            image,
+            box,
+            species=species,
+            rng=rng,
+            points=sample.points,
+            donor=donor,
+            region=region,
+            decoder=self._decoder,
         )
         if self.pairs and self.matched and rng.random() < self.matched:
             fake, real = equally_sharp(blend.fake, blend.real, box)

@@ -153,7 +153,7 @@ def loaders(
     dev = [
         FaceData(
             sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev,
-            species=data.augment.species, target=target, read=read,
+            species=data.augment.species, decoder=data.augment.decoder, target=target, read=read,
         )
         for read in (read_sample, *(controlled(sources.dev).values() if data.controls else ()))
     ]  # fmt: skip

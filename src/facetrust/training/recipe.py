@@ -42,6 +42,7 @@ class Augment(Record):
     tilt: degrees that a picture is turned by at most, either way.
     region: names of classes of the rows' masks, such as skin and nose; they bound the manipulations where a
     row has a mask, instead of an outline by five points.
+    decoder: .onnx file of a trained autoencoder, whose pictures are the species `decoded`.
     """
 
     simulate: float = Field(default=0.0, ge=0, le=1)
@@ -57,6 +58,7 @@ class Augment(Record):
     draws: int = Field(default=0, ge=0)
     pairs: bool = False
     region: tuple[str, ...] = ()
+    decoder: Path | None = None
 
 
 class Data(Record):
