@@ -4,11 +4,11 @@
         [--up transposed|subpixel] [--steps 1500] [--seed 0]
 
 Two convolutions of stride 2 down to 12 channels, and up again by transposed convolutions or by convolutions
-whose channels become pixels (sub-pixel), as generators' last layers do. It learns the mean absolute difference
-on windows of 64 pixels at the pictures' own resolution. Printed are its parameters, the seconds that training
-took, and how well it makes windows of the dev pictures: PSNR, and the share of fine detail that is left (the
-energy of a Laplacian over that of the window itself), medians with 5 and 95 % points. A recipe then takes it with
-`data.augment.decoder` and the species `decoded`.
+whose channels become pixels (sub-pixel), as generators' last layers do. It learns the mean absolute
+difference on windows of 64 pixels at the pictures' own resolution. Printed are its parameters, the seconds
+that training took, and how well it makes windows of the dev pictures: PSNR, and the share of fine detail that
+is left (the energy of a Laplacian over that of the window itself), medians with 5 and 95 % points. A recipe
+takes it with `data.augment.decoder` and the species `decoded`.
 """
 
 from __future__ import annotations

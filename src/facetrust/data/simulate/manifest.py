@@ -15,7 +15,7 @@ from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
 from facetrust.data.simulate import SPECIES, SWAPS, beside, check_species, simulate
 from facetrust.data.simulate.donors import Donors
-from facetrust.errors import ImageError, ManifestError
+from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
 from facetrust.records.settings import require_same_settings
@@ -83,6 +83,8 @@ def simulate_attacks(
         UsageError: fewer than one person is wanted, or pictures made by another call lie there.
     """
     check_species(species)
+    if "decoded" in species:
+        raise UsageError("decoded: needs a trained decoder, which training alone is given")
     source, out = Manifest.read(manifest), Path(out)
     check_suffix(out)
     chosen = _live(source, wanted, seed)
