@@ -5,10 +5,10 @@
     python benchmarks/generators.py ddpm FOLDER --out generated …       (pip install diffusers)
 
 FOLDER holds the photographs, such as CIFAR-10's train pictures in CIFAKE's layout (`train/REAL`); of larger
-ones the middle square is shrunk. `dcgan`: a generator of four transposed convolutions against a discriminator
-of four convolutions (Radford et al., ICLR 2016). `ddpm`: the noise of 1,000 steps is learnt by diffusers' UNet
-and drawn in 50 steps of DDIM (Ho et al., NeurIPS 2020; Song et al., ICLR 2021). Both take a GPU where there is
-one; on a CPU they only show that they run. Look at the pictures before they serve as fakes.
+ones the middle square is shrunk. `dcgan`: a generator of four transposed convolutions against a
+discriminator of four convolutions (Radford et al., ICLR 2016). `ddpm`: the noise of 1,000 steps is learnt by
+diffusers' UNet and drawn in 50 steps of DDIM (Ho et al., NeurIPS 2020; Song et al., ICLR 2021). Both take a
+GPU where there is one; on a CPU they only show that they run. Look at the pictures before you use them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetrust.errors import ImageError, InputError, UsageError
-from facetrust.imaging import Pixels, inputs_of, read_image
+from facetrust.imaging import Pixels, read_image
+from facetrust.imaging.inputs import inputs_in
 from facetrust.records import write_whole
 
 SIDE, NOISE, WIDTH = 32, 100, 64
@@ -38,7 +39,7 @@ def photographs(folder: Path) -> Tensor:
         InputError: fewer than two pictures can be read.
     """
     found = []
-    for source in inputs_of([str(folder)]):
+    for source in inputs_in([str(folder)]).sources:
         try:
             found.append(_square(read_image(source)))
         except ImageError:
