@@ -131,8 +131,8 @@ def manipulate(
         species: one of `MANIPULATIONS`.
         points: eyes, nose and mouth corners in pixels; guessed from the box without them.
         donor: whose face is pasted in, for the species in `SWAPS`.
-        region: (H, W), true on the face, such as parsing tells, in the place of an outline by five points; a
-            part-swap and what is of the whole picture have neither.
+        region: (H, W), true on the face, such as parsing tells, in the place of an outline by five points
+            (of a face-swap, within both); a part-swap and what is of the whole picture have neither.
         decoder: what makes the picture anew, for `"decoded"`.
 
     Raises:
