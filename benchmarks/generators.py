@@ -39,7 +39,7 @@ def photographs(folder: Path) -> Tensor:
         InputError: fewer than two pictures can be read.
     """
     found = []
-    for source in inputs_in([str(folder)]).sources:
+    for source in map(str, inputs_in([folder]).sources):
         try:
             found.append(_square(read_image(source)))
         except ImageError:
@@ -96,11 +96,11 @@ def dcgan(photos: Tensor, *, steps: int, batch: int, device: str) -> Iterator[Te
         fake = makes(torch.randn(batch, NOISE, 1, 1, device=device))
         loss = functional.softplus(-doubts(real)).mean() + functional.softplus(doubts(fake.detach())).mean()
         theirs.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         theirs.step()
         loss = functional.softplus(-doubts(fake)).mean()
         ours.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         ours.step()
     makes.eval()
     while True:
@@ -131,7 +131,7 @@ def ddpm(photos: Tensor, *, steps: int, batch: int, device: str) -> Iterator[Ten
         said = network(noising.add_noise(real, noise, level), level).sample
         loss = functional.mse_loss(said, noise)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
     network.eval()
