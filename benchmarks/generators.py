@@ -26,6 +26,7 @@ from torch.nn import functional
 from facetrust.errors import ImageError, InputError, UsageError
 from facetrust.imaging import Pixels, read_image
 from facetrust.imaging.inputs import inputs_in
+from facetrust.models._torchvision import make_torchvision_importable
 from facetrust.records import write_whole
 
 SIDE, NOISE, WIDTH = 32, 100, 64
@@ -114,6 +115,7 @@ def ddpm(photos: Tensor, *, steps: int, batch: int, device: str) -> Iterator[Ten
     Raises:
         UsageError: diffusers is not installed.
     """
+    make_torchvision_importable()  # diffusers imports it, whatever is used of it.
     try:
         from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
     except ImportError:

@@ -127,8 +127,9 @@ def merging(card: ModelCard, scorer: Scorer, merge: Merge) -> tuple[ModelCard, S
 
     def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
         for answer in scorer(rows, read):
-            known = isinstance(answer, np.ndarray)
-            yield merged_answer(answer, card.classes, merge) if known else answer
+            if isinstance(answer, np.ndarray):
+                answer = merged_answer(answer, card.classes, merge)
+            yield answer
 
     return card.model_copy(update={"classes": merged_names(card.classes, merge)}), score
 
