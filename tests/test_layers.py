@@ -58,6 +58,7 @@ NEEDS_TORCH = {
     "tasks.parsing.objective",
     "tasks.recognition.objective",
     "tasks.synthetic.objective",
+    "data.batches",
     "data.dataset",
 }
 NEEDS_TORCH |= {"data.sampler"}

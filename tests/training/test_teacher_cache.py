@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.data.manifest import absolute
 from facetrust.errors import UsageError
 from facetrust.models import Score

@@ -187,6 +187,10 @@ def contact(
     species: Annotated[str, typer.Option(help="What `data simulate --species` takes.")] = "self-blend",
     rows: Annotated[int, typer.Option(min=1, help="Rows of the sheet.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="Class of the rows' masks that bounds manipulations, such as skin; repeatable."),
+    ] = None,
     statistics: Annotated[
         int | None, typer.Option(min=1, help="Also print statistics of this many blends.")
     ] = None,
@@ -196,8 +200,9 @@ def contact(
     from facetrust.data.simulate import contact_sheet as body
     from facetrust.data.simulate.statistics import MEANINGS
 
-    found = body.statistics(manifest, species=species, count=statistics, seed=seed) if statistics else {}
-    typer.echo(body.contact_sheet(manifest, out, species=species, rows=rows, seed=seed))
+    how: dict[str, Any] = {"species": species, "seed": seed, "region": region or ()}
+    found = body.statistics(manifest, count=statistics, **how) if statistics else {}
+    typer.echo(body.contact_sheet(manifest, out, rows=rows, **how))
     if found:
         header = (f"{statistics} of {species}", "median", "5 %", "95 %", "")
         lines = [

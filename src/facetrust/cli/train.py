@@ -64,8 +64,13 @@ def evaluate(
         list[Path] | None,
         typer.Option("--trained-on", help="Manifest of the model's training people; repeatable."),
     ] = None,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=CLASS,CLASS that are measured as one, such as face=skin,neck; repeatable."),
+    ] = None,
 ) -> None:
     """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
+    from facetrust.data.classes import merge_of
     from facetrust.evaluation.evaluate import evaluate as run
 
     written = run(
@@ -86,6 +91,7 @@ def evaluate(
         gallery=gallery,
         flip=flip,
         trained_on=trained_on or (),
+        merge=merge_of(merge or []),
         progress=sys.stderr.isatty(),
     )
     typer.echo(written)

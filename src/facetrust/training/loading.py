@@ -13,7 +13,8 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from facetrust.data.augment.harmless import controlled
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.data.decoded import Decoded
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
@@ -158,7 +159,7 @@ def loaders(
     dev = [
         FaceData(
             sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev,
-            species=data.augment.species, target=target, read=read,
+            species=data.augment.species, decoder=data.augment.decoder, target=target, read=read,
         )
         for read in (plain, *(controlled(sources.dev).values() if data.controls else ()))
     ]  # fmt: skip

@@ -40,6 +40,9 @@ class Augment(Record):
     draws: number of different augmentations of a picture, 0 for a new one every epoch. Where it is
     set, teachers that see what the student sees are asked once about each.
     tilt: degrees that a picture is turned by at most, either way.
+    region: names of classes of the rows' masks, such as skin and nose; they bound the manipulations where a
+    row has a mask, instead of an outline by five points.
+    decoder: .onnx file of a trained autoencoder, whose pictures are the species `decoded`.
     """
 
     simulate: float = Field(default=0.0, ge=0, le=1)
@@ -54,6 +57,8 @@ class Augment(Record):
     codecs: tuple[str, ...] = Field(default=("jpeg",), min_length=1)
     draws: int = Field(default=0, ge=0)
     pairs: bool = False
+    region: tuple[str, ...] = ()
+    decoder: Path | None = None
 
 
 class Data(Record):

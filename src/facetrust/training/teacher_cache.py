@@ -15,7 +15,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.errors import UsageError
 from facetrust.records import write_text
 from facetrust.records.files import hold, named

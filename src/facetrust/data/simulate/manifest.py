@@ -90,6 +90,8 @@ def simulate_attacks(
     if workers < 1:
         raise UsageError(f"workers {workers}: give a number from 1 on")
     check_species(species)
+    if "decoded" in species:
+        raise UsageError("decoded: needs a trained decoder, which training alone is given")
     source, out = Manifest.read(manifest), Path(out)
     check_suffix(out)
     chosen = _live(source, wanted, seed)
