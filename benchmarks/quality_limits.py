@@ -4,8 +4,8 @@
     python benchmarks/quality_limits.py --data M.parquet [--data ...] [--risk 0.1] [--model antispoof-tiny]
 
 The second form prints the risk-coverage curve of each measure on dev faces of manifests, as they are and
-made worse: BPCER and APCER of the best 100 to 50 per cent of the faces, and the limit at which errors stay
-below the risk, as `facetrust export --risk` fits it.
+made worse: BPCER and APCER (FMR and FNMR where faces are compared) of the best 100 to 50 per cent of the
+faces, and the limit at which errors stay below the risk, as `facetrust export --risk` fits it.
 
 A set is `SOURCE:FOLDER` (a data set in its official layout; its genuine train and dev rows),
 `FILE.csv?column=value,value&column=value` (rows of a CSV with a column `path`), or a folder of pictures and
@@ -33,7 +33,7 @@ from facetrust.imaging.video import frame_count, iter_frames
 from facetrust.records import Quality, QualityLimits
 from facetrust.runtime.model import load_model
 
-FRAMES = 30
+FRAMES, MOST = 30, 400
 
 
 def paths_of(spec: str) -> list[Path]:
@@ -91,7 +91,9 @@ def main() -> None:
     parser.add_argument("--data", action="append", default=[], help="manifest whose dev faces are judged")
     parser.add_argument("--risk", type=float, default=0.1)
     parser.add_argument("--model", default="antispoof-tiny")
-    parser.add_argument("--most", type=int, default=400, help="pictures of a set, drawn under a fixed seed")
+    parser.add_argument(
+        "--most", type=int, help="pictures of a set, drawn under a fixed seed; 400, or all that are compared"
+    )
     args = parser.parse_args()
     if args.data:
         print_limits(fit_limits(args.model, args.data, bound=args.risk, most=args.most))
@@ -103,7 +105,7 @@ def main() -> None:
     for entry in args.sets:
         name, _, spec = entry.partition("=")
         paths = paths_of(spec)
-        drawn = np.random.default_rng(0).permutation(len(paths))[: args.most]
+        drawn = np.random.default_rng(0).permutation(len(paths))[: args.most or MOST]
         found = qualities(paths[index] for index in sorted(drawn))
         table[f"{name} ({len(found)})"] = refused(limits, found)
     print(f"{args.model}: per cent of faces refused\n")

@@ -1,7 +1,7 @@
 """How fast `scan` is at 1 and 2 workers, what it costs beside `check`, and whether its memory stays flat.
 
     python benchmarks/scan.py --photos DIR [--count 200] [--rounds 2] [--peers DIR] [--ray]
-    python benchmarks/scan.py --photos DIR --pictures 100000 [--workers 2] [--ray] [--no-models]
+    python benchmarks/scan.py --photos DIR --pictures 100000 [--different N] [--workers 2] [--no-models]
     python benchmarks/scan.py --photos DIR --cluster [--count 200]
 
 The first form takes photos from a folder and judges them for antispoof by turns: `check` in this process
@@ -12,9 +12,10 @@ CPU counts what a start of the workers costs too; `start` is that of a scan of o
 YuNet and MiniFASNetV2-SE as their authors use them take turns in this process too, and `check` with YuNet.
 
 The second makes that many small pictures (50 of the photos at 128 pixels, each with bytes of its own, but
-for each tenth, which is a link to another), scans them, and prints every tenth of the way the time and the
-resident memory (VmRSS of /proc, so Linux only) of this process and of the largest worker. With `--no-models`
-nothing is looked at, so that what is left is the scan's own cost: reading, hashing, rows and parts.
+for each tenth, which is a link to another; with `--different`, so many with bytes of their own, and links to
+them), scans them, and prints every tenth of the way the time and the resident memory (VmRSS of /proc, so
+Linux only) of this process and of the largest worker. With `--no-models` nothing is looked at, so that what
+is left is the scan's own cost: reading, hashing, rows and parts. `--ray` is by actors.
 
 The third scans on a Ray cluster of two nodes of one core each, simulated on this machine, twice: left alone,
 and with the second node killed when a quarter of the pictures is judged. It prints how many inputs have rows.
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true", help="also by actors of Ray")
     parser.add_argument("--cluster", action="store_true", help="scan on a simulated cluster instead")
     parser.add_argument("--pictures", type=int, default=0, help="small pictures to make and scan instead")
+    parser.add_argument("--different", type=int, default=0, help="of those; nine tenths if not given")
     parser.add_argument("--no-models", action="store_true", help="judge nothing: the scan's own cost")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--place", type=Path, help="folder for what is made; a temporary one without")
@@ -186,7 +188,7 @@ def many(photos: Sequence[Path], given: argparse.Namespace, folder: Path) -> dic
     settings: dict[str, Any] = {"workers": given.workers, "ray": "local" if given.ray else None}
     settings |= {"open_checker": partial(Blind if given.no_models else Checker, TASK)}
     start = time.perf_counter()
-    make(photos, count, source)
+    make(photos, count, source, given.different)
     print(f"{count} pictures made in {time.perf_counter() - start:.0f} s")
     shown, rows = 0, []
     begun = time.perf_counter()
@@ -248,15 +250,16 @@ def on_two_nodes(folder: Path, *, kill: bool) -> dict[str, object]:
     return {"killed": not second, "wall": took, "cpu": cpu, "with_rows": with_rows}
 
 
-def make(photos: Sequence[Path], count: int, folder: Path) -> None:
+def make(photos: Sequence[Path], count: int, folder: Path, different: int = 0) -> None:
     """Writes small pictures, each of them different but for those that are links."""
     crops = list(small(photos[:50]))
     for number in range(count):
         place = folder / f"{number // 1000:04}"
         place.mkdir(parents=True, exist_ok=True)
         path = place / f"{number:07}.jpg"
-        if number % LINKED == LINKED - 1:
-            os.link(place / f"{number - 1:07}.jpg", path)
+        first = number % different if different else number - (number % LINKED == LINKED - 1)
+        if first < number:
+            os.link(folder / f"{first // 1000:04}" / f"{first:07}.jpg", path)
         else:  # What stands behind the end of a JPEG is no part of the picture.
             path.write_bytes(crops[number % len(crops)] + number.to_bytes(8, "big"))
 

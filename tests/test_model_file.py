@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import onnx
@@ -8,7 +9,7 @@ from onnx import TensorProto, helper
 
 import facetrust
 from facetrust.errors import ModelError
-from facetrust.model_file import KEY, card_inside, open_session, read, save, with_card
+from facetrust.model_file import KEY, card_inside, graph_hash, open_session, read, save, with_card
 from facetrust.records import ModelCard, Preprocessing, sha256_of
 
 
@@ -47,6 +48,26 @@ def test_an_altered_file_is_refused(card, tmp_path):
     path.write_bytes(with_card(tiny("Sigmoid"), card).SerializeToString())
     with pytest.raises(ModelError, match="SHA-256"):
         read(path)
+
+
+def test_a_graphs_hash_knows_the_network_and_not_its_card(card, tmp_path):
+    (tmp_path / "bare.onnx").write_bytes(tiny().SerializeToString())
+    save(tiny(), card, tmp_path / "net.onnx")
+    longer = card.model_copy(update={"name": "n" * 300})  # Its length takes a byte more to write.
+    save(read(tmp_path / "net.onnx")[0], longer, tmp_path / "refitted.onnx")
+    save(tiny("Sigmoid"), card, tmp_path / "other.onnx")
+    bare, net, refitted, other = (
+        graph_hash(tmp_path / f"{name}.onnx") for name in ("bare", "net", "refitted", "other")
+    )
+    assert bare == net == refitted != other
+    assert bare == hashlib.sha256((tmp_path / "bare.onnx").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("content", [b"\x08", b"\x0b\x01"])
+def test_what_is_cut_off_has_no_hash(content, tmp_path):
+    (tmp_path / "net.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match="is not an ONNX file"):
+        graph_hash(tmp_path / "net.onnx")
 
 
 @pytest.mark.parametrize(

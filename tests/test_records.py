@@ -23,6 +23,7 @@ from facetrust.records import (
     write_text,
     write_whole,
 )
+from facetrust.records.files import hold
 
 CARD = ModelCard(
     name="tiny",
@@ -166,3 +167,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert target.read_text() == "first"
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
     assert target.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_held_file_is_one_holders_until_it_is_closed(tmp_path):
+    held = hold(tmp_path / "lock")
+    with pytest.raises(BlockingIOError):
+        hold(tmp_path / "lock", wait=False)
+    held.close()
+    hold(tmp_path / "lock", wait=False).close()
+    with pytest.raises(FileNotFoundError, match="gone"):
+        hold(tmp_path / "gone" / "lock")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEY = "facetrust.card"
+_METADATA = 14  # Field of ONNX's ModelProto.
+_FIXED = {1: 8, 5: 4}  # Bytes of a field by its kind in Protocol Buffers, where no length is written.
 PROBE_SECONDS = 20.0  # Two pictures take the largest of our networks a second.
 
 
@@ -90,6 +93,44 @@ def card_inside(session: ort.InferenceSession, source: str) -> ModelCard | None:
     """
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     return None if text is None else ModelCard.from_json(text, source)
+
+
+def graph_hash(path: Path) -> str:
+    """Returns the hexadecimal SHA-256 of an .onnx file without its metadata, in which its card is.
+
+    It stays where a card is fitted anew and the weights are not.
+
+    Raises:
+        ModelError: it cannot be read, or is not ONNX.
+
+    Source: the wire format of Protocol Buffers, a list of fields.
+    """
+    digest = hashlib.sha256()
+    try:
+        content = path.read_bytes()
+        place = 0
+        while place < len(content):
+            start = place
+            tag, place = _varint(content, place)
+            kind = tag & 7
+            size, place = _varint(content, place) if kind in (0, 2) else (_FIXED[kind], place)
+            place += 0 if kind == 0 else size
+            if tag >> 3 != _METADATA:
+                digest.update(memoryview(content)[start:place])
+    except (OSError, IndexError, KeyError):
+        raise ModelError(f"{path}: is not an ONNX file that can be read") from None
+    return digest.hexdigest()
+
+
+def _varint(content: bytes, place: int) -> tuple[int, int]:
+    """A number in groups of seven bits, the lowest first, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = content[place]
+        value |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return value, place
 
 
 def check_shapes(session: ort.InferenceSession, card: ModelCard, *, output: str, source: Path) -> None:

@@ -14,14 +14,14 @@ from facetrust.errors import MetricError
 from facetrust.metrics import interval, interval_of_counts
 
 
-def takes_counts(name: str) -> bool:
-    """Whether a metric is of class masks, which have tests of their own below."""
-    return next(iter(inspect.signature(registry.find("metrics", name)).parameters)) == "counts"
+def takes(name: str) -> str:
+    """What a metric is of: labels and scores, counts of class masks, or two masks (tested by hand)."""
+    return next(iter(inspect.signature(registry.find("metrics", name)).parameters))
 
 
 EVERY = registry.names("metrics")
-NAMES = [name for name in EVERY if not takes_counts(name)]
-OF_COUNTS = [name for name in EVERY if takes_counts(name)]
+NAMES = [name for name in EVERY if takes(name) == "labels"]
+OF_COUNTS = [name for name in EVERY if takes(name) == "counts"]
 RNG = np.random.default_rng(3)
 LABELS = np.array([0, 1] * 30)
 SCORES = np.round(np.clip(RNG.normal(0.35 + 0.3 * LABELS, 0.2), 0, 1), 2)  # Rounded, so that ties occur.
@@ -43,6 +43,7 @@ def test_all_were_seen():
     assert wanted <= set(NAMES)
     assert len(NAMES) >= 11
     assert {"class-f1", "mean-f1", "mean-iou"} <= set(OF_COUNTS)
+    assert {*NAMES, *OF_COUNTS, "boundary-f1"} == set(EVERY)
 
 
 FOLDS = np.arange(60) // 2 % 5  # Of pairs of rows, each with both labels.

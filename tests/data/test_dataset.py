@@ -14,7 +14,8 @@ from facetrust.data.augment import camera as augment
 from facetrust.data.augment import flip as contrast
 from facetrust.data.augment.harmless import Changed
 from facetrust.data.augment.sharpness import sharpness
-from facetrust.data.dataset import FaceData, Failed, box_of, collate
+from facetrust.data.batches import Failed, collate
+from facetrust.data.dataset import FaceData, box_of
 from facetrust.data.manifest import absolute
 from facetrust.data.sampler import EpochSampler
 from facetrust.data.simulate import SPECIES, beside, manipulate, simulate

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.data.sources.celebamask_hq import CLASSES as CELEBAMASK_HQ
 from facetrust.data.sources.celebamask_hq import celebamask_hq
 from facetrust.data.targets import NOBODY, Identities, Labels, Masks, label_number, target_of
@@ -135,6 +136,13 @@ def test_left_and_right_of_real_faces_survive_mirroring(real_data: Path):
 def test_a_mask_that_does_not_fit_is_one_line(tmp_path, mask, message):
     with pytest.raises(ImageError, match=message):
         Masks(CLASSES).read(masked(tmp_path, mask), (20, 30, 3))
+
+
+def test_a_mask_without_names_is_not_merged(tmp_path):
+    sample = masked(tmp_path, np.ones((20, 30), np.uint8))
+    merged = Masks(("background", "face"), {"face": ("skin",)})
+    with pytest.raises(ImageError, match="names no classes to merge"):
+        merged.read(sample, (20, 30, 3))
 
 
 def test_masks_need_names():

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from facetrust.data.manifest import Manifest
+from facetrust.errors import UsageError
+from facetrust.evaluation.scorers import merging
 from facetrust.evaluation.tables import class_table, commonest_classes
 from facetrust.imaging import read_sample
+from facetrust.imaging.pixels import CLASS_NAMES
 from facetrust.records import ModelCard, Preprocessing, Provenance, Sample
 
 CLASSES = ("background", "skin", "hair")
@@ -59,3 +63,39 @@ def test_confusions_are_counted_at_the_size_of_the_answer(manifest):
     names, counts = table.counts()
     assert names == ["3.png"]
     assert counts[0].tolist() == [[0, 0, 0], [0, 32, 0], [0, 32, 0]]
+    # Skin and hair have a boundary in the mask, in the middle; what is answered has none.
+    assert table.boundaries()[0, 1:].tolist() == [0, 0]
+    assert np.isnan(table.boundaries()[0, 0])
+
+
+def test_classes_are_merged_and_ignored_pixels_are_not_counted(tmp_path):
+    """A mask of background, beard, skin and neck, two columns each; a network that knows skin everywhere."""
+    names = PngInfo()
+    names.add_text(CLASS_NAMES, "background,beard,skin,neck")
+    Image.fromarray(np.arange(4, dtype=np.uint8).repeat(2)[None].repeat(8, axis=0)).save(
+        tmp_path / "mask.png", pnginfo=names
+    )
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "face.png")
+    row = Sample(path=str(tmp_path / "face.png"), split="test", mask=str(tmp_path / "mask.png"))
+    merge = {"face": ("skin", "neck"), "ignored": ("beard",)}
+    card, scorer = merging(
+        CARD, lambda rows, read: iter([np.eye(3)[1][:, None, None] * np.ones((8, 8))]), merge
+    )
+    assert card.classes == ("background", "face", "hair")
+    made_by = Provenance(
+        model="m", version="1", task="parsing", manifest="a", split="test", classes=card.classes, merged=merge
+    )
+    table = class_table(
+        [row], [row], list(scorer([row], read_sample)), made_by, preprocessing=HOW, read=read_sample
+    )
+    assert table.counts()[1][0].tolist() == [[0, 16, 0], [0, 32, 0], [0, 0, 0]]
+    train = Manifest.of([row.model_copy(update={"split": "train"})], Path("/"))
+    place = commonest_classes(train, card, merge)
+    assert place[:, 0].tolist() == [[1, 1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1], [0] * 8]
+
+
+def test_what_cannot_be_merged_is_named():
+    with pytest.raises(UsageError, match="gives no classes"):
+        merging(CARD.model_copy(update={"classes": ()}), lambda rows, read: iter(()), {"face": ("skin",)})
+    scorer = lambda rows, read: iter(())  # noqa: E731
+    assert merging(CARD, scorer, {}) == (CARD, scorer)

@@ -40,6 +40,20 @@ def test_size_map_and_gradient_to_every_parameter(
         assert sum(value.numel() for value in model.parameters()) == parameters
 
 
+SMALL_VIT = {"patch_size": 2, "embed_dim": 128, "depth": 13, "num_heads": 8, "mlp_ratio": 2}
+NO_TOKEN = {"class_token": False, "global_pool": "avg", "fc_norm": False}
+
+
+def test_a_layout_of_ones_own() -> None:
+    """The tiles' transformer: 1,664 of patches, 32,768 of places, 13 blocks of 132,480, a norm, a logit."""
+    layout = SMALL_VIT | NO_TOKEN
+    model = create_model("timm/vit_tiny_patch16_224", image_size=(32, 32), layout=layout)
+    assert sum(value.numel() for value in model.parameters()) == 1664 + 32_768 + 13 * 132_480 + 256 + 129
+    assert model(torch.rand(2, 3, 32, 32)).evidence.shape == (2, 16, 16)
+    with pytest.raises(ModelError, match=r"cannot be built .*heads_of"):
+        create_model("timm/vit_tiny_patch16_224", image_size=(32, 32), layout={"heads_of": 8})
+
+
 def test_a_cut_behind_a_block_is_that_block_s_answer() -> None:
     torch.manual_seed(0)
     model = create_model("timm/efficientnet_lite0", image_size=(64, 64), block=4).eval()

@@ -15,12 +15,15 @@ from facetrust.records import Confusions, Provenance
 CLASSES = ("background", "skin", "hair", "hat", "ear_r")
 
 
-def confusions(matrices: list[np.ndarray], **made_by: object) -> Confusions:
+def confusions(
+    matrices: list[np.ndarray], boundaries: dict[tuple[int, int], float] | None = None, **made_by: object
+) -> Confusions:
     cells = [
         {"sample": f"{n}.png", "subject": None, "domain": None, "truth": t, "answer": a, "pixels": int(p)}
+        | {"boundary": (boundaries or {}).get((n, t)) if t == a else None}
         for n, matrix in enumerate(matrices)
         for (t, a), p in np.ndenumerate(matrix)
-        if p
+        if p or (t == a and (n, t) in (boundaries or {}))
     ]
     schema = {name: getattr(pl, kind) for name, kind in Confusions.kinds.items()}
     facts = {"model": "m", "version": "1", "task": "parsing", "manifest": "a", "split": "test"}
@@ -81,7 +84,30 @@ def test_every_figure_has_a_column_that_says_what_it_means():
         each.metric for each in judgement.levels[0].figures
     ]
     assert all(each.meaning and each.title for each in judgement.columns)
-    assert [each.title for each in judgement.columns[:3]] == ["mean F1", "mean IoU", "PQ"]
+    assert [each.title for each in judgement.columns[:4]] == ["mean F1", "mean IoU", "PQ", "boundary F1"]
+
+
+def test_boundary_f1_is_a_mean_of_pictures_and_the_background_has_none():
+    found = {(0, 0): 0.0, (0, 1): 0.5, (0, 2): 1.0, (1, 1): 0.25, (1, 3): 0.0}  # (picture, class): F1.
+    level = segmentation(confusions([picture(), picture(), picture()], found), rounds=20).levels[0]
+    assert level.figure("boundary-f1").value == ((0.5 + 1.0) / 2 + (0.25 + 0.0) / 2) / 2
+    each = {name: level.figure(f"boundary-f1:{name}").value for name in CLASSES[1:]}
+    assert each == {"skin": (0.5 + 0.25) / 2, "hair": 1.0, "hat": 0.0, "ear_r": None}
+
+
+def test_a_cell_for_a_boundary_alone_changes_neither_counts_nor_the_truth():
+    plain, with_hat = confusions([picture()]), confusions([picture()], {(0, 3): 0.0})
+    assert len(with_hat) == len(plain) + 1
+    assert np.array_equal(plain.counts()[1], with_hat.counts()[1])
+    assert plain.same_rows(with_hat)
+
+
+def test_the_notes_say_what_was_merged_and_left_out():
+    made = {"merged": {"skin": ("face", "neck"), "ignored": ("beard",)}}
+    notes = segmentation(confusions([picture(), picture()], **made), rounds=5).notes
+    assert "Measured as one class, skin: face, neck." in notes
+    assert "Pixels of beard were left out." in notes
+    assert len(notes) == 2 + len(segmentation(confusions([picture(), picture()]), rounds=5).notes)
 
 
 def test_a_single_picture_has_no_interval_and_none_is_an_error():

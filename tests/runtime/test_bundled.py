@@ -8,6 +8,7 @@ import pytest
 from facetrust import Checker
 from facetrust.data.sources.celebamask_hq import CLASSES
 from facetrust.model_file import bundled
+from facetrust.records import Quality
 from facetrust.runtime.bundled import default_tasks, open_models
 from facetrust.runtime.model import load_model
 from facetrust.tasks import task_named
@@ -49,6 +50,29 @@ def test_the_embedder_is_not_asked_by_default_and_gives_unit_vectors():
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1)
     mirrored = model.answer(images[..., ::-1].copy()).values
     assert not np.allclose(mirrored, vectors)
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "said"),
+    [
+        ("yaw", 0.1, None),
+        ("yaw", -0.9, "turned away"),
+        ("pitch", 0.8, "turned away"),
+        ("size", 16, "face of 16 pixels (proven from 24)"),
+        ("sharpness", 0.005, "too blurred"),
+        ("luminance", 0.03, "too dark"),
+        ("luminance", 0.95, "too bright"),
+        ("roll", 1.5, None),  # Alignment turns it back.
+        ("chroma", 1.0, None),  # An old photo is compared as any other.
+    ],
+)
+def test_the_embedder_compares_no_face_that_its_dev_people_were_not_known_by(measure, value, said):
+    measures = {"size": 80, "sharpness": 0.3, "luminance": 0.5, "dark": 0.05, "bright": 0.01, "chroma": 4}
+    pose = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0}
+    clear = Quality(**measures, tones=0.9, shading=0.6, framed=0, **pose)
+    limits = load_model("recognition-tiny").card.limits
+    assert limits is not None
+    assert limits.reason(clear.model_copy(update={measure: value})) == said
 
 
 def test_a_picture_without_a_face_is_answered_and_an_unproven_answer_decides_nothing():

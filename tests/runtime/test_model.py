@@ -8,7 +8,7 @@ import pytest
 from facetrust import model_file
 from facetrust.errors import ModelError, UnknownName
 from facetrust.imaging import crop_face
-from facetrust.records import ModelCard, Preprocessing, Threshold, sha256_of
+from facetrust.records import ModelCard, Preprocessing, QualityLimits, Threshold, sha256_of
 from facetrust.runtime.model import load_model
 
 
@@ -253,3 +253,17 @@ def test_a_threshold_is_a_number():
     card["thresholds"][0]["value"] = float("nan")
     with pytest.raises(ModelError, match=r"thresholds\.0\.value"):
         ModelCard.from_json(json.dumps(card), "c.json")
+
+
+def test_the_fingerprint_knows_the_network_and_the_crop_but_no_limits(write_model, tmp_path):
+    path = write_model()
+    graph, card = model_file.read(path)
+    limits = QualityLimits(least_size=50)
+    model_file.save(graph, card.model_copy(update={"limits": limits}), tmp_path / "limited.onnx")
+    wider = card.preprocessing.model_copy(update={"margins": (1.4,)})
+    model_file.save(graph, card.model_copy(update={"preprocessing": wider}), tmp_path / "wider.onnx")
+    first, limited, other = (
+        load_model(each) for each in (path, tmp_path / "limited.onnx", tmp_path / "wider.onnx")
+    )
+    assert limited.card.sha256 != first.card.sha256
+    assert limited.fingerprint == first.fingerprint != other.fingerprint

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facetrust.data.manifest import Manifest
@@ -148,7 +149,7 @@ def test_without_the_fourth_source_the_batch_is_another_and_that_is_said() -> No
 @pytest.mark.parametrize(("batch", "sizes"), [(1, 5), (4, 4)])
 def test_shares_are_equally_long_apart_and_together_the_order(batch: int, sizes: int) -> None:
     order = EpochSampler(11, seed=0)
-    shares = [list(_Share(order, rank, 2, batch=batch)) for rank in (0, 1)]
+    shares = [list(_Share(order, rank, 2, together=batch)) for rank in (0, 1)]
     assert [len(share) for share in shares] == [sizes, sizes]
     assert not set(shares[0]) & set(shares[1])
     whole = list(order)[: 2 * sizes]
@@ -156,6 +157,20 @@ def test_shares_are_equally_long_apart_and_together_the_order(batch: int, sizes:
     # A share's batch is a batch of the whole.
     cut = [whole[at : at + batch] for at in range(0, len(whole), batch)]
     assert all(shares[0][at : at + batch] in cut for at in range(0, sizes, batch))
+
+
+def test_processes_share_a_balanced_batch() -> None:
+    """Of each group in a batch, each process sees as many."""
+    samples = [*rows("train", 10, domain="a"), *rows("train", 6, domain="b")]
+    order = GroupSampler(samples, each=2, steps=3)
+    shares = [list(_Share(order, rank, 2)) for rank in (0, 1)]
+    batches = np.array(list(order)).reshape(3, 8)
+    for step, batch in enumerate(batches):
+        parts = [share[4 * step : 4 * step + 4] for share in shares]
+        assert sorted(parts[0] + parts[1]) == sorted(batch)
+        for part in parts:
+            seen = [samples[key % len(samples)] for key in part]
+            assert len({(row.domain, row.label) for row in seen}) == 4
 
 
 def test_a_share_follows_its_orders_epochs() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import cv2
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.data.manifest import absolute
 from facetrust.errors import UsageError
 from facetrust.models import Score
@@ -110,6 +113,53 @@ def test_nothing_is_asked_twice_and_a_stopped_run_goes_on(
     assert told == [(2, 3), (3, 3)]
     fill(task, data, range(5), again)
     assert _Brightness.asked - before == 3 * (2 + 1)
+
+
+def test_two_that_ask_at_once_ask_everything_once(
+    task: Distill, samples: list[Sample], tmp_path: Path
+) -> None:
+    """A lock is of an open file, so that two threads wait for each other as two processes do."""
+    data, before, told = FaceData(samples, views=VIEWS), _Brightness.asked, []
+    both = Barrier(2)
+
+    def ask(_: int) -> None:
+        cache = TeacherCache(tmp_path / "taught", 5)
+        both.wait()
+        fill(task, data, range(5), cache, batch_size=1, progress=lambda *at: told.append(at))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(ask, range(2)))
+    assert told == [(number, 5) for number in range(1, 6)]
+    assert _Brightness.asked - before == 5 * (2 + 1)
+    cache = TeacherCache(tmp_path / "taught", 5)
+    assert cache.missing(range(5)) == []
+    said = [float(cache[index]["logits"]) for index in range(5)]
+    assert said == pytest.approx([(40 * index + 3 * 40 * index / 255) / 4 for index in range(5)], rel=1e-3)
+
+
+def test_rows_written_by_two_lose_nothing(tmp_path: Path) -> None:
+    """Each writes its own rows between those of the other, of which it holds no copy."""
+    first, second = (TeacherCache(tmp_path / "taught", 40) for _ in range(2))
+    for row in range(0, 40, 2):
+        first.write(np.array([row]), {"logits": torch.full((1,), float(row))})
+        second.write(np.array([row + 1]), {"logits": torch.full((1,), row + 1.0)})
+    for cache in (first, second, TeacherCache(tmp_path / "taught", 40)):
+        assert [float(cache[row]["logits"]) for row in range(40)] == list(range(40))
+        assert cache.missing(range(40)) == []
+
+
+def test_files_that_a_stopped_process_left_are_made_again(
+    task: Distill, samples: list[Sample], tmp_path: Path
+) -> None:
+    folder = tmp_path / "taught"
+    folder.mkdir()
+    (folder / "logits.npy").write_bytes(b"half")
+    (folder / "asked.part").write_bytes(b"half")
+    cache = TeacherCache(folder, 5)
+    assert cache.missing(range(5)) == [0, 1, 2, 3, 4]
+    fill(task, FaceData(samples, views=VIEWS), range(5), cache)
+    assert cache.missing(range(5)) == []
+    assert sorted(file.name for file in folder.iterdir()) == ["asked.npy", "lock", "logits.npy"]
 
 
 def test_an_unreadable_picture_has_no_answer(task: Distill, samples: list[Sample], tmp_path: Path) -> None:

@@ -116,6 +116,16 @@ def test_two_and_two_epochs_are_four_to_the_bit(run: Path, manifest: Path, tmp_p
     assert (half / "card.json").read_text() == (run / "card.json").read_text()
 
 
+def test_pictures_that_are_kept_decoded_train_the_same_network(
+    run: Path, manifest: Path, tmp_path: Path
+) -> None:
+    kept = recipe_of(manifest).trainer.model_copy(update={"decoded": tmp_path / "decoded"})
+    out = train(recipe_of(manifest).model_copy(update={"trainer": kept}), out=tmp_path / "run")
+    assert sha256_of(out / "model.safetensors") == sha256_of(run / "model.safetensors")
+    # All development rows, and the training rows that were drawn.
+    assert 24 < len(list((tmp_path / "decoded").rglob("*.npy"))) <= 24 + 24
+
+
 def test_what_is_saved_are_the_averaged_weights_of_the_best_epoch(run: Path) -> None:
     found = state(run)
     saved = load_checkpoint(run)[0].state_dict()

@@ -90,6 +90,7 @@ def simulate(
     people: Annotated[
         int | None, typer.Option(min=1, help="Use this many people only, drawn by the seed.")
     ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that make pictures.")] = 1,
 ) -> None:
     """Makes attacks or manipulations of the live faces of a manifest; writes them with a manifest."""
     from facetrust.cli import output
@@ -107,6 +108,7 @@ def simulate(
             wanted=Selection(splits or (), apart_from or (), people),
             longest_face=longest_face,
             keep_live=keep_live,
+            workers=workers,
             progress=advance,
         )
     for _, reason in made.failed:
@@ -185,6 +187,10 @@ def contact(
     species: Annotated[str, typer.Option(help="What `data simulate --species` takes.")] = "self-blend",
     rows: Annotated[int, typer.Option(min=1, help="Rows of the sheet.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Decides the faces and what is made of them.")] = 0,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="Class of the rows' masks that bounds manipulations, such as skin; repeatable."),
+    ] = None,
     statistics: Annotated[
         int | None, typer.Option(min=1, help="Also print statistics of this many blends.")
     ] = None,
@@ -194,8 +200,9 @@ def contact(
     from facetrust.data.simulate import contact_sheet as body
     from facetrust.data.simulate.statistics import MEANINGS
 
-    found = body.statistics(manifest, species=species, count=statistics, seed=seed) if statistics else {}
-    typer.echo(body.contact_sheet(manifest, out, species=species, rows=rows, seed=seed))
+    how: dict[str, Any] = {"species": species, "seed": seed, "region": region or ()}
+    found = body.statistics(manifest, count=statistics, **how) if statistics else {}
+    typer.echo(body.contact_sheet(manifest, out, rows=rows, **how))
     if found:
         header = (f"{statistics} of {species}", "median", "5 %", "95 %", "")
         lines = [

@@ -278,7 +278,8 @@ def print_limits(limits: Sequence[FittedLimit]) -> None:
         value = "none" if each.value is None else f"{each.value:.3g}"
         errors = [f"{_percent(point.bpcer)} / {_percent(point.apcer)}" for point in each.curve]
         rows.append((each.limit, value, *errors))
-    print_table(("limit", "value", *(f"BPCER / APCER at {share}" for share in shares)), rows)
+    errors_of = " / ".join(limits[0].errors)
+    print_table(("limit", "value", *(f"{errors_of} at {share}" for share in shares)), rows)
 
 
 def _percent(share: float | None) -> str:

@@ -24,7 +24,10 @@ def train(
     loaded = load_recipe(recipe, settings or [])
     from facetrust.training.train import train as run
 
-    typer.echo(run(loaded, out=out or Path("runs") / loaded.name, resume=resume))
+    # isort: split
+    from lightning.pytorch.utilities import rank_zero_only
+
+    rank_zero_only(typer.echo)(run(loaded, out=out or Path("runs") / loaded.name, resume=resume))
 
 
 def evaluate(
@@ -61,8 +64,13 @@ def evaluate(
         list[Path] | None,
         typer.Option("--trained-on", help="Manifest of the model's training people; repeatable."),
     ] = None,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=CLASS,CLASS that are measured as one, such as face=skin,neck; repeatable."),
+    ] = None,
 ) -> None:
     """Scores a split of a manifest; writes scores files, those of trivial baselines too."""
+    from facetrust.data.classes import merge_of
     from facetrust.evaluation.evaluate import evaluate as run
 
     written = run(
@@ -83,6 +91,7 @@ def evaluate(
         gallery=gallery,
         flip=flip,
         trained_on=trained_on or (),
+        merge=merge_of(merge or []),
         progress=sys.stderr.isatty(),
     )
     typer.echo(written)

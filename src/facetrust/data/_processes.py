@@ -1,4 +1,4 @@
-"""Work on a list by several processes, each with a detector of its own; answers come in the list's order."""
+"""Work on a list by several processes, each with a tool of its own; answers come in the list's order."""
 
 from __future__ import annotations
 
@@ -9,41 +9,40 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 
 from facetrust.errors import FacetrustError
-from facetrust.faces.detector import Detector, open_detector
 from facetrust.runtime.scan.workers import end_with_parent
 
+Tool = TypeVar("Tool")
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 _ROUNDS = 50  # Times that a process fetches work, where there is enough: few waits at the end, few messages.
-_detectors: list[Detector] = []  # Of this process.
+_tools: list[Any] = []  # Of this process.
 
 
 def by_processes(
-    work: Callable[[Detector, Item], Answer],
+    work: Callable[[Tool, Item], Answer],
     items: Sequence[Item],
     *,
-    detector: str | Path | None,
+    tool: Callable[[], Tool],
     workers: int,
 ) -> Iterator[Answer]:
-    """Yields work(detector, item) for every item, in order.
+    """Yields work(tool(), item) for every item, in order.
 
     Args:
-        work: what can be pickled.
-        detector: the file of a YuNet; MTCNN without.
+        work: what can be pickled, as `tool` and the items can.
+        tool: opens what a process needs for all its items, such as a detector; called once in each.
         workers: processes, which are spawned.
 
     Raises:
         FacetrustError: a process was ended.
     """
     pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(detector,)
+        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(tool,)
     )
     try:
         chunk = max(1, len(items) // (workers * _ROUNDS))
@@ -56,12 +55,12 @@ def by_processes(
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(detector: str | Path | None) -> None:
+def _begin(tool: Callable[[], object]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process that started this one ends it.
     threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    _detectors.append(open_detector(detector))
+    _tools.append(tool())
 
 
-def _answer(work: Callable[[Detector, Item], Answer], item: Item) -> Answer:
-    return work(_detectors[0], item)
+def _answer(work: Callable[[Any, Item], Answer], item: Item) -> Answer:
+    return work(_tools[0], item)

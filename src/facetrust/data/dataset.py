@@ -1,9 +1,10 @@
-"""Samples become batches. An item depends on seed, epoch and index alone, so that a run can be repeated."""
+"""Samples become items. An item depends on seed, epoch and index alone, so that a run can be repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from facetrust.data.augment import any_camera
 from facetrust.data.augment import camera as augmentation
 from facetrust.data.augment import flip as contrasts
 from facetrust.data.augment.sharpness import blurred_to, equally_sharp, sharpness
+from facetrust.data.batches import Failed
+from facetrust.data.regions import check_region, face_region
 from facetrust.data.simulate import (
     MANIPULATIONS,
     SPECIES,
@@ -25,6 +28,7 @@ from facetrust.data.simulate import (
     manipulate,
     simulate,
 )
+from facetrust.data.simulate.decoder import Decoder
 from facetrust.data.simulate.donors import Donors
 from facetrust.data.targets import Labels, Masks, Target
 from facetrust.errors import ImageError, UnknownName, UsageError
@@ -34,13 +38,6 @@ from facetrust.records import Box, Preprocessing, Sample
 
 STYLES = ("camera", "any-camera", "flip")
 Read = Callable[[Sample], tuple[Pixels, Sample]]
-
-
-class Failed(NamedTuple):
-    """Stands in a batch for a picture that could not be read; `collate` puts it aside."""
-
-    path: str
-    reason: str
 
 
 class Answers(Protocol):
@@ -84,6 +81,9 @@ class FaceData(Dataset[Any]):
             0 for a new one every epoch.
         pairs: epochs 2n and 2n + 1 show a bona fide picture as it is and manipulated, otherwise alike;
             `simulate` is not used. `EpochSampler(pairs=True)` draws both side by side.
+        region: classes of the rows' masks that are the face (`data.regions`): where a row has such a mask, it
+            bounds what is manipulated, in the place of an outline by five points.
+        decoder: .onnx file of a trained autoencoder (`data.simulate.decoder`), for the species `decoded`.
         masks: add `mask` to the items; all 1 for an attack that is no manipulation.
         same: the views that see the student's pixels, box and margin through their own preprocessing.
         read: how a row becomes a picture, and the row with box and points as they are in it.
@@ -93,8 +93,8 @@ class FaceData(Dataset[Any]):
             (M, h, w) int64 over the student's crops.
 
     Raises:
-        UsageError: no samples, an unknown name, a negative number, no student to look along with, or
-            pairs of attacks that have no genuine picture beside them.
+        UsageError: no samples, an unknown name, a negative number, no student to look along with, pairs of
+            attacks that have no genuine picture beside them, or a region where no row has a mask.
     """
 
     def __init__(
@@ -117,6 +117,8 @@ class FaceData(Dataset[Any]):
         contrast: int = 0,
         draws: int = 0,
         pairs: bool = False,
+        region: Sequence[str] = (),
+        decoder: str | Path | None = None,
         masks: bool = False,
         same: Collection[str] = (),
         read: Read = read_sample,
@@ -134,6 +136,10 @@ class FaceData(Dataset[Any]):
         if pairs and draws % 2:
             raise UsageError(f"draws={draws}: pairs need an even number")
         check_species(sorted(species))
+        if decoder is None and "decoded" in species:
+            raise UsageError("decoded: needs a trained decoder; set data.augment.decoder")
+        if region:
+            check_region(samples, region)
         _known("style", (style,), STYLES)
         _known("view", same, views)
         _known("codec", codecs, any_camera.CODECS)
@@ -156,11 +162,13 @@ class FaceData(Dataset[Any]):
         self.contrast = contrast
         self.draws = draws
         self.pairs = pairs
+        self.region = tuple(region)
         self.masks = masks
         self.same = frozenset(same) | {"student"}
         self.read = read
         swaps = (simulate > 0 or pairs) and set(species) & set(SWAPS)
         self._donors = Donors(samples, read) if swaps else None
+        self._decoder = None if decoder is None else Decoder(decoder)
         self._last: tuple[str, Any, Blend, Any] | None = None
         self.target: Target = target or Labels()
         self.taught = taught
@@ -225,7 +233,17 @@ class FaceData(Dataset[Any]):
             _, _, blend, rng.bit_generator.state = self._last
             return blend
         donor = self._donors.draw(sample, image, rng) if self._donors and species in SWAPS else None
-        blend = manipulate(image, box, species=species, rng=rng, points=sample.points, donor=donor)
+        region = face_region(sample, image.shape, self.region) if self.region else None
+        blend = manipulate(
+            image,
+            box,
+            species=species,
+            rng=rng,
+            points=sample.points,
+            donor=donor,
+            region=region,
+            decoder=self._decoder,
+        )
         if self.pairs and self.matched and rng.random() < self.matched:
             fake, real = equally_sharp(blend.fake, blend.real, box)
             blend = Blend(fake, real, blend.mask)
@@ -358,38 +376,6 @@ def _rivals(samples: Sequence[Sample]) -> dict[tuple[str | None, int | None], li
     return groups
 
 
-def collate(items: Sequence[dict[str, Any] | Failed]) -> dict[str, Any]:
-    """Returns a batch: `key`, `index`, `target`, `simulated` (B, ...), `views`, `failed`.
-
-    `views` maps names to (B, M, 3, h, w). `mask` (B, M, h, w) and `taught`, name to (B, ...) float32, are
-    there where the items have them.
-
-    Unreadable pictures are left out of every tensor and listed in `failed`; a batch may come out
-    smaller, or with empty tensors, but a label never meets another's picture.
-    """
-    good = [item for item in items if not isinstance(item, Failed)]
-    names = good[0]["views"] if good else {}
-    taught = [item["taught"] for item in good if "taught" in item]
-    answers = {name: _floats([said[name] for said in taught]) for name in (taught[0] if taught else {})}
-    return {
-        "key": torch.tensor([item["key"] for item in good], dtype=torch.int64),
-        "index": torch.tensor([item["index"] for item in good], dtype=torch.int64),
-        "target": _targets([item["target"] for item in good]),
-        "simulated": torch.tensor([item["simulated"] for item in good], dtype=torch.bool),
-        "views": {name: torch.stack([item["views"][name] for item in good]) for name in names},
-        "failed": [item for item in items if isinstance(item, Failed)],
-        **({"mask": torch.stack([item["mask"] for item in good])} if good and "mask" in good[0] else {}),
-        **({"taught": answers} if taught else {}),
-    }
-
-
-def _targets(values: Sequence[Any]) -> Tensor:
-    if values and isinstance(values[0], Tensor):
-        return torch.stack(list(values))
-    whole = bool(values) and isinstance(values[0], int)
-    return torch.tensor(values, dtype=torch.int64 if whole else torch.float32)
-
-
 def _view(
     image: Pixels,
     box: Box,
@@ -402,10 +388,6 @@ def _view(
 
 def _stack(crops: Sequence[Pixels], how: Preprocessing) -> Tensor:
     return torch.from_numpy(np.stack([to_tensor(crop, how) for crop in crops]))
-
-
-def _floats(arrays: Sequence[NDArray[Any]]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays).astype(np.float32))
 
 
 def _known(kind: str, names: Collection[str], known: Collection[str]) -> None:

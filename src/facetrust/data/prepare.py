@@ -206,7 +206,7 @@ class _Cutter(NamedTuple):
         """Yields what `cut` does, by several processes, of which each opens the detector's file."""
         files = [list(group) for _, group in groupby(samples, key=lambda sample: sample.path)]
         work = partial(_cut, self._replace(detector=None))
-        for made in by_processes(work, files, detector=detector, workers=workers):
+        for made in by_processes(work, files, tool=partial(open_detector, detector), workers=workers):
             yield from made
 
     def _cut_file(self, path: Path, samples: list[Sample]) -> Iterator[tuple[Sample, _Cut | ImageError]]:

@@ -9,6 +9,7 @@ Source: the format as MXNet's documentation and dmlc-core describe it.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,14 +129,15 @@ class RecordFile:
         if len(content) < _HEADER.size:
             raise ManifestError(f"{self.path}: record {key}: {len(content)} bytes are too few for its header")
         count, label, _, _ = _HEADER.unpack_from(content)
-        if not count:
-            return (label,), _HEADER.size
         end = _HEADER.size + 4 * count
         if end > len(content):
             raise ManifestError(
                 f"{self.path}: record {key}: announces {count} labels and is too short for them"
             )
-        return struct.unpack_from(f"<{count}f", content, _HEADER.size), end
+        labels = struct.unpack_from(f"<{count}f", content, _HEADER.size) if count else (label,)
+        if not all(map(math.isfinite, labels)):
+            raise ManifestError(f"{self.path}: record {key}: has a label that is no finite number")
+        return labels, end
 
 
 def _index(path: Path) -> dict[int, int]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facetrust.data.classes import converted
+from facetrust.data.classes import IGNORED, Merge, converted
 from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging import Pixels, read_mask
 from facetrust.records import Sample
@@ -118,16 +118,18 @@ class Masks:
     Args:
         classes: names in the order of their indices; those that begin with `left_` and `right_` (or `l_`
             and `r_`) and are otherwise alike change places in a mirrored picture.
+        merge: the classes of masks that become one of `classes`, where pixels are measured and not learnt.
     """
 
     dense = True
 
-    def __init__(self, classes: Sequence[str]) -> None:
+    def __init__(self, classes: Sequence[str], merge: Merge | None = None) -> None:
         if len(set(classes)) != len(classes) or not classes:
             raise UsageError(
                 "data.classes: name every class of the masks once, in the order of their indices"
             )
         self.settings: dict[str, Any] = {"classes": tuple(classes)}
+        self._merge = merge or {}
         self._mirrored = np.arange(256, dtype=np.uint8)
         for index, name in enumerate(classes):
             for left, right in _SIDES:
@@ -146,7 +148,8 @@ class Masks:
     def read(self, sample: Sample, size: tuple[int, ...]) -> Pixels:
         """Returns a row's mask (H, W, 1) uint8 of class indices.
 
-        A mask that names its classes is converted by these names; one without has the classes in order.
+        A mask that names its classes is converted by these names; one without has the classes in order, and
+        cannot be merged. What is not measured is `IGNORED`.
 
         Args:
             size: (height, width) of the picture, which the mask must have too.
@@ -159,11 +162,16 @@ class Masks:
         mask, names = read_mask(sample.mask)
         if mask.shape != tuple(size[:2]):
             raise ImageError(f"{sample.mask}: is {mask.shape}, its picture {tuple(size[:2])} (height, width)")
+        if self._merge and not names:
+            raise ImageError(
+                f"{sample.mask}: names no classes to merge; write it with facetrust data prepare"
+            )
         try:
-            mask = converted(mask, names or self.settings["classes"], self.settings["classes"])
+            mask = converted(mask, names or self.settings["classes"], self.settings["classes"], self._merge)
         except UsageError as error:
             raise ImageError(f"{sample.mask}: {error}") from None
-        if (top := int(mask.max(initial=0))) >= len(self.settings["classes"]):
+        known = mask if not self._merge else mask[mask != IGNORED]
+        if (top := int(known.max(initial=0))) >= len(self.settings["classes"]):
             raise ImageError(
                 f"{sample.mask}: holds index {top}; {len(self.settings['classes'])} classes are named"
             )

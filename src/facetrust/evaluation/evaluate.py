@@ -10,13 +10,14 @@ from typing import get_args
 
 from facetrust.data.augment.disturb import KINDS, Disturbed, check_kinds
 from facetrust.data.augment.harmless import HARMLESS, Changed, controlled
+from facetrust.data.classes import Merge
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.splits import people_of
 from facetrust.errors import ImageError, ManifestError, ScoresError, UsageError
 from facetrust.evaluation.baselines import Baseline, fit_baselines, score_baselines
 from facetrust.evaluation.people import MOST_PAIRS, Embedded, Lists, pair_table, search_table
 from facetrust.evaluation.pixels import pixel_pairs
-from facetrust.evaluation.scorers import Answer, Reader, Scorer, open_run, open_scorer
+from facetrust.evaluation.scorers import Answer, Reader, Scorer, merging, open_run, open_scorer
 from facetrust.evaluation.tables import class_table, commonest_classes, score_table
 from facetrust.imaging import read_sample
 from facetrust.records import (
@@ -56,6 +57,7 @@ def evaluate(
     gallery: str | Path | None = None,
     flip: bool = False,
     trained_on: Iterable[str | Path] = (),
+    merge: Merge | None = None,
     progress: bool = False,
 ) -> Path:
     """Returns the scores file `out/scores-<split>.parquet` of a model on one split.
@@ -91,6 +93,8 @@ def evaluate(
         flip: add the embedding of each face's mirror image to its own.
         trained_on: manifests on whose train rows the model was trained, so that a protocol can refuse figures
             of people whom it knows. A run that was trained on `manifest` itself needs none.
+        merge: a class, and those of the model or of the masks that become it before both are compared;
+            pixels of those under `ignored` are not measured.
         progress: show a bar.
 
     Raises:
@@ -102,7 +106,8 @@ def evaluate(
         raise UsageError(f"split {split!r}: use one of {', '.join(get_args(Split))}")
     check_kinds(KINDS if robustness else ())
     whole = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
-    card, scorer = open_scorer(model, batch=batch, workers=workers, flip=flip)
+    merge = merge or {}
+    card, scorer = merging(*open_scorer(model, batch=batch, workers=workers, flip=flip), merge)
     named = {"pairs": pairs, "templates": templates, "gallery": gallery}
     lists = Lists.beside(
         whole.source, **{kind: None if path is None else Path(path) for kind, path in named.items()}
@@ -118,17 +123,19 @@ def evaluate(
         trained_people=_trained_people(whole, split, card, trained_on),
         classes=card.classes,
         size=card.preprocessing.size if card.classes else None,
+        merged={name: tuple(members) for name, members in merge.items()},
     )
     out = Path(out)
     answers = part.answers(scorer, read_sample, f"{card.name} on {split}")
     searches = part.lists.gallery is not None and task_named(card.task).output == "embedding"
+    searched = part.searches(answers, made_by) if searches else None  # Before anything is written.
     compares = not searches or part.compares
     written = _path(out, "scores" if compares else "searches", made_by)
     if compares:
         part.write(written, answers, made_by)
     part.write_errors(out / f"errors-{split}.csv", answers)
-    if searches:
-        part.searches(answers, made_by).write(_path(out, "searches", made_by))
+    if searched is not None:
+        searched.write(_path(out, "searches", made_by))
     if every_epoch:
         _write_epochs(Path(model), part, out / "epochs", made_by, batch=batch, workers=workers)
     learning = fit if isinstance(fit, Manifest) or fit is None else Manifest.read(fit)
@@ -136,7 +143,7 @@ def evaluate(
     if baselines and output == "embedding":
         part.write_pixels(out / f"baseline-pixels-{split}.parquet", learning or whole, made_by)
     if baselines and output == "classes":
-        guess = commonest_classes(learning or whole, card)
+        guess = commonest_classes(learning or whole, card, merge)
         source = made_by.model_copy(update={"model": "baseline:place", "version": "1", "seed": None})
         if guess is not None:
             part.write(_path(out, "baseline-place", source), [guess] * len(part.samples), source)
@@ -279,7 +286,8 @@ def _write_epochs(
     if not kept:
         raise UsageError(f"{run}: kept the best epoch only; train it with --set trainer.keep=all")
     for weights in kept:
-        _, scorer = open_run(run, batch=batch, workers=workers, weights=weights)
+        opened = open_run(run, batch=batch, workers=workers, weights=weights)
+        _, scorer = merging(*opened, made_by.merged)
         version = f"{made_by.version.split('+')[0]}+{weights.stem}"
         path = out / f"scores-{weights.stem}-{made_by.split}.parquet"
         answers = list(scorer(part.located, read_sample))

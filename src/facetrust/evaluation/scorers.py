@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facetrust.data.classes import Merge, merged_answer, merged_names
 from facetrust.errors import ImageError, UsageError
 from facetrust.imaging import Pixels, box_of
 from facetrust.records import ModelCard, Sample
@@ -82,7 +83,8 @@ def open_run(
     from safetensors.torch import load_file
     from torch.utils.data import DataLoader
 
-    from facetrust.data.dataset import FaceData, collate
+    from facetrust.data.batches import collate
+    from facetrust.data.dataset import FaceData
     from facetrust.data.targets import Unasked
     from facetrust.models import answers, load_checkpoint
 
@@ -110,6 +112,26 @@ def open_run(
                 yield ImageError(failed[path]) if path in failed else next(values)
 
     return card, score
+
+
+def merging(card: ModelCard, scorer: Scorer, merge: Merge) -> tuple[ModelCard, Scorer]:
+    """Returns the card and the scorer with classes merged: both are the same where nothing is to be merged.
+
+    Raises:
+        UsageError: the model does not answer with classes, or one of them is to be left out.
+    """
+    if not merge:
+        return card, scorer
+    if not card.classes:
+        raise UsageError(f"{card.title}: gives no classes, which alone are merged")
+
+    def score(rows: list[Sample], read: Reader) -> Iterator[Answer]:
+        for answer in scorer(rows, read):
+            if isinstance(answer, np.ndarray):
+                answer = merged_answer(answer, card.classes, merge)
+            yield answer
+
+    return card.model_copy(update={"classes": merged_names(card.classes, merge)}), score
 
 
 def _check_flip(card: ModelCard, *, flip: bool) -> None:

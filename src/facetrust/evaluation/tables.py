@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from facetrust.data.classes import IGNORED, Merge
 from facetrust.data.manifest import Manifest, absolute
 from facetrust.data.targets import Masks
-from facetrust.errors import ImageError, ManifestError
+from facetrust.errors import ImageError, ManifestError, MetricError
 from facetrust.evaluation.scorers import Answer, Reader
-from facetrust.imaging import box_of, crops_of, read_image
+from facetrust.imaging import Pixels, box_of, crops_of, read_image
+from facetrust.metrics.boundary_f1 import boundary_f1
 from facetrust.records import Confusions, ModelCard, Preprocessing, Provenance, Sample, Scores
 
 _TEXTS = ("sample", "media", "subject", "domain", "attack")
@@ -48,7 +50,8 @@ def class_table(
 ) -> Confusions:
     """Returns how many pixels of each picture's crop have which class, by its mask and by the network.
 
-    The mask is cut as the picture was, so that both are compared at the size of the network's answer.
+    The mask is cut as the picture was, so that both are compared at the size of the network's answer. Pixels
+    that the mask ignores are not counted, and what is answered there makes no boundary of its own.
 
     Args:
         located: the same rows with absolute paths.
@@ -57,7 +60,7 @@ def class_table(
     Raises:
         ManifestError: no picture has an answer and a mask.
     """
-    masks, count = Masks(made_by.classes), len(made_by.classes)
+    masks, count = Masks(made_by.classes, made_by.merged), len(made_by.classes)
     nearest = preprocessing.model_copy(update={"resize": "nearest"})
     cells = []
     for row, place, answer in zip(rows, located, answers, strict=True):
@@ -66,19 +69,16 @@ def class_table(
         image, shown = read(place)
         mask = masks.read(place, image.shape)
         truth = crops_of(mask, box_of(shown, image), nearest, points=shown.points)[0].reshape(nearest.size)
-        guess = np.asarray(answer).argmax(0)
-        matrix = np.bincount((truth.astype(np.int64) * count + guess).ravel(), minlength=count**2)
+        guess = np.where(truth == IGNORED, truth, np.asarray(answer).argmax(0).astype(np.uint8))
         facts = {"sample": row.path, "subject": row.subject, "domain": row.domain}
-        cells += [
-            {**facts, "truth": number // count, "answer": number % count, "pixels": int(pixels)}
-            for number, pixels in enumerate(matrix)
-            if pixels
-        ]
+        cells += [{**facts, **cell} for cell in _cells(truth, guess, count)]
     _require(cells, rows)
     return Confusions(pl.DataFrame(cells, schema=_schema(Confusions.kinds)), made_by)
 
 
-def commonest_classes(manifest: Manifest, card: ModelCard) -> NDArray[np.float64] | None:
+def commonest_classes(
+    manifest: Manifest, card: ModelCard, merge: Merge | None = None
+) -> NDArray[np.float64] | None:
     """Returns how often each class lies at each place of the crop (C, h, w), in the manifest's train rows.
 
     As an answer about any face it is the trivial baseline: the parts where they usually are. None where there
@@ -90,15 +90,34 @@ def commonest_classes(manifest: Manifest, card: ModelCard) -> NDArray[np.float64
     train = [row for row in manifest.samples() if row.split == "train"]
     if not train:
         return None
-    masks, nearest = Masks(card.classes), card.preprocessing.model_copy(update={"resize": "nearest"})
+    masks, nearest = Masks(card.classes, merge), card.preprocessing.model_copy(update={"resize": "nearest"})
     counts = np.zeros((len(card.classes), *nearest.size))
     rows, columns = np.indices(nearest.size)
     for row in absolute(train, manifest.root):
         image = read_image(row.path)
         mask = masks.read(row, image.shape)
         truth = crops_of(mask, box_of(row, image), nearest, points=row.points)[0].reshape(nearest.size)
-        counts[truth, rows, columns] += 1
-    return np.asarray(counts / counts.sum(0))
+        seen = truth != IGNORED
+        counts[truth[seen], rows[seen], columns[seen]] += 1
+    return np.asarray(counts / np.maximum(counts.sum(0), 1))
+
+
+def _cells(truth: Pixels, guess: Pixels, count: int) -> Iterator[dict[str, float | None]]:
+    """Yields the cells of a picture's confusions, with the boundary's F1 of a class where it meets itself."""
+    seen = truth != IGNORED
+    matrix = np.bincount(truth[seen].astype(np.int64) * count + guess[seen], minlength=count**2)
+    for number, pixels in enumerate(matrix):
+        true, said = divmod(number, count)
+        boundary = _boundary(truth, guess, true) if true == said else None
+        if pixels or boundary is not None:
+            yield {"truth": true, "answer": said, "pixels": int(pixels), "boundary": boundary}
+
+
+def _boundary(truth: Pixels, guess: Pixels, index: int) -> float | None:
+    try:
+        return boundary_f1(truth, guess, index=index)
+    except MetricError:
+        return None
 
 
 def _schema(kinds: dict[str, str]) -> dict[str, Any]:

@@ -121,10 +121,10 @@ def export_run(
     else:
         card = open_model(file)[1]
     task = task_named(card.task)
-    if (int8 or rules or risk is not None) and task.output != "score":
+    if (int8 or rules) and task.output != "score":
         raise UsageError(f"{run}: answers {card.task} without a score; it has no threshold, nor an int8 form")
-    if risk is not None and task.unit != "face":
-        raise UsageError(f"{run}: answers {card.task} of whole pictures; its card has no limits of quality")
+    if risk is not None and (task.unit != "face" or task.output == "classes"):
+        raise UsageError(f"{run}: answers {card.task}, whose errors are no decision's; no limits are fitted")
     if proof is not None:
         card = proven(card, Path(proof))
     if limits is not None:

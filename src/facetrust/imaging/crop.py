@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.errors import ImageError
-from facetrust.imaging.pixels import Pixels, read_image
+from facetrust.imaging.pixels import Pixels, decode_image, read_bytes
+from facetrust.imaging.plain_png import decode_plain_png
 from facetrust.records import Box, Fill, Point, Preprocessing, Sample
 
 Points = Sequence[Point]
@@ -39,7 +41,9 @@ _METHODS = {
 
 def read_sample(sample: Sample) -> tuple[Pixels, Sample]:
     """Returns the picture (H, W, 3) that a row names, and the row; raises what `read_image` raises."""
-    return read_image(sample.path), sample
+    data = read_bytes(sample.path)
+    plain = decode_plain_png(data)
+    return decode_image(data, sample.path) if plain is None else plain, sample
 
 
 def box_of(sample: Sample, image: Pixels) -> Box:
@@ -304,11 +308,18 @@ def _edges(
     return left, top, right, bottom
 
 
+@lru_cache(maxsize=16)
+def _levels(top: float, mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+    """What each of the 256 levels of a channel becomes: (1, 256, 3)."""
+    scaled = np.arange(256, dtype=np.float32)[:, None] * np.float32(top / 255.0)
+    normal = (scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return np.asarray(normal[None], dtype=np.float32)
+
+
 def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:
     """Returns a crop (h, w, 3) uint8 RGB as (3, h, w) float32, normalised as the card says."""
-    pixels = crop[:, :, ::-1] if how.color == "BGR" else crop
-    scaled = pixels.astype(np.float32) * np.float32(how.top / 255.0)
-    normal = (scaled - np.asarray(how.mean, np.float32)) / np.asarray(how.std, np.float32)
+    pixels = np.ascontiguousarray(crop[:, :, ::-1]) if how.color == "BGR" else crop
+    normal: NDArray[np.float32] = cv2.LUT(pixels, _levels(how.top, tuple(how.mean), tuple(how.std)))  # type: ignore[assignment]
     if how.standardize:
         normal = (normal - normal.mean()) / max(float(normal.std()), FLAT)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from facetrust.errors import ImageError, PastLimit, first_line
 from facetrust.imaging.heic import is_heic, open_heic
@@ -48,10 +48,10 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         ImageError: missing, no regular file, unreadable, or more than `MAX_BYTES`.
     """
-    size_of(path, limit=MAX_BYTES, kind="an image")
+    size = size_of(path, limit=MAX_BYTES, kind="an image")
     try:
         with Path(path).open("rb") as file:
-            return file.read(MAX_BYTES + 1)  # A file that still grows is cut, and then damaged.
+            return file.read(size)  # A file that still grows is cut, and then damaged.
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
 
@@ -86,7 +86,11 @@ def picture_pixels(picture: Image.Image, source: str) -> Pixels:
         ImageError: past a limit.
     """
     check_size(picture.size, source)
-    return _to_rgb(ImageOps.exif_transpose(_in_srgb(picture)), source)
+    picture = _in_srgb(picture)
+    picture.load()  # A PNG may have its EXIF data behind its pixels.
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # Else a copy is all that would come of it.
+        picture = ImageOps.exif_transpose(picture)
+    return _to_rgb(picture, source)
 
 
 def read_mask(path: str | Path) -> tuple[Pixels, tuple[str, ...]]:
@@ -166,7 +170,7 @@ def _to_rgb(picture: Image.Image, source: str) -> Pixels:
     if "A" in picture.getbands() or "transparency" in picture.info:
         layered = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
-    return np.array(picture.convert("RGB"))
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _eight_bits(values: NDArray[np.float64], source: str) -> Pixels:

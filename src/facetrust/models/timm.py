@@ -30,6 +30,7 @@ def timm(
     embedding: int | None = None,
     pretrained: bool | str = False,
     freeze: int = 0,
+    layout: dict[str, Any] | None = None,
 ) -> Mapped:
     """Returns the backbone `backbone` with a 1x1 linear head, or a cosine head, on its feature map.
 
@@ -46,15 +47,17 @@ def timm(
             fetches timm's over the network.
         freeze: leave the stem and this many groups of blocks of an EfficientNet or MobileNet as they are,
             their batch normalisation too.
+        layout: further arguments of timm's own constructor, such as a ViT's `patch_size` and `depth`.
 
     Raises:
         UnknownName: timm has no such backbone.
         UsageError: the stage or block does not exist, both are given, or the backbone gives no spatial map.
-        ModelError: pretrained weights cannot be fetched or read, or do not fit.
+        ModelError: pretrained weights cannot be fetched or read, or do not fit; or the backbone takes no such
+            layout.
     """
     if stage is not None and block is not None:
         raise UsageError(f"stage {stage} and block {block}: give one of them")
-    features = _Features(backbone_of(backbone, image_size, pretrained), stage, block, freeze)
+    features = _Features(backbone_of(backbone, image_size, pretrained, layout), stage, block, freeze)
     return Mapped(features, image_size, dropout=dropout, embedding=embedding)
 
 
@@ -169,11 +172,13 @@ class _Features(nn.Module):
         return out.permute(0, 3, 1, 2) if self.channels_last else out
 
 
-def backbone_of(name: str, image_size: tuple[int, int], pretrained: bool | str) -> nn.Module:
+def backbone_of(
+    name: str, image_size: tuple[int, int], pretrained: bool | str, layout: dict[str, Any] | None = None
+) -> nn.Module:
     """Returns timm's network of a name without its classifier; raises what `timm` raises."""
     if not library.is_model(name.split(".")[0]):
         raise UnknownName("timm backbone", name, library.list_models())
-    settings: dict[str, Any] = {"num_classes": 0}
+    settings: dict[str, Any] = {**(layout or {}), "num_classes": 0}
     known = library.get_pretrained_cfg(name)
     if known is not None and known.fixed_input_size:
         settings["img_size"] = tuple(image_size)

@@ -33,12 +33,14 @@ class FittedLimit(Record):
     """A limit of `QualityLimits` as dev gives it, with the risk-coverage curve of its measure.
 
     limit: the field's name. value: none where no limit helps, as the errors are above the bound everywhere.
+    errors: what the curve's `bpcer` and `apcer` are called, the errors of label 0 and of label 1.
     """
 
     limit: str
     value: float | None
     rows: int
     curve: tuple[Coverage, ...]
+    errors: tuple[str, str] = ("BPCER", "APCER")
 
 
 def fit_limit(

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 # Control characters, those that turn the direction of writing or end a line, and halves of characters.
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -62,6 +63,29 @@ def named(path: Path) -> Iterator[None]:
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise
+
+
+def hold(path: Path, *, wait: bool = True) -> IO[bytes]:
+    """Returns a file that one process at a time can hold: until it is closed, or the process ends.
+
+    A system without such locks (Windows) lets everyone have it.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is false.
+        OSError: it cannot be written; the error names the file.
+    """
+    with named(path):
+        file = path.open("ab")
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def write_text(path: Path, text: str) -> None:

@@ -64,6 +64,7 @@ class Provenance(Record):
     trained_people: how many of the people who are asked about were also trained on; none where nobody knows.
     classes, size: of a model that answers with classes, their names in order, and the (height, width) in
     pixels that pictures were brought to and are measured at.
+    merged: classes that stand for several of the model's or the manifest's own, and which these are.
     """
 
     model: str
@@ -76,3 +77,4 @@ class Provenance(Record):
     trained_people: int | None = None
     classes: tuple[str, ...] = ()
     size: tuple[int, int] | None = None
+    merged: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -143,19 +143,20 @@ class Searches(Scores):
 class Confusions(Table):
     """A table of class masks against their truth: how many pixels of a picture have which two classes.
 
-    Columns: sample, subject, domain (strings or null), truth, answer (indices of classes) and pixels. Cells
-    without a pixel are left out. The classes' names are `made_by.classes`.
+    Columns: sample, subject, domain (strings or null), truth, answer (indices of classes) and pixels; and,
+    where truth and answer are one class, boundary, the F1 of its boundary in this picture (null where it has
+    none). Cells with neither a pixel nor a boundary are left out. The classes' names are `made_by.classes`.
     """
 
     kinds: ClassVar[dict[str, str]] = {
         **dict.fromkeys(("sample", "subject", "domain"), "String"),
         **dict.fromkeys(("truth", "answer", "pixels"), "Int64"),
+        "boundary": "Float64",
     }
 
     def counts(self) -> tuple[list[str], NDArray[np.int64]]:
         """Returns the N pictures' names, sorted, and their confusion matrices (N, C, C), truth first."""
-        names = sorted(set(self.rows["sample"]))
-        place = {name: number for number, name in enumerate(names)}
+        names, place = self._places()
         classes = len(self.made_by.classes)
         matrices = np.zeros((len(names), classes, classes), np.int64)
         for sample, truth, answer, pixels in self.rows.select(
@@ -164,9 +165,22 @@ class Confusions(Table):
             matrices[place[sample], truth, answer] += pixels
         return names, matrices
 
+    def boundaries(self) -> NDArray[np.float64]:
+        """Returns the boundaries' F1 (N, C) of the same pictures; NaN where a class has no boundary."""
+        names, place = self._places()
+        found = np.full((len(names), len(self.made_by.classes)), np.nan)
+        known = self.rows.drop_nulls("boundary").select("sample", "truth", "boundary")
+        for sample, truth, boundary in known.iter_rows():
+            found[place[sample], truth] = boundary
+        return found
+
+    def _places(self) -> tuple[list[str], dict[str, int]]:
+        names = sorted(set(self.rows["sample"]))
+        return names, {name: number for number, name in enumerate(names)}
+
     def _truth(self) -> pl.DataFrame:
-        keys = ["sample", "truth"]
-        return self.rows.group_by(keys).agg(imported_polars().col("pixels").sum()).sort(keys)
+        keys, pixels = ["sample", "truth"], imported_polars().col("pixels")
+        return self.rows.filter(pixels > 0).group_by(keys).agg(pixels.sum()).sort(keys)
 
 
 def read_table(path: str | Path) -> Table:

@@ -65,14 +65,17 @@ def load_model(name: str | Path, *, threads: int = 1, batch: int = 32, decides: 
         _ = card.threshold  # A model that cannot decide is refused before anything is asked of it.
     model_file.check_shapes(session, card, output=task.output, source=path)
     model_file.probe(session, card, output=task.output, source=path)
-    return Model(session, card, batch=batch)
+    return Model(session, card, graph=model_file.graph_hash(path), batch=batch)
 
 
 class Model:
     """A network and the card that says how to feed it. Comes from `load_model`."""
 
-    def __init__(self, session: ort.InferenceSession, card: ModelCard, *, batch: int = 32) -> None:
+    def __init__(
+        self, session: ort.InferenceSession, card: ModelCard, *, graph: str, batch: int = 32
+    ) -> None:
         self.card = card
+        self._graph = graph
         self._session = session
         self._batch = batch
         self._has_evidence = "evidence" in [entry.name for entry in session.get_outputs()]
@@ -84,12 +87,13 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What its answers hang on, as hexadecimal SHA-256: the weights' hash and the preprocessing.
+        """What its answers hang on, as hexadecimal SHA-256: the network and the preprocessing.
 
-        Preprocessing counts as far as it is not the default, so that a field that is added changes nothing.
+        Thresholds and limits do not count, and neither does the card inside the file. Preprocessing counts
+        as far as it is not the default, so that a field that is added changes nothing.
         """
         preprocessing = self.card.preprocessing.model_dump_json(exclude_defaults=True)
-        return hashlib.sha256(f"{self.card.sha256}\n{preprocessing}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._graph}\n{preprocessing}".encode()).hexdigest()
 
     @cached_property
     def task(self) -> Task:
@@ -132,7 +136,7 @@ class Model:
     def _deciding(self, threshold: Threshold) -> Model:
         rest = tuple(each for each in self.card.thresholds if each != threshold)
         card = self.card.model_copy(update={"thresholds": (threshold, *rest)})
-        return Model(self._session, card, batch=self._batch)
+        return Model(self._session, card, graph=self._graph, batch=self._batch)
 
     def crops(
         self, image: Pixels, boxes: Sequence[Box], points: Sequence[Points] | None = None

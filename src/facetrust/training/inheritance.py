@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facetrust.data.dataset import FaceData, Failed
+from facetrust.data.batches import Failed
+from facetrust.data.dataset import FaceData
 from facetrust.data.targets import Unasked
 from facetrust.errors import UsageError
 from facetrust.models.sface import SFace

@@ -22,7 +22,8 @@ from lightning.pytorch import LightningModule
 class Learner(LightningModule):
     """Trains a task's model; validates, and keeps, the exponential average of its weights.
 
-    Every draw of a step follows from (seed, step), so that a resumed run repeats an unbroken one.
+    Every draw of a step follows from (seed, step), so that a resumed run repeats an unbroken one. Of several
+    processes each sees its share; figures are taken of all development rows together, by each the same.
 
     Args:
         task: from `facetrust.tasks`, or a distillation of one.
@@ -86,8 +87,11 @@ class Learner(LightningModule):
                 if name not in self.directions:
                     raise UnknownName("development figure", name, [*self.directions, "last"])
         self.best: dict[str, Any] = {}
-        self._seen: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self._seen: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
         self.failed: dict[str, str] = {}
+        # What a step averages, each with what it goes towards, and what it copies.
+        self._floats: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._counts: list[tuple[Tensor, Tensor]] = []
 
     @property
     def kept(self) -> nn.Module:
@@ -98,11 +102,21 @@ class Learner(LightningModule):
         """Returns the loss, or nothing where no picture of the batch could be read."""
         self._note(batch)
         if not len(batch["target"]):
-            return None
+            return self._no_loss()
         parts = self.task(batch)
         scalars = {f"train/{name}": value for name, value in parts.items() if getattr(value, "ndim", 1) == 0}
         self.log_dict(scalars, on_step=True, on_epoch=True, batch_size=len(batch["target"]))
         return parts["loss"]  # type: ignore[no-any-return]
+
+    def on_train_start(self) -> None:
+        """Finds what is averaged and what is copied, once, for a step has better things to do."""
+        if self.average is None:
+            return
+        live = self._model[0].state_dict()
+        pairs = [(value, live[name]) for name, value in self.average.state_dict().items()]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._floats = [kept for kept, _ in floats], [value for _, value in floats]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def on_train_batch_start(self, batch: dict[str, Any], index: int) -> None:
         """Seeds dropout by (seed, step, rank)."""
@@ -113,11 +127,20 @@ class Learner(LightningModule):
         if self.average is None:
             return
         decay = min(self.ema, (1 + self.global_step) / (10 + self.global_step))
-        live, kept = self._model[0].state_dict(), self.average.state_dict()
-        floats = [name for name, value in kept.items() if value.is_floating_point()]
-        torch._foreach_lerp_([kept[name] for name in floats], [live[name] for name in floats], 1 - decay)
-        for name in kept.keys() - set(floats):
-            kept[name].copy_(live[name])
+        torch._foreach_lerp_(*self._floats, 1 - decay)
+        for kept, live in self._counts:
+            kept.copy_(live)
+
+    def on_train_end(self) -> None:
+        """Tells every process what any of them could not read."""
+        for failed in self._of_all(self.failed):
+            self.failed.update(failed)
+
+    def on_validation_epoch_start(self) -> None:
+        """Gives all processes the first one's running statistics; each moved its own in the last step."""
+        if self.trainer.world_size > 1:
+            for value in self.kept.buffers():
+                torch.distributed.broadcast(value, src=0)
 
     def validation_step(self, batch: dict[str, Any], index: int, dataloader_idx: int = 0) -> None:
         """Collects what the kept weights say of a batch of a development set."""
@@ -125,7 +148,7 @@ class Learner(LightningModule):
         if len(batch["target"]):
             outputs = self.task.predict(self.kept, batch)  # type: ignore[operator]
             seen = self._seen.setdefault(dataloader_idx, [])
-            seen.append((outputs.float().cpu(), batch["target"].cpu()))
+            seen.append((batch["index"].cpu(), outputs.float().cpu(), batch["target"].cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the task's figures as `dev/<name>` and writes the weights if they are the best so far."""
@@ -193,13 +216,24 @@ class Learner(LightningModule):
     def _note(self, batch: dict[str, Any]) -> None:
         self.failed.update({failed.path: failed.reason for failed in batch["failed"]})
 
-    def _gathered(self, number: int) -> tuple[Tensor, Tensor]:
-        seen = self._seen.get(number, [])
-        mine = [torch.cat([part[i] for part in seen]) for i in (0, 1)] if seen else []
+    def _no_loss(self) -> Tensor | None:
+        """What a step without a picture returns: several processes have to meet in its gradients, all 0."""
         if self.trainer.world_size == 1:
-            shares: list[Any] = [mine]
-        else:
-            shares = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(shares, mine)
-        outputs, targets = (torch.cat([share[i] for share in shares if share]) for i in (0, 1))
-        return outputs, targets
+            return None
+        return 0.0 * sum(value.sum() for value in self.task.parameters() if value.requires_grad)  # type: ignore[return-value]
+
+    def _gathered(self, number: int) -> tuple[Tensor, Tensor]:
+        """Returns what was said of the rows of a development set, and their targets, in the rows' order."""
+        seen = self._seen.get(number, [])
+        mine = [torch.cat(parts) for parts in zip(*seen, strict=True)]
+        shares = [share for share in self._of_all(mine) if share]
+        index, outputs, targets = (torch.cat(parts) for parts in zip(*shares, strict=True))
+        order = index.argsort()
+        return outputs[order], targets[order]
+
+    def _of_all(self, value: Any) -> list[Any]:
+        """Returns what each process has, in the order of their ranks."""
+        values = [value] * self.trainer.world_size
+        if len(values) > 1:
+            torch.distributed.all_gather_object(values, value)
+        return values

@@ -13,7 +13,9 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from facetrust.data.augment.harmless import controlled
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
+from facetrust.data.decoded import Decoded
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.data.sampler import EpochSampler, GroupSampler, balance
 from facetrust.data.targets import Target
@@ -139,65 +141,81 @@ def loaders(
 
     Args:
         taught: what the teachers said before; then their views are not made.
-        shard: this process's number, and how many there are.
+        shard: this process's number, and how many there are. They share every batch, and every development
+            set, so that a recipe means the same on any number of them.
         target: what the task learns from.
+
+    Raises:
+        UsageError: a batch cannot be shared evenly, or there are fewer development rows than processes.
     """
     data = recipe.data
     own = {STUDENT: recipe.preprocessing}
+    plain = Decoded(recipe.trainer.decoded) if recipe.trainer.decoded else read_sample
     training = FaceData(
         sources.train, views=made.views if taught is None else own, seed=recipe.seed, training=True,
-        same=made.same if taught is None else (), contrast=made.contrast, taught=taught,
+        read=plain, same=made.same if taught is None else (), contrast=made.contrast, taught=taught,
         masks="evidence-cross-entropy" in recipe.losses, target=target, **dict(data.augment),
     )  # fmt: skip
     dev = [
         FaceData(
             sources.dev, views=own, seed=recipe.seed, simulate=data.simulate_dev,
-            species=data.augment.species, target=target, read=read,
+            species=data.augment.species, decoder=data.augment.decoder, target=target, read=read,
         )
-        for read in (read_sample, *(controlled(sources.dev).values() if data.controls else ()))
+        for read in (plain, *(controlled(sources.dev).values() if data.controls else ()))
     ]  # fmt: skip
+    rank, count = shard
     if isinstance(order, GroupSampler):
-        batch = together = order.batch_size
+        batch, together = order.batch_size, 1
     else:
         batch, together = recipe.trainer.batch_size or _BATCH, 1 + data.augment.pairs
-    share = _Share(order, *shard, batch=together)
+    if count > 1 and batch % (count * together):
+        raise UsageError(
+            f"trainer.batch_size: {count} processes cannot share {batch} evenly; "
+            f"give a multiple of {count * together}"
+        )
+    if count > len(sources.dev):
+        raise UsageError(f"{len(sources.dev)} development rows are too few for {count} processes")
+    share = _Share(order, rank, count, together=together)
     shared = {
-        "batch_size": batch, "num_workers": recipe.trainer.workers, "collate_fn": collate,
+        "batch_size": batch // count, "num_workers": recipe.trainer.workers, "collate_fn": collate,
         "worker_init_fn": _quiet_worker, "pin_memory": torch.cuda.is_available(),
     }  # fmt: skip
     # A last batch of one face would give batch normalisation nothing to compare.
-    whole = len(share) >= batch
+    whole = len(order) >= batch
     persistent = recipe.trainer.workers > 0
     return (
         DataLoader(training, sampler=share, drop_last=whole, persistent_workers=persistent, **shared),  # type: ignore[arg-type]
         [
-            DataLoader(shown, sampler=range(shard[0], len(shown), shard[1]), **shared)  # type: ignore[arg-type]
+            DataLoader(shown, sampler=range(rank, len(shown), count), **shared)  # type: ignore[arg-type]
             for shown in dev
         ],
     )
 
 
 class _Share(Sampler[int]):
-    """Every `count`-th batch of another sampler from the `rank`-th on; all shares are equally long."""
+    """A process's part of each batch of another sampler; all parts are equally long.
+
+    `together` keys stay side by side, such as the two of a pair. What is too little for a key each, at the
+    end of an epoch, is left out.
+    """
 
     def __init__(
-        self, order: EpochSampler | GroupSampler, rank: int = 0, count: int = 1, *, batch: int = 1
+        self, order: EpochSampler | GroupSampler, rank: int = 0, count: int = 1, *, together: int = 1
     ) -> None:
         self.order = order
         self.rank = rank
         self.count = count
-        # Whole batches where they are balanced, keys one by one where they are not.
-        self.batch = batch
+        self.together = together
 
     def __len__(self) -> int:
-        return len(self.order) // (self.count * self.batch) * self.batch
+        return len(self.order) // (self.count * self.together) * self.together
 
     def set_epoch(self, epoch: int) -> None:
         self.order.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[int]:
         keys = np.array(list(self.order)[: len(self) * self.count], np.int64)
-        return iter(keys.reshape(-1, self.batch)[self.rank :: self.count].ravel().tolist())
+        return iter(keys.reshape(-1, self.together)[self.rank :: self.count].ravel().tolist())
 
 
 def _quiet_worker(_: int) -> None:

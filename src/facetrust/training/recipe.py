@@ -40,6 +40,9 @@ class Augment(Record):
     draws: number of different augmentations of a picture, 0 for a new one every epoch. Where it is
     set, teachers that see what the student sees are asked once about each.
     tilt: degrees that a picture is turned by at most, either way.
+    region: names of classes of the rows' masks, such as skin and nose; they bound the manipulations where a
+    row has a mask, instead of an outline by five points.
+    decoder: .onnx file of a trained autoencoder, whose pictures are the species `decoded`.
     """
 
     simulate: float = Field(default=0.0, ge=0, le=1)
@@ -54,6 +57,8 @@ class Augment(Record):
     codecs: tuple[str, ...] = Field(default=("jpeg",), min_length=1)
     draws: int = Field(default=0, ge=0)
     pairs: bool = False
+    region: tuple[str, ...] = ()
+    decoder: Path | None = None
 
 
 class Data(Record):
@@ -146,7 +151,8 @@ class Optimizer(Record):
 class Training(Record):
     """The loop. precision: a Lightning name, or auto (mixed on a GPU). flags: further Trainer arguments.
 
-    batch_size: 64, or what `data.per_group` makes, if none is given.
+    batch_size: of all processes together; 64, or what `data.per_group` makes, if none is given.
+    decoded: folder that pictures are kept in as they were decoded, for later epochs and runs.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights, 0 for none.
     choose: which of the task's development figures picks the epoch that is kept (if none, its first; several
     are joined by `+`), or `last`. keep: `all` keeps the weights of
@@ -156,6 +162,7 @@ class Training(Record):
     epochs: int = Field(default=10, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     workers: int = Field(default=2, ge=0)
+    decoded: Path | None = None
     clip: float = Field(default=1.0, ge=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: str = "auto"

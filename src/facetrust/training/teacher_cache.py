@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
@@ -14,20 +15,23 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.errors import UsageError
 from facetrust.records import write_text
-from facetrust.records.files import named
+from facetrust.records.files import hold, named
 from facetrust.training.distillation import Distill
 
 Progress = Callable[[int, int], None]
+_log = logging.getLogger("facetrust")
 
 
 class TeacherCache:
     """What teachers said, by key: `cache[key]` is a dict of (…) float16 arrays.
 
     One sparse file a part and one of flags: a row that was never asked takes no room on the disk. The
-    files are mapped into memory, so that loader processes share them.
+    files are mapped into memory, so that loader processes share them, and those of a training on several
+    processes, or of several trainings: `fill` lets one at a time ask.
 
     Args:
         folder: holds the files.
@@ -54,18 +58,23 @@ class TeacherCache:
 
     def write(self, keys: NDArray[np.int64], found: Mapping[str, torch.Tensor]) -> None:
         """Keeps what the teachers said of the keys; the flags are set last."""
+        if not self._open():
+            self._make({name: value.shape[1:] for name, value in found.items()})
         parts = self._open()
-        if not parts:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            shapes = {name: (np.float16, value.shape[1:]) for name, value in found.items()}
-            # The flags' file is made last: a folder that has it has all.
-            for name, (kind, shape) in {**shapes, "asked": (np.bool_, ())}.items():
-                file = self.folder / f"{name}.npy"
-                with named(file):
-                    parts[name] = open_memmap(file, "w+", dtype=kind, shape=(self.rows, *shape))
         for name, value in found.items():
             _put(parts[name], keys % self.rows, value.cpu().numpy())
         _put(parts["asked"], keys % self.rows, np.ones(len(keys), np.bool_))
+
+    def _make(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The flags' file is made last: a folder that has it has all.
+        for name, shape in {**shapes, "asked": ()}.items():
+            file = self.folder / f"{name}.npy"
+            kind = np.bool_ if name == "asked" else np.float16
+            with named(file):
+                part = file.with_suffix(".part")
+                open_memmap(part, "w+", dtype=kind, shape=(self.rows, *shape))
+                part.replace(file)
 
     def _open(self) -> dict[str, NDArray[Any]]:
         if not self._parts and (self.folder / "asked.npy").is_file():
@@ -76,6 +85,14 @@ class TeacherCache:
             if wrong := [name for name, part in self._parts.items() if len(part) != self.rows]:
                 raise UsageError(f"{self.folder / wrong[0]}.npy: is of another run; remove the folder")
         return self._parts
+
+
+def _alone(lock: Path) -> IO[bytes]:
+    try:
+        return hold(lock, wait=False)
+    except BlockingIOError:
+        _log.info("%s: another process asks the same teachers; waiting for it", lock.parent)
+        return hold(lock)
 
 
 def _put(part: NDArray[Any], rows: NDArray[np.int64], values: NDArray[Any]) -> None:
@@ -115,7 +132,8 @@ def fill(
     """Asks the teachers about those keys that `cache` does not hold yet.
 
     A picture that cannot be read gets no answer; it will be passed over in training too. Stopped at
-    any time, it goes on where it was.
+    any time, it goes on where it was. A second process waits until the first is done, and asks what is
+    then left.
 
     Args:
         task: holds the teachers.
@@ -123,12 +141,16 @@ def fill(
         keys: all keys that training will draw.
         progress: called with (keys done, keys in all).
     """
-    rows = cache.missing(keys)
-    loader = DataLoader(data, batch_size, sampler=rows, num_workers=workers, collate_fn=collate)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    for done, batch in enumerate(loader, start=1):
-        if len(batch["key"]):
-            views = {name: batch["views"][name].to(device) for name in task.teachers}
-            cache.write(batch["key"].numpy(), task.ask(views))
-        if progress is not None:
-            progress(min(done * batch_size, len(rows)), len(rows))
+    if not cache.missing(keys):
+        return
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    with _alone(cache.folder / "lock"):
+        rows = cache.missing(keys)
+        loader = DataLoader(data, batch_size, sampler=rows, num_workers=workers, collate_fn=collate)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        for done, batch in enumerate(loader, start=1):
+            if len(batch["key"]):
+                views = {name: batch["views"][name].to(device) for name in task.teachers}
+                cache.write(batch["key"].numpy(), task.ask(views))
+            if progress is not None:
+                progress(min(done * batch_size, len(rows)), len(rows))

@@ -85,6 +85,9 @@ def train(
 ) -> Path:
     """Returns the run folder `out`: `model.safetensors`, `card.json` (written last), `recipe.yaml`, logs.
 
+    With `trainer.flags: {devices: 2, strategy: ddp}` the program is started once more, and both processes
+    train one network on one half of each batch; the first one writes.
+
     The weights are the averaged ones of the best epoch on the development split; the card's
     threshold is fitted there too. The test split is never read.
 
@@ -106,6 +109,8 @@ def train(
     if trainer.is_global_zero:
         # The other processes may start when the first has already begun to write.
         _claim(out, recipe, resume)
+    else:
+        _log.setLevel(logging.ERROR)  # The first one tells.
     task = task_named(recipe.task)
     sources = read_sources(recipe.data, task.target, task.unit)
     target = target_of(task.target, sources.train, sources.dev, recipe.data.classes)
@@ -117,7 +122,8 @@ def train(
         _begin(model, recipe.model.begin)
     made = assemble(recipe, model, target)
     order = order_of(recipe, sources)
-    taught = _teaching(recipe, sources, made, order, out) if made.origins else None
+    bar = trainer.is_global_zero and recipe.trainer.flags.get("enable_progress_bar", True)
+    taught = _teaching(recipe, sources, made, order, out, bar=bar) if made.origins else None
     faces = loaders(recipe, sources, made, order, taught, (trainer.global_rank, trainer.world_size), target)
     last = out / "checkpoints" / "last.ckpt"
     if not last.is_file():
@@ -162,8 +168,9 @@ def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
     if not resume:
         raise UsageError(f"{out}: holds an unfinished run; resume it (--resume) or give another folder")
     begun = load_recipe(written)
-    loose = {"trainer": recipe.trainer.model_copy(update={"flags": {}, "workers": 0})}
-    before = {"trainer": begun.trainer.model_copy(update={"flags": {}, "workers": 0})}
+    free = {"flags": {}, "workers": 0, "decoded": None}
+    loose = {"trainer": recipe.trainer.model_copy(update=free)}
+    before = {"trainer": begun.trainer.model_copy(update=free)}
     if begun.model_copy(update=before) != recipe.model_copy(update=loose):
         raise UsageError(f"{out}: was begun with other settings ({written}); give another folder")
 
@@ -191,7 +198,8 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
         raise UsageError(
             f"trainer.flags.check_val_every_n_epoch: {every} of {settings.epochs} epochs choose none"
         )
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     keep = ModelCheckpoint(
         out / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
     )
@@ -246,7 +254,13 @@ def _learner(recipe: Recipe, task: nn.Module, model: nn.Module, out: Path, *, st
 
 
 def _teaching(
-    recipe: Recipe, sources: Sources, made: Assembly, order: EpochSampler | GroupSampler, out: Path
+    recipe: Recipe,
+    sources: Sources,
+    made: Assembly,
+    order: EpochSampler | GroupSampler,
+    out: Path,
+    *,
+    bar: bool,
 ) -> TeacherCache | None:
     """Returns what the teachers say of all that training will draw; None where it would never come again."""
     augment, task = recipe.data.augment, made.task
@@ -277,7 +291,7 @@ def _teaching(
         keys += order
     order.set_epoch(0)
     _log.info("asking the teachers; kept in %s", answers.folder)
-    with _told("asking the teachers", bar=recipe.trainer.flags.get("enable_progress_bar", True)) as progress:
+    with _told("asking the teachers", bar=bar) as progress:
         fill(task, data, keys, answers, workers=recipe.trainer.workers, progress=progress)
     return answers
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -33,6 +34,28 @@ def test_each_step_changes_a_picture_but_not_beyond_recognition(step: str) -> No
     assert any(not np.array_equal(photo, other) for other in changed)
     for other in changed:
         assert np.corrcoef(photo.ravel(), other.ravel())[0, 1] > 0.8
+
+
+def test_tint_and_noise_are_their_formulas_to_the_bit(photo: np.ndarray) -> None:
+    """In float32, one operation after the other, cut to whole levels."""
+    for seed in range(12):
+        drawn = np.random.default_rng(seed)
+        saturation = np.float32(np.exp(drawn.uniform(-0.5, 0.35)))
+        white = np.exp(drawn.normal(0, 0.05, 3)).astype(np.float32)
+        grey = (photo @ np.array([0.299, 0.587, 0.114], np.float32))[:, :, None]
+        wanted = np.clip((grey + saturation * (photo - grey)) * white, 0, 255).astype(np.uint8)
+        assert np.array_equal(augment._tint(photo, np.random.default_rng(seed), 1.0), wanted)
+        drawn = np.random.default_rng(seed)
+        noise = drawn.standard_normal(photo.shape, dtype=np.float32)
+        if drawn.random() < 0.5:
+            noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.0
+        wanted = np.clip(photo + noise * np.float32(drawn.uniform(1, 9)), 0, 255).astype(np.uint8)
+        assert np.array_equal(augment._sensor(photo, np.random.default_rng(seed), 1.0), wanted)
+
+
+def test_mirroring_is_reading_from_right_to_left(photo: np.ndarray) -> None:
+    for picture in (photo, photo[5:50, 7:60], np.dstack((photo, photo[:, :, :1])), photo[:, :, :1]):
+        assert np.array_equal(augment.mirror(picture, (0, 0, 1, 1))[0], picture[:, ::-1])
 
 
 def test_mirroring_twice_gives_picture_and_box_back(photo: np.ndarray) -> None:

@@ -63,6 +63,32 @@ def test_what_is_written_is_not_made_again(manifest: Path, tmp_path: Path) -> No
     assert kept.read_bytes().endswith(b"mark")
 
 
+def test_several_processes_write_what_one_writes_and_go_on(manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"broken")
+    given: dict[str, Any] = {"copies": 2, "keep_live": True, "species": ["print", "self-blend"]}
+    told: list[tuple[int, int]] = []
+    one = simulate_attacks(manifest, tmp_path / "one" / "s.csv", **given)
+    two = simulate_attacks(
+        manifest, tmp_path / "two" / "s.csv", **given, workers=2, progress=lambda *at: told.append(at)
+    )
+    assert [path for path, _ in two.failed] == ["1.png"]
+    assert (two.attacks, two.failed) == (one.attacks, one.failed)
+    assert two.attacks == 4
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    first, second = (
+        {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*.*")}
+        for folder in (one.manifest.parent, two.manifest.parent)
+    )
+    assert first == second
+    assert len(first) == 1 + 1 + 2 * 3  # The manifest, the settings, the pictures.
+    lost, *others = sorted(two.manifest.parent.rglob("*.png"))
+    lost.unlink()
+    kept = {file: file.stat().st_mtime_ns for file in others}
+    simulate_attacks(manifest, two.manifest, **given, workers=2)
+    assert lost.read_bytes() == first[lost.relative_to(two.manifest.parent)]
+    assert {file: file.stat().st_mtime_ns for file in others} == kept
+
+
 def test_pictures_of_another_call_are_not_mixed_in(manifest: Path, tmp_path: Path) -> None:
     """More copies may be added; another seed, kind or choice of rows would make other pictures."""
     simulate_attacks(manifest, tmp_path / "s.csv", seed=1, keep_live=True)
@@ -234,6 +260,8 @@ def test_an_unreadable_picture_is_reported_and_passed_over(manifest: Path, tmp_p
 
 
 def test_bad_calls(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="workers 0: give a number from 1 on"):
+        simulate_attacks(manifest, tmp_path / "s.csv", workers=0)
     with pytest.raises(UnknownName, match="replay"):
         simulate_attacks(manifest, tmp_path / "s.csv", species=["reply"])
     rows = [row.model_copy(update={"label": 1}) for row in Manifest.read(manifest).samples()]

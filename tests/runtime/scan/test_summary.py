@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
+
+import pytest
 
 from facetrust.records import CheckReport, Face, Verdict
 from facetrust.runtime.scan.summary import page_of, write_summary
@@ -101,3 +104,32 @@ def test_the_summary_is_written_twice_with_the_same_counts(tmp_path):
     assert text.startswith("<!doctype html>")
     assert text.count("<rect") == BINS
     assert "0.20 to 0.25: 1" in text
+
+
+def test_a_browser_opens_the_page_without_an_error(tmp_path):
+    """Its tables and bars are shown, nothing is fetched, and nothing is said on the console."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    made = tally(*[report(f"{n}.png", n / 20) for n in range(20)], report("wall.png"))
+    made.add_failure("missing", "c", "c: gone")
+    (tmp_path / "summary.html").write_text(page_of(made, {"source": "pictures"}, skipped=1), encoding="utf-8")
+    said: list[str] = []
+    asked: list[str] = []
+    with playwright.sync_playwright() as started:
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        try:
+            browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        except playwright.Error:
+            pytest.skip("no browser is installed: apt-get install chromium, or playwright install chromium")
+        page = browser.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((tmp_path / "summary.html").as_uri())
+        text = page.inner_text("body")
+        rows = page.locator("table tr").count()
+        browser.close()
+    assert said == []
+    assert asked == [(tmp_path / "summary.html").as_uri()]
+    assert "19.png" in text
+    assert "c: gone" in text
+    assert rows > 20

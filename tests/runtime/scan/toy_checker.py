@@ -28,7 +28,11 @@ class ToyChecker:
         self.notes = notes
         self.delay = delay
         model = SimpleNamespace(
-            name="toy@1", fingerprint="0" * 64, threshold=0.5, task=SimpleNamespace(output="score")
+            name="toy@1",
+            fingerprint="0" * 64,
+            card=SimpleNamespace(sha256="0" * 64),
+            threshold=0.5,
+            task=SimpleNamespace(output="score"),
         )
         self.models = {TASK: model}
         self.detector = None

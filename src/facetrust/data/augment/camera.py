@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facetrust.imaging import Pixels, fit_within
 from facetrust.imaging.crop import Points
@@ -75,7 +76,8 @@ def tilt(
 
 def mirror(image: Pixels, box: Box) -> tuple[Pixels, Box]:
     """Returns picture and box flipped left to right."""
-    return np.ascontiguousarray(image[:, ::-1]), (image.shape[1] - box[0] - box[2], *box[1:])
+    flipped = np.asarray(cv2.flip(image, 1), dtype=np.uint8).reshape(image.shape)
+    return flipped, (image.shape[1] - box[0] - box[2], *box[1:])
 
 
 def mirror_points(points: Points, width: int) -> list[Point]:
@@ -111,8 +113,12 @@ def _tint(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
     saturation = np.float32(np.exp(rng.uniform(-0.5, 0.35) * strength))
     white = np.exp(rng.normal(0, 0.05, 3) * strength).astype(np.float32)
-    mixed = (grey[:, :, None] + saturation * (image - grey[:, :, None])) * white
-    return np.asarray(np.clip(mixed, 0, 255), dtype=np.uint8)
+    # In place, for new memory costs more than the arithmetic.
+    mixed: NDArray[np.float32] = np.subtract(image, grey[:, :, None], dtype=np.float32)
+    mixed *= saturation
+    mixed += grey[:, :, None]
+    mixed *= white
+    return np.clip(mixed, 0, 255, out=mixed).astype(np.uint8)
 
 
 def _lens(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
@@ -139,9 +145,9 @@ def _sensor(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     if rng.random() < 0.5:  # in-camera denoising leaves coarser grain
         noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.0
-    return np.asarray(
-        np.clip(image + noise * np.float32(rng.uniform(1, 9) * strength), 0, 255), dtype=np.uint8
-    )
+    noise *= np.float32(rng.uniform(1, 9) * strength)
+    noise += image
+    return np.clip(noise, 0, 255, out=noise).astype(np.uint8)
 
 
 def _shrink(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facetrust.data.simulate import digital_spoof, reconstruction, regeneration, self_blend, swap
 from facetrust.data.simulate._blending import Blend as Blend  # what `manipulate` returns
 from facetrust.data.simulate.capture import captured, exposed, focused
+from facetrust.data.simulate.decoder import Decoder, decoded
 from facetrust.data.simulate.donors import Donor
 from facetrust.data.simulate.prints import bent, printed
 from facetrust.data.simulate.scene import around, held, reflecting
@@ -38,6 +39,7 @@ MANIPULATIONS = (
     *SWAPS,
     "regeneration",
     "reconstruction",
+    "decoded",  # by a trained decoder
 )  # of the picture itself
 
 
@@ -75,7 +77,7 @@ def simulate(
 
     Raises:
         UnknownName: no such species.
-        UsageError: a swap without a donor.
+        UsageError: a swap without a donor, or a species that only training draws (`"decoded"`).
     """
     check_species([species])
     if species in MANIPULATIONS:
@@ -119,6 +121,8 @@ def manipulate(
     rng: np.random.Generator,
     points: Points | None = None,
     donor: Donor | None = None,
+    region: NDArray[np.bool_] | None = None,
+    decoder: Decoder | None = None,
 ) -> Blend:
     """Returns a manipulation as `simulate` makes it, with the genuine picture to see it beside and the mask.
 
@@ -127,25 +131,33 @@ def manipulate(
         species: one of `MANIPULATIONS`.
         points: eyes, nose and mouth corners in pixels; guessed from the box without them.
         donor: whose face is pasted in, for the species in `SWAPS`.
+        region: (H, W), true on the face, such as parsing tells, in the place of an outline by five points
+            (of a face-swap, within both); a part-swap and what is of the whole picture have neither.
+        decoder: what makes the picture anew, for `"decoded"`.
 
     Raises:
         UnknownName: no such species.
-        UsageError: a swap without a donor.
+        UsageError: a swap without a donor, or no decoder for what is decoded.
     """
     if species == "self-blend":
-        return self_blend.self_blend(image, box, rng, points=points, joint=False)
+        return self_blend.self_blend(image, box, rng, points=points, region=region, joint=False)
     if species == "digital-spoof":
-        return digital_spoof.digital_spoof(image, box, rng, points=points)
+        return digital_spoof.digital_spoof(image, box, rng, points=points, region=region)
     if species == "regeneration":
-        return regeneration.regeneration(image, box, rng, points=points)
+        return regeneration.regeneration(image, box, rng, points=points, region=region)
     if species == "reconstruction":
         return reconstruction.reconstruction(image, rng)
+    if species == "decoded":
+        if decoder is None:
+            raise UsageError("decoded: needs a trained decoder; set data.augment.decoder in a recipe")
+        return decoded(image, decoder)
     if species not in SWAPS:
         raise UnknownName("manipulation", species, MANIPULATIONS)
     if donor is None:
         raise UsageError(f"{species}: needs the face of another person, a donor")
-    paste = swap.face_swap if species == "face-swap" else swap.part_swap
-    return paste(image, box, donor, rng, points=points)
+    if species == "part-swap":
+        return swap.part_swap(image, box, donor, rng, points=points)
+    return swap.face_swap(image, box, donor, rng, points=points, region=region)
 
 
 def beside(image: Pixels, box: Box, *, species: Sequence[str], rng: np.random.Generator) -> Pixels:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facetrust.data.manifest import Manifest, absolute
+from facetrust.data.regions import check_region, face_region
 from facetrust.data.simulate import (
     MANIPULATIONS,
     SPECIES,
@@ -43,7 +45,13 @@ class Range(NamedTuple):
 
 
 def contact_sheet(
-    manifest: str | Path, out: str | Path, *, species: str = "self-blend", rows: int = 8, seed: int = 0
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    species: str = "self-blend",
+    rows: int = 8,
+    seed: int = 0,
+    region: Sequence[str] = (),
 ) -> Path:
     """Returns the PNG it wrote: a row per genuine face, a column for it and for what is made of it.
 
@@ -57,12 +65,13 @@ def contact_sheet(
         species: a kind of attack or manipulation that `simulate` knows.
         rows: of the sheet; where there are fewer faces, they come again and other things are made of them.
         seed: decides which faces, and with their number everything about an attack.
+        region: classes of the rows' masks that bound manipulations, as in a recipe's `data.augment`.
 
     Raises:
         ManifestError: the manifest cannot be used or has no genuine rows.
-        ImageError: a picture cannot be read.
-        UnknownName: no such species.
-        UsageError: the sheet's name does not end in .png, or no row is asked for.
+        ImageError: a picture or a mask cannot be read.
+        UnknownName: no such species or class.
+        UsageError: the sheet's name does not end in .png, no row is asked for, or none has a mask.
     """
     out = Path(out)
     check_species([species])
@@ -70,7 +79,8 @@ def contact_sheet(
         raise UsageError(f"{out}: a contact sheet is a picture; its name must end in .png")
     if rows < 1:
         raise UsageError(f"rows={rows}: a contact sheet has one at least")
-    lines = [_made(face, species) for face in _drawn(Manifest.read(manifest), rows, seed, species)]
+    drawn = _drawn(Manifest.read(manifest), rows, seed, species, region)
+    lines = [_made(face, species) for face in drawn]
     cells = [np.hstack(list(line.values())) for line in lines]
     sheet = np.vstack([_head(list(lines[0])), *cells])
     content = io.BytesIO()
@@ -80,7 +90,12 @@ def contact_sheet(
 
 
 def statistics(
-    manifest: str | Path, *, species: str = "self-blend", count: int = 200, seed: int = 0
+    manifest: str | Path,
+    *,
+    species: str = "self-blend",
+    count: int = 200,
+    seed: int = 0,
+    region: Sequence[str] = (),
 ) -> dict[str, Range]:
     """Returns what blends of a manifest's genuine faces leave to be found, statistic → range over them.
 
@@ -89,12 +104,13 @@ def statistics(
         species: a kind of manipulation that `simulate` knows.
         count: how many blends are made.
         seed: decides which faces, and with their number everything about a blend.
+        region: as of `contact_sheet`.
 
     Raises:
         ManifestError: the manifest cannot be used or has no genuine rows.
-        ImageError: a picture cannot be read.
-        UnknownName: no such species.
-        UsageError: the species leaves no mask, or no blend is asked for.
+        ImageError: a picture or a mask cannot be read.
+        UnknownName: no such species or class.
+        UsageError: the species leaves no mask, no blend is asked for, or no row has a mask for a region.
     """
     if species in SPECIES:
         raise UsageError(f"{species}: has no mask; statistics are of {' or '.join(MANIPULATIONS)}")
@@ -102,7 +118,7 @@ def statistics(
         raise UsageError(f"count={count}: statistics need one blend at least")
     found = [
         traces(face.image, face.box, _blend(face, species))
-        for face in _drawn(Manifest.read(manifest), count, seed, species)
+        for face in _drawn(Manifest.read(manifest), count, seed, species, region)
     ]
     low, median, high = np.percentile(np.array(found), (5, 50, 95), axis=0)
     return {
@@ -112,31 +128,41 @@ def statistics(
 
 
 class _Face(NamedTuple):
-    """A picture, the face's box and points in it, whose face it may get, and what decides all else."""
+    """A picture, the face's box, points and region in it, whose face it may get, what decides all else."""
 
     image: Pixels
     box: Box
     points: Points | None
     donor: Donor | None
+    region: NDArray[np.bool_] | None
     rng: np.random.Generator
 
 
-def _drawn(source: Manifest, count: int, seed: int, species: str) -> Iterator[_Face]:
+def _drawn(source: Manifest, count: int, seed: int, species: str, region: Sequence[str]) -> Iterator[_Face]:
     genuine = [sample for sample in absolute(source.samples(), source.root) if sample.label == 0]
     if not genuine:
         raise ManifestError(f"{source.source}: no genuine rows to make anything from")
+    if region:
+        check_region(genuine, region)
     donors = Donors(genuine, read_sample) if species in SWAPS else None
     chosen = np.resize(np.random.default_rng(seed).permutation(len(genuine)), count)
     for number, row in enumerate(sorted(chosen)):
         image, sample = read_sample(genuine[row])
         rng = np.random.default_rng([seed, number])
         donor = donors.draw(sample, image, rng) if donors else None
-        yield _Face(image, box_of(sample, image), sample.points, donor, rng)
+        within = face_region(sample, image.shape, region) if region else None
+        yield _Face(image, box_of(sample, image), sample.points, donor, within, rng)
 
 
 def _blend(face: _Face, species: str) -> Blend:
     return manipulate(
-        face.image, face.box, species=species, rng=face.rng, points=face.points, donor=face.donor
+        face.image,
+        face.box,
+        species=species,
+        rng=face.rng,
+        points=face.points,
+        donor=face.donor,
+        region=face.region,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +12,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from facetrust.data._processes import by_processes
 from facetrust.data.manifest import Manifest, check_suffix
 from facetrust.data.selection import ALL, Selected, Selection, select
 from facetrust.data.simulate import SPECIES, SWAPS, beside, check_species, simulate
 from facetrust.data.simulate.donors import Donors
-from facetrust.errors import ImageError, ManifestError
+from facetrust.errors import ImageError, ManifestError, UsageError
 from facetrust.imaging import Pixels, box_of, fit_within, read_image
 from facetrust.records import Box, Sample, Split, write_whole
 from facetrust.records.settings import require_same_settings
@@ -54,6 +56,7 @@ def simulate_attacks(
     wanted: Selection = ALL,
     longest_face: int = 112,
     keep_live: bool = False,
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Simulated:
     """Writes `copies` attacks on every bona fide row of a manifest, in the split of that row.
@@ -75,14 +78,20 @@ def simulate_attacks(
         keep_live: also write the live faces, shrunk the same way, so that both labels are there; as they
             are seen beside such attacks (`beside`): by the same camera, or changed as what surrounds a
             manipulation. Without them the camera tells the simulated from other live faces.
+        workers: processes that make pictures, each of them the same as one process would.
         progress: called with rows done and rows in all.
 
     Raises:
         ManifestError: a manifest cannot be used, or no bona fide row is there or left.
         UnknownName: a species or a split is not known.
-        UsageError: fewer than one person is wanted, or pictures made by another call lie there.
+        UsageError: fewer than one person or worker is wanted, or pictures made by another call lie there.
+        FacetrustError: a worker was ended.
     """
+    if workers < 1:
+        raise UsageError(f"workers {workers}: give a number from 1 on")
     check_species(species)
+    if "decoded" in species:
+        raise UsageError("decoded: needs a trained decoder, which training alone is given")
     source, out = Manifest.read(manifest), Path(out)
     check_suffix(out)
     chosen = _live(source, wanted, seed)
@@ -102,29 +111,59 @@ def simulate_attacks(
     donors = (
         {split: Donors(rows, read) for split, rows in scenes.items()} if set(species) & set(SWAPS) else {}
     )
+    maker = _Maker(source, out, copies, seed, species, longest_face, keep_live, scenes, donors)
+    made: Iterator[list[Sample] | ImageError] = (
+        map(maker.make, chosen.samples)
+        if workers == 1
+        else by_processes(_Maker.make, chosen.samples, tool=partial(copy, maker), workers=workers)
+    )
     rows: list[Sample] = []
     failed: list[tuple[str, str]] = []
-    for number, sample in enumerate(chosen.samples):
+    for number, (sample, found) in enumerate(zip(chosen.samples, made, strict=True), start=1):
+        if isinstance(found, ImageError):
+            failed.append((sample.path, str(found)))
+        else:
+            rows += found
         if progress:
             progress(number, len(chosen.samples))
-        try:
-            image, sample = _shrunk(*read(sample), longest_face)
-        except ImageError as error:
-            failed.append((sample.path, str(error)))
-            continue
-        box = box_of(sample, image)
-        if keep_live:
-            genuine = partial(beside, image, box, species=species, rng=_draws(seed, sample, _GENUINE))
-            rows.append(_written(out, _renamed(sample, species), None, box, genuine))
-        for copy in range(copies):
-            rng = _draws(seed, sample, copy)
-            kind = str(rng.choice(list(species)))
-            given = donors[sample.split] if kind in SWAPS else None
-            picture = partial(_attack, image, sample, kind, source, scenes[sample.split], given, rng)
-            rows.append(_written(out, sample, (kind, copy), box, picture))
     Manifest.write(rows, out)
     left_out = (chosen.rows_left_out, chosen.people_left_out) if wanted.apart_from else None
     return Simulated(out, sum(row.label or 0 for row in rows), tuple(failed), left_out)
+
+
+class _Maker(NamedTuple):
+    """Makes the pictures of a row; what `simulate_attacks` was asked for."""
+
+    source: Manifest
+    out: Path
+    copies: int
+    seed: int
+    species: Sequence[str]
+    longest_face: int
+    keep_live: bool
+    scenes: Mapping[Split, Sequence[Sample]]
+    donors: Mapping[Split, Donors]
+
+    def make(self, sample: Sample) -> list[Sample] | ImageError:
+        """Returns the rows of a live face's pictures, which are written; or why it cannot be read."""
+        try:
+            image, sample = _shrunk(*_read(self.source, sample), self.longest_face)
+        except ImageError as error:
+            return error
+        box = box_of(sample, image)
+        rows = []
+        if self.keep_live:
+            rng = _draws(self.seed, sample, _GENUINE)
+            genuine = partial(beside, image, box, species=self.species, rng=rng)
+            rows.append(_written(self.out, _renamed(sample, self.species), None, box, genuine))
+        for number in range(self.copies):
+            rng = _draws(self.seed, sample, number)
+            kind = str(rng.choice(list(self.species)))
+            given = self.donors[sample.split] if kind in SWAPS else None
+            scenes = self.scenes[sample.split]
+            picture = partial(_attack, image, sample, kind, self.source, scenes, given, rng)
+            rows.append(_written(self.out, sample, (kind, number), box, picture))
+        return rows
 
 
 def _live(source: Manifest, wanted: Selection, seed: int) -> Selected:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facetrust.data.simulate._blending import Blend, Plane, blended, window
 from facetrust.data.simulate._outline import faces
@@ -25,7 +26,12 @@ _FEWEST = 48  # pixels across that a face keeps
 
 
 def regeneration(
-    image: Pixels, box: Box, rng: np.random.Generator, *, points: Sequence[Point] | None = None
+    image: Pixels,
+    box: Box,
+    rng: np.random.Generator,
+    *,
+    points: Sequence[Point] | None = None,
+    region: NDArray[np.bool_] | None = None,
 ) -> Blend:
     """Returns `(fake, real, mask)`: the face made anew, the picture itself, and the mask (H, W).
 
@@ -34,9 +40,10 @@ def regeneration(
         box: x, y, w, h of the face in pixels; it may reach outside the picture.
         rng: all choices are drawn from it.
         points: eyes, nose and mouth corners in pixels; guessed from the box without them.
+        region: (H, W), true on the face; it takes the place of the outline.
     """
     at, draws = window(image.shape[:2], box), draw(rng)
-    mask = soft_mask(faces(box, points, None, top=draws.top), at, _STILL, draws)
+    mask = soft_mask(faces(box, points, region, top=draws.top), at, _STILL, draws)
     way = WAYS[int(rng.integers(len(WAYS)))]
     here = np.ascontiguousarray(image[at.part])
     if here.size:

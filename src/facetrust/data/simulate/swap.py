@@ -35,6 +35,7 @@ def face_swap(
     rng: np.random.Generator,
     *,
     points: Sequence[Point] | None = None,
+    region: NDArray[np.bool_] | None = None,
 ) -> Blend:
     """Returns `(fake, real, mask)`: the donor's face over this one, the picture itself, and the mask (H, W).
 
@@ -45,9 +46,13 @@ def face_swap(
         rng: all choices are drawn from it.
         points: eyes, nose and mouth corners in pixels, the one further left in the picture first; guessed
             from the box without them.
+        region: (H, W), true on the face that is covered; of the outline no more is covered than lies in it.
+            The donor's outline is known no better: more would bring hair and background along.
     """
     at, draws = window(image.shape[:2], box), draw(rng)._replace(ratio=1.0)
     mask = soft_mask(faces(box, points, None, top=draws.top), at, _STILL, draws)
+    if region is not None:
+        mask = np.minimum(mask, soft_mask(faces(box, points, region), at, _STILL, draws))
     return _laid_over(image, donor, _onto(donor, five_points(box, points)), at, mask, rng)
 
 

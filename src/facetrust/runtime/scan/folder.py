@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from facetrust.errors import InputError, UsageError
-from facetrust.records.files import named
+from facetrust.records.files import hold, named
 from facetrust.records.settings import require_same_settings
 from facetrust.runtime.scan.judging import BATCH as _BATCH
 from facetrust.runtime.scan.judging import STAGED, Judged, Part, file_of
@@ -206,17 +206,9 @@ def _size(path: Path) -> int:
 
 def _locked(path: Path) -> IO[bytes]:
     """Returns a file that this process alone holds, where the system can say so."""
-    with named(path):
-        file = path.open("ab")
     try:
-        import fcntl
-    except ModuleNotFoundError:  # Not on Windows.
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return hold(path, wait=False)
     except BlockingIOError:
-        file.close()
         raise UsageError(
             f"{path.parent}: another scan writes to it; wait for it, or give another --out"
         ) from None
-    return file

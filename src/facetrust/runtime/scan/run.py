@@ -123,7 +123,8 @@ def settings_of(checker: Checker, detector: str | Path | None = None) -> dict[st
     for task, model in checker.models.items():
         if model.task.output != "score":
             raise UsageError(f"{task}: a scan asks questions whose answers are scores")
-        settings[f"model of {task}"] = f"{model.name} {model.fingerprint[:12]}, threshold {model.threshold!r}"
+        made = f"{model.name} {model.fingerprint[:12]} {model.card.sha256[:12]}"  # Limits are the card's.
+        settings[f"model of {task}"] = f"{made}, threshold {model.threshold!r}"
     settings["detector"] = checker.detector.name if checker.detector is not None else "none"
     if detector is not None:
         settings["detector"] = f"{settings['detector']} {sha256_of(Path(detector))[:12]}"

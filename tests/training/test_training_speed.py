@@ -1,0 +1,50 @@
+"""The benchmark of training still measures training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from facetrust.data import dataset
+from facetrust.training.recipe import load_recipe
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    import training_speed
+
+    sys.modules.pop("training_speed")
+    return training_speed
+
+
+def test_every_stage_and_every_turn_takes_its_time(
+    benchmark: ModuleType, tmp_path: Path, capsys: Any
+) -> None:
+    settings = {
+        "data.manifests": [str(benchmark.noise(tmp_path, 80))],
+        "data.length": "null",
+        "data.shares": {},
+        "model": {"name": "timm/mobilenetv4_conv_small_035", "settings": {"stage": 2}},
+        "preprocessing": {"size": [32, 32]},
+        "trainer": {
+            "epochs": 2, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False},
+        },
+    }  # fmt: skip
+    recipe = load_recipe(
+        "antispoof/student-nuaa-plain", [f"{key}={value}" for key, value in settings.items()]
+    )
+    found = benchmark.turn(recipe, tmp_path / "runs", 16)
+    assert set(found) == {
+        "read", "decode", "simulate", "augment", "crop", "tensor", "collate", "rest",
+        "bare", "loop", "real", "bare clock", "real clock",
+    }  # fmt: skip
+    assert min(found.values()) > 0
+    assert dataset.collate.__name__ == "collate"  # What was timed is itself again.
+    assert found["real"] > found["loop"]  # Without workers, the same process loads.
+    benchmark.show(found, recipe)
+    assert "real / bare" in capsys.readouterr().out
