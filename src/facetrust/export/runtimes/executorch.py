@@ -95,7 +95,7 @@ def _outputs(card: ModelCard) -> tuple[str, ...]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Names the extra where the package is missing, and drops what it and PyTorch warn of about themselves."""
+    """Names the extra where the package is missing; drops what it and PyTorch warn of about themselves."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
