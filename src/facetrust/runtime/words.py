@@ -14,7 +14,7 @@ from facetrust.tasks import task_named, task_names
 
 # How `trusted` is said: a word or two, and a sentence.
 TRUSTED = {
-    True: ("Trusted", "All that was asked was judged, and no verdict that counts speaks against it."),
+    True: ("Trusted", "All that counts was judged, and no verdict that counts speaks against it."),
     False: ("Not trusted", "At least one verdict that counts speaks against it."),
     None: (
         "Cannot tell",

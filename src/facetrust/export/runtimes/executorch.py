@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,8 @@ def convert(source: Path, out: Path) -> Path:
         ModelError: the source cannot be read.
         ExportError: ExecuTorch cannot convert it, or `out` does not end in .pte.
     """
-    _need("executorch.exir")
+    with _quiet():
+        import executorch.exir  # noqa: F401
     check_ending(out, SUFFIX)
     graph, card = read(source)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,12 +57,13 @@ def open_file(path: Path, threads: int = 1) -> ExecuTorchSession:
         MissingExtra: executorch is not installed.
         ModelError: it cannot be opened, or has no card beside it.
     """
-    runtime = _need("executorch.runtime")
+    with _quiet():
+        from executorch.runtime import Runtime
     beside = path.with_suffix(".json")
     try:
         card = ModelCard.from_json(beside.read_bytes(), str(beside))
         with _quiet():
-            method = runtime.Runtime.get().load_program(path).load_method("forward")
+            method = Runtime.get().load_program(path).load_method("forward")
         return ExecuTorchSession(method, _outputs(card))
     except (OSError, RuntimeError) as error:
         raise ModelError(f"{path}: cannot be run by ExecuTorch ({first_line(error)})") from None
@@ -92,21 +93,15 @@ def _outputs(card: ModelCard) -> tuple[str, ...]:
     return ("score", "evidence") if output == "score" else (output,)
 
 
-def _need(name: str) -> Any:
-    """A module of ExecuTorch's."""
-    try:
-        with _quiet():
-            return import_module(name)
-    except ImportError:
-        raise MissingExtra("executorch", "executorch") from None
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what PyTorch and ExecuTorch warn of: their own deprecated or experimental parts."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Names the extra where the package is missing; drops what it and PyTorch warn of about themselves."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImportError:
+        raise MissingExtra("executorch", "executorch") from None
 
 
 def _lowered(graph: onnx.ModelProto, card: ModelCard) -> bytes:
@@ -115,9 +110,11 @@ def _lowered(graph: onnx.ModelProto, card: ModelCard) -> bytes:
 
     from facetrust.export._torch_graph import TorchGraph
 
-    lower = _need("executorch.exir").to_edge_transform_and_lower
-    xnnpack = _need("executorch.backends.xnnpack.partition.xnnpack_partitioner").XnnpackPartitioner()
     network = TorchGraph(graph, _outputs(card)).eval()
     with _quiet():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
         traced = torch.export.export(network, (torch.zeros(1, 3, *card.preprocessing.size),))
-        return bytes(lower(traced, partitioner=[xnnpack]).to_executorch().buffer)
+        lowered = to_edge_transform_and_lower(traced, partitioner=[XnnpackPartitioner()])
+        return bytes(lowered.to_executorch().buffer)
