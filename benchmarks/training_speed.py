@@ -35,8 +35,9 @@ import numpy as np
 import torch
 
 from facetrust import models
-from facetrust.data import dataset
-from facetrust.data.dataset import FaceData, collate
+from facetrust.data import batches, dataset
+from facetrust.data.batches import collate
+from facetrust.data.dataset import FaceData
 from facetrust.data.decoded import Decoded
 from facetrust.data.manifest import Manifest
 from facetrust.imaging import crop, pixels
@@ -61,7 +62,7 @@ STAGES = [
     ("augment", FaceData, "_augmented"),
     ("crop", dataset, "crops_of"),
     ("tensor", dataset, "_stack"),
-    ("collate", dataset, "collate"),
+    ("collate", batches, "collate"),
 ]
 
 
@@ -165,7 +166,7 @@ def stages_of(recipe: Recipe, count: int) -> dict[str, float]:
 
     def load() -> None:
         for start in range(0, count, batch):
-            dataset.collate([data[key] for key in keys[start : start + batch]])
+            batches.collate([data[key] for key in keys[start : start + batch]])
 
     with ExitStack() as stack:
         for stage, place, name in STAGES:

@@ -178,9 +178,9 @@ def test_the_quality_limits_are_the_cards():
             assert limits is None  # Parts decide nothing; whole pictures have no face.
             continue
         wanted = {limit: f"{value:g}" for limit, value in limits if value is not None}
-        if name == "deepfake-small":  # Its network sees 192 pixels; the table says so beside the others' 56.
+        if task.name == "deepfake":  # Its networks see 192 pixels; the table says so beside the others' 56.
             assert wanted.pop("least_size") == "112"
-            assert "at least 56; 112 for `deepfake-small`" in section("Quality")
+            assert "at least 56; 112 for those of deepfakes" in section("Quality")
             wanted["least_size"] = rows["least_size"]
         assert rows == wanted
 

@@ -18,7 +18,7 @@ TASKS = default_tasks()
 
 def test_what_is_bundled_is_asked_by_default():
     assert TASKS == ("antispoof", "deepfake")
-    others = {"antispoof-small", "deepfake-small", "recognition-tiny", "parsing-tiny", "synthetic-tiny"}
+    others = {"antispoof-small", "deepfake-tiny", "recognition-tiny", "parsing-tiny", "synthetic-tiny"}
     assert {str(task_named(task).bundled) for task in TASKS} == set(bundled()) - others
     assert list(open_models(TASKS)) == list(TASKS)
     assert list(open_models("deepfake")) == ["deepfake"]

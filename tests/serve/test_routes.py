@@ -67,7 +67,7 @@ def test_evidence_comes_with_the_report(client, portrait_png, photo, tmp_path, c
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     (written,) = tmp_path.iterdir()
     assert np.array_equal(shown, np.asarray(Image.open(written)))
-    assert [(each["task"], each["track"]) for each in maps] == [("antispoof", None), ("deepfake", None)]
+    assert [(each["task"], each["track"]) for each in maps] == [("antispoof", None)]
     for each in maps:
         tint = Image.open(io.BytesIO(base64.b64decode(each["layer"])))
         assert (tint.mode, tint.size) == ("RGBA", (480, 480))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from facetrust.data import dataset
+from facetrust.data import batches
 from facetrust.training.recipe import load_recipe
 
 
@@ -44,7 +44,7 @@ def test_every_stage_and_every_turn_takes_its_time(
         "bare", "loop", "real", "bare clock", "real clock",
     }  # fmt: skip
     assert min(found.values()) > 0
-    assert dataset.collate.__name__ == "collate"  # What was timed is itself again.
+    assert batches.collate.__name__ == "collate"  # What was timed is itself again.
     assert found["real"] > found["loop"]  # Without workers, the same process loads.
     benchmark.show(found, recipe)
     assert "real / bare" in capsys.readouterr().out
