@@ -50,6 +50,11 @@ CASES = {
     "prelu": graph(node("PRelu", "image", "slope"), slope=np.abs(values(1, 3, 1, 1))),
     "hard swish": graph(node("HardSwish", "image")),
     "softmax": graph(node("Softmax", "image", axis=1)),
+    "softmax, written out": graph(
+        node("ReduceMax", "image", "axes", out="most", keepdims=1), node("Sub", "image", "most", out="below"),
+        node("Exp", "below", out="powers"), node("ReduceSum", "powers", "axes", out="sum", keepdims=1),
+        node("Div", "powers", "sum"), axes=numbers(1),
+    ),
     "gemm": graph(
         node("Reshape", "image", "shape", out="flat", allowzero=1),
         node("Gemm", "flat", "w", "b", transB=1, alpha=0.5, beta=2.0),

@@ -109,6 +109,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Concat": _concat,
     "Conv": _conv,
     "Div": torch.div,
+    "Exp": torch.exp,
     "Expand": lambda x, shape: torch.broadcast_to(x, _both(x.shape, shape)),
     "Gather": lambda x, index, axis=0: x.select(axis, index),
     "Gemm": _gemm,
@@ -117,11 +118,14 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "ReduceL2": lambda x, axes, keepdims=1, **_: torch.linalg.vector_norm(
         x, dim=axes, keepdim=bool(keepdims)
     ),
+    "ReduceMax": lambda x, axes, keepdims=1, **_: x.amax(axes, keepdim=bool(keepdims)),
     "ReduceMean": lambda x, axes, keepdims=1, **_: x.mean(axes, keepdim=bool(keepdims)),
+    "ReduceSum": lambda x, axes, keepdims=1, **_: x.sum(axes, keepdim=bool(keepdims)),
     "Relu": torch.relu,
     "Reshape": _reshape,
     "Resize": _resize,
     "Shape": lambda x, start=0, end=None: list(x.shape[start:end]),
     "Sigmoid": torch.sigmoid,
     "Softmax": lambda x, axis=-1: x.softmax(axis),
+    "Sub": torch.sub,
 }
