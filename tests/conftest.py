@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -447,3 +447,34 @@ def batch() -> Callable[..., dict[str, Any]]:
         return {"views": crops, "target": torch.tensor([0.0, 1.0])}
 
     return make
+
+
+@pytest.fixture
+def refused(capfd) -> Callable[[Sequence[Any], str, Path], str]:
+    """A function that runs bad input: one line, which is returned, status 2, and nothing in the folder changed."""
+    from facetrust import cli
+
+    def refuse(arguments: Sequence[Any], said: str, world: Path) -> str:
+        before = _held(world)
+        capfd.readouterr()
+        status = cli.main(list(arguments))
+        out, err = capfd.readouterr()
+        assert status == 2, err
+        assert len(err.splitlines()) == 1, err
+        assert err.startswith("facetrust: ")
+        assert said in err
+        assert "Traceback" not in out + err
+        assert out == ""
+        assert _held(world) == before
+        return str(err)
+
+    return refuse
+
+
+def _held(root: Path) -> dict[str, bytes]:
+    """Every path below a folder with what it holds, but a database log's index, which readers write to."""
+    return {
+        str(path.relative_to(root)): path.read_bytes() if path.is_file() else b"folder"
+        for path in sorted(root.rglob("*"))
+        if not path.name.endswith(("-shm", "-wal"))
+    }

@@ -17,7 +17,6 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from facetrust import cli
 from facetrust.data.manifest import Manifest
 from facetrust.imaging import TEMPLATE
 from facetrust.records import Pairs, Provenance, Sample, Scores
@@ -81,14 +80,6 @@ def columns(count: int, prefix: str) -> dict[str, list[object]]:
 
 def pairs(path: Path, *, prefix: str = "", **facts: object) -> None:
     Pairs(pl.DataFrame(columns(8, prefix)), about(**facts)).write(path)
-
-
-def state(root: Path) -> dict[str, bytes]:
-    """Every path below a folder with what it holds."""
-    return {
-        str(path.relative_to(root)): path.read_bytes() if path.is_file() else b"folder"
-        for path in sorted(root.rglob("*"))
-    }
 
 
 def file(name: str, content: bytes | str) -> Callable[[Path], None]:
@@ -221,18 +212,8 @@ def test_there_are_enough_cases():
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_one_line_status_2_and_leaves_nothing(case, world, capfd):
+def test_bad_input_is_one_line_status_2_and_leaves_nothing(case, world, refused):
     arguments, said, *spoilers = CASES[case]
     for spoil in spoilers:
         spoil(world)
-    before = state(world)
-    capfd.readouterr()
-    status = cli.main(arguments)
-    out, err = capfd.readouterr()
-    assert status == 2, err
-    assert len(err.splitlines()) == 1, err
-    assert err.startswith("facetrust: ")
-    assert said in err
-    assert "Traceback" not in out + err
-    assert out == ""
-    assert state(world) == before
+    refused(arguments, said, world)
