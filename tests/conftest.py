@@ -451,7 +451,7 @@ def batch() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def refused(capfd) -> Callable[[Sequence[Any], str, Path], str]:
-    """A function that runs bad input: one line, which is returned, status 2, and nothing in the folder changed."""
+    """A function that runs bad input: one line, which it returns, status 2, and an unchanged folder."""
     from facetrust import cli
 
     def refuse(arguments: Sequence[Any], said: str, world: Path) -> str:
