@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 # Two cores are shared by tests that train and tests that infer; one thread each is the faster choice.
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -478,3 +480,18 @@ def _held(root: Path) -> dict[str, bytes]:
         for path in sorted(root.rglob("*"))
         if not path.name.endswith(("-shm", "-wal"))
     }
+
+
+@pytest.fixture(scope="session")
+def benchmark() -> Callable[[str], ModuleType]:
+    """A function that imports a file of `benchmarks/` by its name."""
+
+    def imported(name: str) -> ModuleType:
+        folder = str(Path(__file__).parents[1] / "benchmarks")
+        sys.path.insert(0, folder)
+        try:
+            return importlib.import_module(name)
+        finally:
+            sys.path.remove(folder)
+
+    return imported

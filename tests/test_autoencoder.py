@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -16,17 +15,11 @@ from facetrust.records import Sample
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def autoencoder() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import autoencoder
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return autoencoder
+def autoencoder(benchmark) -> ModuleType:
+    return benchmark("autoencoder")
 
 
 @pytest.mark.parametrize(("up", "parameters"), [("transposed", 50_159), ("subpixel", 91_263)])

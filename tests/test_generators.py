@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,17 +12,11 @@ from PIL import Image
 from facetrust.errors import InputError
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def generators() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import generators
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return generators
+def generators(benchmark) -> ModuleType:
+    return benchmark("generators")
 
 
 @pytest.fixture

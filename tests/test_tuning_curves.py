@@ -13,17 +13,11 @@ from facetrust.errors import InputError
 from facetrust.training.recipe import load_recipe
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def curves() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import tuning_curves
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return tuning_curves
+def curves(benchmark) -> ModuleType:
+    return benchmark("tuning_curves")
 
 
 def write_log(run: Path, columns: list[str], rows: list[list[object]], version: int = 0) -> None:
