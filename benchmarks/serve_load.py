@@ -53,16 +53,21 @@ class Service:
         self.process = process
 
     def workers(self) -> list[int]:
-        """Returns the processes that answer."""
+        """Returns the processes that judge, where they are isolated."""
         parent = self.process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        spawned = [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
-        return [int(each) for each in spawned] or [parent]
+        found = []
+        for task in Path(f"/proc/{parent}/task").iterdir():  # Also what a thread has started.
+            found += (task / "children").read_text().split()
+        return [int(c) for c in found if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+    def processes(self) -> list[int]:
+        """Returns the process that answers, and those that judge for it."""
+        return [self.process.pid, *self.workers()]
 
     def cpu(self) -> float:
         """Returns the seconds of CPU that all of them have taken."""
         ticks = 0
-        for each in self.workers():
+        for each in self.processes():
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
@@ -70,7 +75,7 @@ class Service:
     def megabytes(self) -> float:
         """Returns the resident memory of all of them."""
         kilobytes = 0
-        for each in self.workers():
+        for each in self.processes():
             found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{each}/status").read_text())
             kilobytes += int(found[1]) if found else 0
         return kilobytes / 1024
@@ -164,10 +169,10 @@ def show(service: Service, picture: bytes, *, clients: int, requests: int, secon
     )
 
 
-def levels(picture: bytes, counts: list[int], requests: int, seconds: float) -> None:
+def levels(picture: bytes, counts: list[int], requests: int, seconds: float, *how: str) -> None:
     """Throughput and latency at several numbers of clients, all of whom find a place."""
     print(_HEAD)
-    with serving("--waiting", str(max(counts))) as service:
+    with serving("--waiting", str(max(counts)), *how) as service:
         load(service, picture, clients=2, requests=6, seconds=seconds)
         for count in counts:
             show(service, picture, clients=count, requests=requests, seconds=seconds)
@@ -183,21 +188,30 @@ def overload(picture: bytes, requests: int, seconds: float) -> None:
 
 
 def killed(picture: bytes, requests: int, seconds: float) -> None:
-    """Two processes, of which one is killed under load."""
-    with serving("--processes", "2") as service:
+    """Two processes that judge, of which one is killed under load, again and again."""
+    with serving("--isolated", "--at-work", "2") as service:
         with httpx2.Client(base_url=service.home, timeout=90) as client:
             answer = client.post("/v1/check", content=picture, headers={"content-type": "image/jpeg"})
-        victim = service.workers()[0]
-        threading.Timer(seconds / 8, os.kill, (victim, signal.SIGKILL)).start()
+        ended, kills = threading.Event(), 0
+
+        def kill() -> None:
+            nonlocal kills
+            while not ended.wait(seconds / 10):
+                os.kill(service.workers()[0], signal.SIGKILL)
+                kills += 1
+
+        killing = threading.Thread(target=kill)
+        killing.start()
         replies, _ = load(
-            service, picture, clients=8, requests=requests, seconds=seconds / 2, wanted=verdicts(answer)
+            service, picture, clients=8, requests=requests, seconds=seconds, wanted=verdicts(answer)
         )
-        time.sleep(1)
+        ended.set()
+        killing.join()
         counts = Counter(
             "right" if each.right else "cut" if not each.status else each.status for each in replies
         )
         wrong = sum(each.status == 200 and not each.right for each in replies)
-        print(f"\none of two processes killed: {dict(counts)}, of which answered wrongly {wrong}")
+        print(f"\none of two processes killed, {kills} times: {dict(counts)}, answered wrongly {wrong}")
 
 
 def growth(picture: bytes, requests: int, seconds: float) -> None:
@@ -245,13 +259,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--requests", type=int, default=200, help="of each number of clients")
     parser.add_argument("--seconds", type=float, default=60, help="the most that each part takes")
+    parser.add_argument("--isolated", action="store_true", help="levels: judge in processes, not threads")
     parser.add_argument("--picture", type=Path, help="a JPEG; a public-domain portrait without")
     given = parser.parse_args()
     picture = given.picture.read_bytes() if given.picture else face()
     print(f"{len(picture)} bytes a picture; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     for part in given.parts:
         if part == "levels":
-            levels(picture, given.clients, given.requests, given.seconds)
+            how = ["--isolated"] if given.isolated else []
+            levels(picture, given.clients, given.requests, given.seconds, *how)
         else:
             _PARTS[part](picture, given.requests, given.seconds)
     print(f"load {os.getloadavg()[0]:.1f} after")

@@ -58,9 +58,9 @@ def test_frames_are_dropped_while_one_is_judged(client, face_jpeg, monkeypatch):
     service = client.app.state.desk.service
     go_on, real = threading.Event(), service.see
 
-    def slow(*given):
+    def slow(*given, **asked):
         assert go_on.wait(10)
-        return real(*given)
+        return real(*given, **asked)
 
     with client.websocket_connect(CAMERA) as socket:
         begun(socket)

@@ -45,7 +45,12 @@ def serve(
     threads: Annotated[int, typer.Option(min=0, help="Threads inside a model; 0 is all cores.")] = 1,
     at_work: Annotated[int, typer.Option(min=1, help="Requests that are worked on at once.")] = 2,
     waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more are refused.")] = 16,
-    processes: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated", help="Judge in processes; what one had in hand when it died is asked of another."
+        ),
+    ] = False,
     most_bytes: Annotated[
         int, typer.Option(min=1, help="Bytes of a request, all its files together.")
     ] = 33_554_432,
@@ -85,7 +90,7 @@ def serve(
         detector=detector,
         threads=threads,
         at_work=at_work,
-        processes=processes,
+        isolated=isolated,
     )
     run(settings)
 

@@ -61,6 +61,19 @@ class Track:
             self.above = -math.inf
 
 
+@dataclass
+class Gathered:
+    """Tracks by their numbers, each task's answers about whole frames, and the frames' times, in seconds.
+
+    `searched` is when faces too small for the frame as a whole were last looked for.
+    """
+
+    tracks: dict[int, Track] = field(default_factory=dict)
+    whole: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)
+    searched: float = -math.inf
+
+
 class TrackedFaces:
     """Gathers tracks (number → track), the frames' times, and each task's answers about whole frames.
 
@@ -76,20 +89,22 @@ class TrackedFaces:
         *,
         joined: bool = True,
         search: Search = SEARCH,
+        gathered: Gathered | None = None,
     ) -> None:
-        self.tracks: dict[int, Track] = {}
-        self.whole: dict[str, list[NDArray[np.float64]]] = {
-            task: [] for task, model in models.items() if model.task.unit == "picture"
-        }
+        self.gathered = gathered or Gathered()
+        self.tracks = self.gathered.tracks
+        self.whole = self.gathered.whole
+        self.times = self.gathered.times
+        for task, model in models.items():
+            if model.task.unit == "picture":
+                self.whole.setdefault(task, [])
         self.timings: dict[str, float] = {}
         self.size = (0, 0)
-        self.times: list[float] = []
         self.left_out = 0
         self._models = models
         self._detector = detector
         self._joined = joined
         self._search = search
-        self._searched = -math.inf
 
     def spent(self, what: str, start: float) -> None:
         """Adds the seconds since `start` to a timing."""
@@ -103,10 +118,10 @@ class TrackedFaces:
         if self._detector is not None:
             start = time.perf_counter()
             search = self._search
-            if at - self._searched < _EVERY * self._gap_at(at):
+            if at - self.gathered.searched < _EVERY * self._gap_at(at):
                 search = search._replace(smallest=None)
             else:
-                self._searched = at
+                self.gathered.searched = at
             image, turns, found, left_out = find_faces(image, self._detector, search=search)
             self.left_out = max(self.left_out, left_out)
             # A picture's only find counts even if it is weak; a video shows a face more than once.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from facetrust.faces.detector import Detector, Search
 from facetrust.imaging import Pixels
 from facetrust.records import CheckReport, Face, VideoSummary
-from facetrust.runtime._tracked import Track, TrackedFaces
+from facetrust.runtime._tracked import Gathered, Track, TrackedFaces
 from facetrust.runtime.model import Model
 from facetrust.runtime.videos import VideoChecker
 
@@ -15,19 +16,37 @@ WINDOW = 3.0  # Seconds that count for a verdict.
 SOURCE = "<camera>"
 
 
+class Seen(NamedTuple):
+    """What a camera's frames have left behind: their number, and the tracks with their scores."""
+
+    frames: int
+    gathered: Gathered
+
+
 class Live:
     """Judges frames as they come, by the tracks and the rule that videos are judged by.
 
     What was seen more than `WINDOW` seconds ago counts no more and is let go, so that a camera may run for
-    days. Comes from `Checker.live`; one camera's, and for one thread at a time.
+    days. Comes from `Checker.live`; one camera's, and for one thread at a time. What it knows is `seen`,
+    which holds no model and no frame: another `Live` goes on from it, also in another process.
     """
 
     def __init__(
-        self, models: Mapping[str, Model], detector: Detector | None, videos: VideoChecker, search: Search
+        self,
+        models: Mapping[str, Model],
+        detector: Detector | None,
+        videos: VideoChecker,
+        search: Search,
+        seen: Seen | None = None,
     ) -> None:
-        self._tracked = TrackedFaces(models, detector, search=search)
+        self._frames, gathered = seen or (0, None)
+        self._tracked = TrackedFaces(models, detector, search=search, gathered=gathered)
         self._videos = videos
-        self._frames = 0
+
+    @property
+    def seen(self) -> Seen:
+        """What the frames so far have left behind."""
+        return Seen(self._frames, self._tracked.gathered)
 
     def see(self, image: Pixels, at: float) -> CheckReport:
         """Returns what is to be said of the faces that are seen now.

@@ -22,6 +22,7 @@ from facetrust.serve.pool import Pool
 from facetrust.serve.refusal import Refusal
 from facetrust.serve.service import Service
 from facetrust.serve.settings import Settings
+from facetrust.serve.workers import Workers
 
 PAGE = Path(__file__).parent / "page"
 
@@ -34,7 +35,8 @@ def app_of(settings: Settings) -> FastAPI:
     settings.check_reach()
     keyring = None if settings.keys is None else Keyring(settings.keys)
     pool = Pool(settings.at_work, settings.limits.waiting)
-    desk = Desk(settings, Service(settings), pool, keyring, Metrics(pool))
+    service = Workers(settings).service if settings.isolated else Service(settings)
+    desk = Desk(settings, service, pool, keyring, Metrics(pool))
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect
 
-from facetrust.runtime.live import Live
+from facetrust.runtime.live import Seen
 from facetrust.serve.answers import CameraQuery, Frame
 from facetrust.serve.desk import Desk, first_fault
 from facetrust.serve.guard import log
@@ -39,11 +39,14 @@ async def camera(socket: WebSocket) -> None:
     try:
         asked = await _first(socket)
         key = f"Bearer {asked.key}" if asked.key else None
-        desk.client(socket, key, "check")
+        client = desk.client(socket, key, "check")
         with _one_more(desk):
-            live = desk.service.live(asked.tasks, asked.policy)
+            with desk.pool.place(client) as place:
+                seen = await place.run(
+                    lambda _: desk.service.live(asked.tasks, asked.policy), desk.settings.limits.work_seconds
+                )
             await socket.send_text('{"ready": true}')
-            await _Session(socket, desk, key, live).run()
+            await _Session(socket, desk, key, asked, seen).run()
     except Refusal as refused:
         await _end(socket, refused)
     except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed while we answered.
@@ -53,11 +56,14 @@ async def camera(socket: WebSocket) -> None:
 class _Session:
     """One camera: at most one frame of it is judged at a time, and none waits."""
 
-    def __init__(self, socket: WebSocket, desk: Desk, key: str | None, live: Live) -> None:
+    def __init__(
+        self, socket: WebSocket, desk: Desk, key: str | None, asked: CameraQuery, seen: Seen
+    ) -> None:
         self._socket = socket
         self._desk = desk
         self._key = key
-        self._live = live
+        self._asked = asked
+        self._seen = seen
         self._frames = 0
         self._dropped = 0
         self._judged: deque[float] = deque(maxlen=_RECENT)
@@ -95,8 +101,11 @@ class _Session:
         report = error = None
         try:
             with self._desk.pool.place(client) as place:
-                report = await place.run(
-                    lambda _: self._desk.service.see(self._live, data, at), limits.work_seconds
+                report, self._seen = await place.run(
+                    lambda _: self._desk.service.see(
+                        self._seen, data, at, tasks=self._asked.tasks, policy=self._asked.policy
+                    ),
+                    limits.work_seconds,
                 )
             self._judged.append(at)
         except Refusal as refused:

@@ -19,6 +19,12 @@ from facetrust.serve.settings import is_loopback
 
 log = logging.getLogger("facetrust.serve")
 
+
+def log_to_stderr() -> None:
+    """Lets this process write its log where a service manager reads it."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+
+
 _CONTENT = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -91,7 +97,7 @@ class _Exchange:
         except Refusal as refused:
             await self._refuse(refused.status, refused.line, refused.headers)
         except Exception as error:
-            _tell(error)
+            tell(error)
             await self._refuse(500, "this request failed; see the server's log", {})
         finally:
             self._note()
@@ -144,7 +150,7 @@ class _Exchange:
         log.info("%s %s %d %.0f ms", method, route, self._status, 1000 * seconds)
 
 
-def _tell(error: Exception) -> None:
+def tell(error: Exception) -> None:
     """Logs what failed and where; not its message, which may hold a name."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames[:-6:-1])

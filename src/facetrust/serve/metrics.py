@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -13,12 +11,10 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from facetrust.serve.pool import Pool
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_SHARED = "PROMETHEUS_MULTIPROC_DIR"  # Set where several processes count together.
 
 
 class Metrics:
@@ -36,19 +32,12 @@ class Metrics:
         )  # fmt: skip
         self.wrong_keys = Counter("facetrust_wrong_keys", "Requests with an unknown API key.", registry=own)
         self.frames = Counter("facetrust_camera_frames", "Frames of cameras.", ["outcome"], registry=own)
-        self.cameras = Gauge(
-            "facetrust_cameras", "Cameras connected.", registry=own, multiprocess_mode="livesum"
-        )
+        self.cameras = Gauge("facetrust_cameras", "Cameras connected.", registry=own)
         held = Gauge("facetrust_places_held", "Requests at work or waiting.", registry=own)
-        if _SHARED not in os.environ:
-            held.set_function(lambda: pool.held)
-            ProcessCollector(registry=own)
-            PlatformCollector(registry=own)
+        held.set_function(lambda: pool.held)
+        ProcessCollector(registry=own)
+        PlatformCollector(registry=own)
 
     def text(self) -> bytes:
-        """Returns everything in Prometheus' text format, of all processes that count together."""
-        if _SHARED not in os.environ:
-            return generate_latest(self._registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        """Returns everything in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from facetrust.records import Record
 
@@ -21,3 +22,7 @@ class Refusal(Exception):
         self.status = status
         self.line = line
         self.headers = dict(headers or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it crosses from process to process."""
+        return Refusal, (self.status, self.line, self.headers)

@@ -6,23 +6,20 @@ import asyncio
 import logging
 import os
 import socket
-import tempfile
 from functools import partial
 from typing import Any, cast
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.supervisors import Multiprocess
 
 from facetrust.errors import UsageError
 from facetrust.serve import create_app
-from facetrust.serve.guard import log
+from facetrust.serve.guard import log, log_to_stderr
 from facetrust.serve.settings import Settings
 
 _HEAD_BYTES = 16 * 1024
 _BACKLOG = 512  # Connections that wait to be accepted.
-_ALIVE = 30  # Seconds without a sign of life after which one of several processes is replaced.
 _FINISH = 120  # Seconds that accepted requests may take after the service was told to stop.
 
 
@@ -65,16 +62,9 @@ def run_server(settings: Settings) -> None:
     """Serves until it is told to stop; see `facetrust.serve.run`."""
     settings.check_reach()
     settings.tls()
-    _log_to_stderr()
+    log_to_stderr()
     with _listener(settings) as listener:
-        if settings.processes == 1:
-            server_of(settings).run(sockets=[listener])
-            return
-        # Read by prometheus_client when it is imported in each process.
-        with tempfile.TemporaryDirectory(prefix="facetrust-metrics-") as shared:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-            config = _config(settings, partial(_app_in_process, settings), factory=True)
-            Multiprocess(config, sockets=[listener]).run()
+        server_of(settings).run(sockets=[listener])
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -94,26 +84,21 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 def server_of(settings: Settings) -> uvicorn.Server:
-    """Returns a server of one process, which `run` starts.
+    """Returns the server, which `run` starts.
 
     Raises:
         UsageError, InputError, ModelError: as `facetrust.serve.create_app` and `Settings.tls`.
     """
-    return uvicorn.Server(_config(settings, create_app(settings)))
-
-
-def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.Config:
+    app = create_app(settings)
     limits = settings.limits
     cert, key = settings.tls() or (None, None)
     theirs = logging.getLogger("uvicorn.error")
     theirs.setLevel(logging.INFO)  # What it tells beyond that are the messages themselves, keys among them.
     theirs.addFilter(_names_nobody)
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
-        factory=factory,
         host=settings.host,
         port=settings.port,
-        workers=settings.processes,
         ssl_certfile=cert,
         ssl_keyfile=key,
         http=cast("Any", partial(TimedHeads, head_seconds=limits.head_seconds)),
@@ -124,23 +109,14 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> uvicorn.C
         limit_concurrency=limits.connections,
         h11_max_incomplete_event_size=_HEAD_BYTES,
         timeout_graceful_shutdown=_FINISH,
-        timeout_worker_healthcheck=_ALIVE,
         server_header=False,
         proxy_headers=False,
         access_log=False,  # Its lines hold paths, and a path may hold a person's name.
         log_config=None,
     )
-
-
-def _app_in_process(settings: Settings) -> Any:
-    _log_to_stderr()
-    return create_app(settings)
+    return uvicorn.Server(config)
 
 
 def _names_nobody(record: logging.LogRecord) -> bool:
     """Whether a line of uvicorn's may be logged: not one of a WebSocket, with its address and query."""
     return "WebSocket" not in str(record.msg)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)

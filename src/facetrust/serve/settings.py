@@ -48,8 +48,9 @@ class Settings(Record):
     keys: file of API keys; without it everybody may ask for everything, and only this machine can connect.
     tls_cert, tls_key: PEM files; with both it speaks TLS, and nothing else.
     gallery, gallery_key: as of `facetrust enroll`; no gallery routes without. models: task → bundled name or
-    .onnx file, the bundled one without. detector: YuNet's file, MTCNN without. at_work: threads that judge.
-    threads: of ONNX Runtime, in each of them. processes: that share the port.
+    .onnx file, the bundled one without. detector: YuNet's file, MTCNN without. at_work: requests that are
+    judged at once. threads: of ONNX Runtime, for each of them. isolated: each is judged in a process of its
+    own, not in a thread; where one dies, another takes what it had in hand.
     """
 
     host: str = "127.0.0.1"
@@ -63,7 +64,7 @@ class Settings(Record):
     detector: Path | None = None
     at_work: int = Field(default=2, ge=1)
     threads: int = Field(default=1, ge=0)
-    processes: int = Field(default=1, ge=1)
+    isolated: bool = False
     limits: Limits = Limits()
 
     def check_reach(self) -> None:
