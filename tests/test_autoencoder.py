@@ -40,14 +40,14 @@ def test_it_learns_is_written_and_answers_as_the_network(autoencoder, tmp_path, 
         rows.append(Sample(path=f"{n}.png", label=0, split=split))
     Manifest.write(rows, tmp_path / "m.csv")
     out = tmp_path / "weights" / "decoder.onnx"
-    monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "m.csv"), "--out", str(out), "--steps", "3"])
+    monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "m.csv"), "--out", str(out), "--steps", "3", "--side", "32"])
     autoencoder.main()
     said = capsys.readouterr().out
     assert "transposed: 50,159 parameters, 2 pictures" in said
     assert "PSNR, dB" in said
     image = np.asarray(Image.open(tmp_path / "3.png"))
-    network = autoencoder.train([image], up="transposed", steps=1, seed=1)
-    autoencoder.write(network, tmp_path / "other.onnx")
+    network = autoencoder.train([image], up="transposed", steps=1, side=64, seed=1)
+    autoencoder.write(network, tmp_path / "other.onnx", side=64)
     with torch.no_grad():
         shown = torch.from_numpy(image[:68].transpose(2, 0, 1)[None].copy()).float() / 255
         wanted = (network(shown)[0].permute(1, 2, 0) * 255).round().clip(0, 255).numpy()

@@ -64,6 +64,11 @@ def test_closed_forms() -> None:
     assert np.array_equal(of("tight", 1), image[25:75, 30:70])
     assert of("face-size", 25).shape == (60, 80, 3)
     assert of("face-size", 500) is image
+    halved = image.reshape(60, 2, 80, 2, 3).mean((1, 3))
+    assert np.array_equal(of("size", 50), np.floor(halved + 0.5))
+    shown = cv2.resize(image, (120, 90), interpolation=cv2.INTER_LINEAR)
+    _, saved = cv2.imencode(".jpg", shown[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    assert np.array_equal(of("screenshot", 75), cv2.imdecode(saved, cv2.IMREAD_COLOR)[:, :, ::-1])
 
 
 def test_left_and_right_change_places_in_the_mirror() -> None:

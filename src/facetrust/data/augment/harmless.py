@@ -26,6 +26,7 @@ from facetrust.records import Preprocessing, Sample
 Shown = tuple[Pixels, Sample]
 Read = Callable[[Sample], Shown]
 _SIDE = 128  # Pixels of the face at which sharpness is compared.
+_SAVED = 85  # JPEG quality of a screenshot that is passed on.
 _FACE = Preprocessing(margins=(1.0,), size=(_SIDE, _SIDE))
 
 
@@ -49,9 +50,11 @@ HARMLESS: tuple[Change, ...] = (
     Change("cool", 15, " %"),
     *(Change("saturation", factor, " times") for factor in (0.5, 0)),
     *(Change("face-blur", share, " % of the face") for share in (1, 2)),
-    *(Change("jpeg", quality, "") for quality in (40, 15)),
+    *(Change("jpeg", quality, "") for quality in (50, 40, 15)),
     Change("mirror", 1, ""),
     *(Change("face-size", side, " px") for side in (112, 56)),
+    Change("size", 50, " %"),
+    Change("screenshot", 75, " %"),
     *(Change("turn", degrees, "°") for degrees in (90, 180, 270)),
     Change("tight", 1, ""),
 )
@@ -67,7 +70,8 @@ def changed(image: Pixels, sample: Sample, kind: str, strength: float) -> Shown:
         kind: `brightness` and `saturation` (factor), `gamma` (power), `warm` and `cool` (red up and blue
             down by so many per cent, or the reverse), `face-blur` (Gaussian, sigma in per cent of the
             face's longer side), `jpeg` (quality), `mirror`, `face-size` (pixels that the face's longer
-            side is shrunk to), `turn` (degrees, counterclockwise), `tight` (cut at the face's box).
+            side is shrunk to), `size` (of the picture, in per cent), `screenshot` (shown at so many per
+            cent of its size by a screen's quick resampling, and saved as JPEG 85), `turn` (degrees, counterclockwise), `tight` (cut at the face's box).
 
     Raises:
         UnknownName: no such kind.
@@ -212,8 +216,21 @@ def _shrunk(image: Pixels, sample: Sample, side: float) -> Shown:
     factor = side / max(box_of(sample, image)[2:])
     if factor >= 1:
         return image, sample
+    return _resized(image, sample, factor, cv2.INTER_AREA)
+
+
+def _size(image: Pixels, sample: Sample, percent: float) -> Shown:
+    return _resized(image, sample, percent / 100, cv2.INTER_AREA)
+
+
+def _screenshot(image: Pixels, sample: Sample, percent: float) -> Shown:
+    shown, moved = _resized(image, sample, percent / 100, cv2.INTER_LINEAR)
+    return _jpeg(shown, moved, _SAVED)[0], moved
+
+
+def _resized(image: Pixels, sample: Sample, factor: float, method: int) -> Shown:
     size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    small = np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
     across, down = size[0] / image.shape[1], size[1] / image.shape[0]
     return small, _moved(sample, image, np.array([[across, 0, 0], [0, down, 0]]))
 
@@ -263,6 +280,8 @@ _HOW: dict[str, Callable[[Pixels, Sample, float], Shown]] = {
     "jpeg": _jpeg,
     "mirror": _mirror,
     "face-size": _shrunk,
+    "size": _size,
+    "screenshot": _screenshot,
     "turn": _turn,
     "tight": _tight,
 }
