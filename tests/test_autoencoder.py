@@ -40,7 +40,9 @@ def test_it_learns_is_written_and_answers_as_the_network(autoencoder, tmp_path, 
         rows.append(Sample(path=f"{n}.png", label=0, split=split))
     Manifest.write(rows, tmp_path / "m.csv")
     out = tmp_path / "weights" / "decoder.onnx"
-    monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "m.csv"), "--out", str(out), "--steps", "3", "--side", "32"])
+    monkeypatch.setattr(
+        sys, "argv", ["x", str(tmp_path / "m.csv"), "--out", str(out), "--steps", "3", "--side", "32"]
+    )
     autoencoder.main()
     said = capsys.readouterr().out
     assert "transposed: 50,159 parameters, 2 pictures" in said

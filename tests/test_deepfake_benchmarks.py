@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,28 +13,17 @@ import pytest
 from facetrust.data.manifest import Manifest
 from facetrust.records import ModelCard, Preprocessing, Sample
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 POINTS = ((120.0, 100.0), (180.0, 100.0), (150.0, 130.0), (130.0, 160.0), (170.0, 160.0))
 
 
-def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def hits(benchmark) -> ModuleType:
+    return benchmark("part_hits")
 
 
 @pytest.fixture(scope="module")
-def hits() -> ModuleType:
-    return loaded("part_hits")
-
-
-@pytest.fixture(scope="module")
-def compared() -> ModuleType:
-    return loaded("deepfake_report")
+def compared(benchmark) -> ModuleType:
+    return benchmark("deepfake_report")
 
 
 def card(**how: Any) -> ModelCard:

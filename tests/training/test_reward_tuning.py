@@ -167,6 +167,11 @@ class Named:
     dense = True
 
 
+def test_a_setting_of_the_other_kind_is_refused():
+    with pytest.raises(UsageError, match="stray is of kind f1"):
+        check_recipe({**CONTENT, "reward": {"kind": "panoptic", "stray": False}}, "test")
+
+
 def test_a_recipe_wraps_its_task():
     recipe = check_recipe({**CONTENT, "reward": {"kind": "panoptic", "samples": 4}}, "test")
     task = assemble(recipe, Painted(), Named()).task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,20 +12,14 @@ from facetrust.data import batches
 from facetrust.training.recipe import load_recipe
 
 
-@pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    import training_speed
-
-    sys.modules.pop("training_speed")
-    return training_speed
+@pytest.fixture(scope="module")
+def speed(benchmark) -> ModuleType:
+    return benchmark("training_speed")
 
 
-def test_every_stage_and_every_turn_takes_its_time(
-    benchmark: ModuleType, tmp_path: Path, capsys: Any
-) -> None:
+def test_every_stage_and_every_turn_takes_its_time(speed: ModuleType, tmp_path: Path, capsys: Any) -> None:
     settings = {
-        "data.manifests": [str(benchmark.noise(tmp_path, 80))],
+        "data.manifests": [str(speed.noise(tmp_path, 80))],
         "data.length": "null",
         "data.shares": {},
         "model": {"name": "timm/mobilenetv4_conv_small_035", "settings": {"stage": 2}},
@@ -38,7 +31,7 @@ def test_every_stage_and_every_turn_takes_its_time(
     recipe = load_recipe(
         "antispoof/student-nuaa-plain", [f"{key}={value}" for key, value in settings.items()]
     )
-    found = benchmark.turn(recipe, tmp_path / "runs", 16)
+    found = speed.turn(recipe, tmp_path / "runs", 16)
     assert set(found) == {
         "read", "decode", "simulate", "augment", "crop", "tensor", "collate", "rest",
         "bare", "loop", "real", "bare clock", "real clock",
@@ -46,5 +39,5 @@ def test_every_stage_and_every_turn_takes_its_time(
     assert min(found.values()) > 0
     assert batches.collate.__name__ == "collate"  # What was timed is itself again.
     assert found["real"] > found["loop"]  # Without workers, the same process loads.
-    benchmark.show(found, recipe)
+    speed.show(found, recipe)
     assert "real / bare" in capsys.readouterr().out

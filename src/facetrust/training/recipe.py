@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from facetrust.errors import MissingExtra, UnknownName, UsageError
 from facetrust.records import Preprocessing, Record
@@ -131,6 +131,12 @@ class Reward(Record):
     stray: bool = True
     scaling: Literal["sum", "pixel"] = "sum"
     advantages: Literal["picture", "class"] = "picture"
+
+    @model_validator(mode="after")
+    def _stray_is_of_f1(self) -> Reward:
+        if self.kind == "panoptic" and not self.stray:
+            raise ValueError("stray is of kind f1; leave it out with kind panoptic")
+        return self
 
 
 class Optimizer(Record):

@@ -71,7 +71,8 @@ def changed(image: Pixels, sample: Sample, kind: str, strength: float) -> Shown:
             down by so many per cent, or the reverse), `face-blur` (Gaussian, sigma in per cent of the
             face's longer side), `jpeg` (quality), `mirror`, `face-size` (pixels that the face's longer
             side is shrunk to), `size` (of the picture, in per cent), `screenshot` (shown at so many per
-            cent of its size by a screen's quick resampling, and saved as JPEG 85), `turn` (degrees, counterclockwise), `tight` (cut at the face's box).
+            cent of its size by a screen's quick resampling, and saved as JPEG 85), `turn` (degrees,
+            counterclockwise), `tight` (cut at the face's box).
 
     Raises:
         UnknownName: no such kind.
