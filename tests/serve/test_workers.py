@@ -138,6 +138,22 @@ def test_what_changes_the_gallery_is_asked_once(serving, face_jpeg, tmp_path):
     assert client.get("/v1/gallery").json()["people"] == {"Grace": 1}
 
 
+def test_all_processes_see_the_same_gallery(isolated, face_jpeg):
+    def named() -> set[str | None]:
+        """Whom four requests at once, so that both processes are asked, take the face for."""
+        with ThreadPoolExecutor(4) as pool:
+            asked = [
+                pool.submit(isolated.post, "/v1/identify", content=face_jpeg, headers=JPEG) for _ in range(4)
+            ]
+            return {match["name"] for each in asked for match in each.result().json()["matches"]}
+
+    for name in ("Grace", "Ada"):
+        assert isolated.post(f"/v1/gallery/{name}", content=face_jpeg, headers=JPEG).status_code == 201
+        assert named() == {name}
+        assert isolated.delete(f"/v1/gallery/{name}").status_code == 200
+        assert named() == {None}
+
+
 def test_a_process_that_does_not_end_is_ended(serving, face_jpeg, monkeypatch):
     monkeypatch.setattr(workers, "_LATE", 0.5)
     client = serving({"work_seconds": 2.0}, isolated=True, at_work=1)
