@@ -49,6 +49,12 @@ def to(process: BaseProcess, number: signal.Signals) -> None:
     os.kill(process.pid, number)
 
 
+def in_hand(client) -> None:
+    """Waits until all processes of a service have been asked."""
+    until(client.app.state.desk.service._free.empty)
+    time.sleep(0.2)  # Until it is sent, which nothing tells.
+
+
 def answered(client, picture: bytes):
     """The answer to a check; what differs from run to run is left out."""
     answer = client.post("/v1/check", content=picture, headers=JPEG)
@@ -86,7 +92,7 @@ def test_what_a_process_had_in_hand_is_asked_of_another(isolated, face_jpeg, cap
         to(each, signal.SIGSTOP)
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(answered, isolated, face_jpeg) for _ in range(4)]
-        until(lambda: isolated.app.state.desk.pool.held == 4)
+        in_hand(isolated)
         to(first, signal.SIGKILL)
         to(second, signal.SIGCONT)
         assert [each.result() for each in asked] == [wanted] * 4
@@ -111,7 +117,7 @@ def test_a_request_that_costs_two_processes_is_given_up(serving, face_jpeg):
     to(only, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.post, "/v1/check", content=face_jpeg, headers=JPEG)
-        until(lambda: client.app.state.desk.pool.held)
+        in_hand(client)
         to(only, signal.SIGKILL)
         until(lambda: {each.pid for each in running()} - before)
         (second,) = [each for each in running() if each.pid not in before]
@@ -128,8 +134,7 @@ def test_what_changes_the_gallery_is_asked_once(serving, face_jpeg, tmp_path):
     to(newest, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.post, "/v1/gallery/Grace", content=face_jpeg, headers=JPEG)
-        until(lambda: client.app.state.desk.pool.held)
-        time.sleep(0.2)  # Until it is sent, which nothing tells.
+        in_hand(client)
         to(newest, signal.SIGKILL)
         answer = asked.result()
     assert (answer.status_code, "ask again" in answer.json()["error"]) == (503, True)
