@@ -44,7 +44,7 @@ def test_a_pack_of_python_2_is_read(tmp_path):
     items = b"".join(b"U" + bytes([len(each)]) + each for each in PICTURES)
     same = b"".join(b"\x88" if each else b"\x89" for each in SAME)
     content = b"\x80\x02](" + items + b"e](" + same + b"e\x86."
-    assert pickle.loads(content, encoding="bytes") == (PICTURES, SAME)  # noqa: S301 - our own bytes
+    assert pickle.loads(content, encoding="bytes") == (PICTURES, SAME)  # our own bytes
     pack = read_pack(packed(tmp_path, content))
     assert (pack.pictures, pack.same) == (PICTURES, SAME)
 
@@ -66,7 +66,7 @@ def test_code_is_named_and_not_run(tmp_path, protocol):
         read_pack(path)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "made").exists()
-    pickle.loads(path.read_bytes())  # noqa: S301 - to prove that the file would have run it
+    pickle.loads(path.read_bytes())  # to prove that the file would have run it
     assert (tmp_path / "made").is_dir()
 
 
