@@ -6,10 +6,10 @@
 Two convolutions of stride 2 down to 12 channels, and up again by transposed convolutions or by convolutions
 whose channels become pixels (sub-pixel), as generators' last layers do. It learns the mean absolute
 difference on windows of `--side` pixels at the pictures' own resolution, of at most `--most` pictures, which
-are held in memory. Printed are its parameters, the seconds
-that training took, and how well it makes windows of the dev pictures: PSNR, and the share of fine detail that
-is left (the energy of a Laplacian over that of the window itself), medians with 5 and 95 % points. A recipe
-takes it with `data.augment.decoder` and the species `decoded`.
+are held in memory. Printed are its parameters, the seconds that training took, and how well it makes windows
+of the dev pictures: PSNR, and the share of fine detail that is left (the energy of a Laplacian over that of
+the window itself), medians with 5 and 95 % points. A recipe takes it with `data.augment.decoder` and the
+species `decoded`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _twice(up: str, channels: int, out: int) -> nn.Module:
 
 
 def pictures(rows: Sequence[Sample], *, side: int, most: int) -> list[Pixels]:
-    """Returns the pictures of about so many rows, evenly spread, that are as large as a window."""
+    """Returns the pictures of about `most` rows, evenly spread, that are as large as a window."""
     found = []
     for row in rows[:: max(1, len(rows) // most)]:
         try:

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 
 import pytest
 
-from facetrust.errors import FacetrustError
+from facetrust.errors import FacetrustError, ModelError
 from facetrust.model_file import bundled
 from facetrust.serve import create_app, workers
 from facetrust.serve.settings import Settings
@@ -206,6 +206,18 @@ def test_what_fails_in_a_process_is_one_line_and_named_in_its_log(serving, capfd
 def test_models_that_cannot_be_opened_are_said_before_it_listens(tmp_path):
     with pytest.raises(FacetrustError, match=r"missing\.onnx"):
         create_app(Settings(isolated=True, models={"antispoof": str(tmp_path / "missing.onnx")}))
+
+
+def test_a_process_that_dies_while_it_opens_is_one_line_and_leaves_none(monkeypatch):
+    before = set(running())
+
+    def died(worker: workers._Worker) -> None:
+        raise workers._Died
+
+    monkeypatch.setattr(workers._Worker, "opened", died)
+    with pytest.raises(ModelError, match="ended while it opened"):
+        workers.Workers(Settings(at_work=1))
+    assert set(running()) == before
 
 
 def test_all_processes_end_with_the_service(face_jpeg):

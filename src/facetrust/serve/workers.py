@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, cast
 
-from facetrust.errors import FacetrustError
+from facetrust.errors import FacetrustError, ModelError
 from facetrust.records import ModelCard
 from facetrust.runtime.scan.workers import end_with_parent
 from facetrust.serve.guard import log, log_to_stderr, tell
@@ -33,7 +33,7 @@ class WorkFailed(Exception):
 
 
 class _Died(Exception):
-    """A process is gone, with its exit status."""
+    """A process is gone."""
 
 
 class Workers:
@@ -53,9 +53,11 @@ class Workers:
         workers = [_Worker(settings) for _ in range(settings.at_work)]
         try:
             self.cards, *_ = [each.opened() for each in workers]
-        except FacetrustError:
+        except (FacetrustError, _Died) as error:
             for each in workers:
                 each.end()
+            if isinstance(error, _Died):
+                raise ModelError("a process ended while it opened its models") from None
             raise
         for each in workers:
             self._free.put(each)
@@ -130,7 +132,7 @@ class _Worker:
 
         Raises:
             _Died: it is gone.
-            Overdue: no answer for so many seconds; it was ended.
+            Overdue: no answer within `patience` seconds; it was ended.
         """
         self.opened()
         try:

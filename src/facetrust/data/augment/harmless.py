@@ -225,8 +225,7 @@ def _size(image: Pixels, sample: Sample, percent: float) -> Shown:
 
 
 def _screenshot(image: Pixels, sample: Sample, percent: float) -> Shown:
-    shown, moved = _resized(image, sample, percent / 100, cv2.INTER_LINEAR)
-    return _jpeg(shown, moved, _SAVED)[0], moved
+    return _jpeg(*_resized(image, sample, percent / 100, cv2.INTER_LINEAR), _SAVED)
 
 
 def _resized(image: Pixels, sample: Sample, factor: float, method: int) -> Shown:
