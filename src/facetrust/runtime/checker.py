@@ -22,7 +22,7 @@ from facetrust.runtime.bundled import (
     open_models,
 )
 from facetrust.runtime.evidence import Layer, Scene, layers, write_overlay
-from facetrust.runtime.live import Live, Seen
+from facetrust.runtime.live import Live, LiveState
 from facetrust.runtime.pictures import Failure, Progress, Run, decode, decoded
 from facetrust.runtime.videos import SAMPLING, Sampling, VideoChecker
 
@@ -206,13 +206,13 @@ class Checker:
             raise result.error
         return result
 
-    def live(self, seen: Seen | None = None) -> Live:
+    def live(self, state: LiveState | None = None) -> Live:
         """Returns what judges one camera, frame by frame, as videos are judged; see `Live`.
 
         Args:
-            seen: of a `Live` with the same tasks, from where it goes on; from nothing without.
+            state: of a `Live` with the same tasks, from where it goes on; from nothing without.
         """
-        return Live(self.models, self.detector, self._videos, self.search, seen)
+        return Live(self.models, self.detector, self._videos, self.search, state)
 
     def _run(
         self,

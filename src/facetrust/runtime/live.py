@@ -16,7 +16,7 @@ WINDOW = 3.0  # Seconds that count for a verdict.
 SOURCE = "<camera>"
 
 
-class Seen(NamedTuple):
+class LiveState(NamedTuple):
     """What a camera's frames have left behind: their number, and the tracks with their scores."""
 
     frames: int
@@ -27,7 +27,7 @@ class Live:
     """Judges frames as they come, by the tracks and the rule that videos are judged by.
 
     What was seen more than `WINDOW` seconds ago counts no more and is let go, so that a camera may run for
-    days. Comes from `Checker.live`; one camera's, and for one thread at a time. What it knows is `seen`,
+    days. Comes from `Checker.live`; one camera's, and for one thread at a time. What it knows is `state`,
     which holds no model and no frame: another `Live` goes on from it, also in another process.
     """
 
@@ -37,16 +37,16 @@ class Live:
         detector: Detector | None,
         videos: VideoChecker,
         search: Search,
-        seen: Seen | None = None,
+        state: LiveState | None = None,
     ) -> None:
-        self._frames, gathered = seen or (0, None)
+        self._frames, gathered = state or (0, None)
         self._tracked = TrackedFaces(models, detector, search=search, gathered=gathered)
         self._videos = videos
 
     @property
-    def seen(self) -> Seen:
+    def state(self) -> LiveState:
         """What the frames so far have left behind."""
-        return Seen(self._frames, self._tracked.gathered)
+        return LiveState(self._frames, self._tracked.gathered)
 
     def see(self, image: Pixels, at: float) -> CheckReport:
         """Returns what is to be said of the faces that are seen now.

@@ -17,7 +17,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect
 
-from facetrust.runtime.live import Seen
+from facetrust.runtime.live import LiveState
 from facetrust.serve.answers import CameraQuery, Frame
 from facetrust.serve.desk import Desk, first_fault
 from facetrust.serve.guard import log
@@ -42,11 +42,11 @@ async def camera(socket: WebSocket) -> None:
         client = desk.client(socket, key, "check")
         with _one_more(desk):
             with desk.pool.place(client) as place:
-                seen = await place.run(
+                state = await place.run(
                     lambda _: desk.service.live(asked.tasks, asked.policy), desk.settings.limits.work_seconds
                 )
             await socket.send_text('{"ready": true}')
-            await _Session(socket, desk, key, asked, seen).run()
+            await _Session(socket, desk, key, asked, state).run()
     except Refusal as refused:
         await _end(socket, refused)
     except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed while we answered.
@@ -57,13 +57,13 @@ class _Session:
     """One camera: at most one frame of it is judged at a time, and none waits."""
 
     def __init__(
-        self, socket: WebSocket, desk: Desk, key: str | None, asked: CameraQuery, seen: Seen
+        self, socket: WebSocket, desk: Desk, key: str | None, asked: CameraQuery, state: LiveState
     ) -> None:
         self._socket = socket
         self._desk = desk
         self._key = key
         self._asked = asked
-        self._seen = seen
+        self._state = state
         self._frames = 0
         self._dropped = 0
         self._judged: deque[float] = deque(maxlen=_RECENT)
@@ -101,9 +101,9 @@ class _Session:
         report = error = None
         try:
             with self._desk.pool.place(client) as place:
-                report, self._seen = await place.run(
+                report, self._state = await place.run(
                     lambda _: self._desk.service.see(
-                        self._seen, data, at, tasks=self._asked.tasks, policy=self._asked.policy
+                        self._state, data, at, tasks=self._asked.tasks, policy=self._asked.policy
                     ),
                     limits.work_seconds,
                 )

@@ -19,7 +19,7 @@ from facetrust.runtime.bundled import default_tasks, open_model_named
 from facetrust.runtime.checker import Checker
 from facetrust.runtime.gallery.gallery import Gallery, checked_name
 from facetrust.runtime.gallery.store import shown_place
-from facetrust.runtime.live import Seen
+from facetrust.runtime.live import LiveState
 from facetrust.runtime.parse import Parsed, Parser
 from facetrust.runtime.pictures import Failure
 from facetrust.runtime.verifier import Verifier
@@ -118,22 +118,22 @@ class Service:
             )
             return Evidence.of(report, drawn, tuple(told))
 
-    def live(self, tasks: Sequence[str] | None, policy: Policy | None) -> Seen:
+    def live(self, tasks: Sequence[str] | None, policy: Policy | None) -> LiveState:
         """Returns what a camera has seen before its first frame."""
         with _refusing():
-            return self.checker(tasks, policy).live().seen
+            return self.checker(tasks, policy).live().state
 
     def see(
-        self, seen: Seen, frame: bytes, at: float, *, tasks: Sequence[str] | None, policy: Policy | None
-    ) -> tuple[CheckReport, Seen]:
+        self, state: LiveState, frame: bytes, at: float, *, tasks: Sequence[str] | None, policy: Policy | None
+    ) -> tuple[CheckReport, LiveState]:
         """Returns what is to be said of the faces that a camera sees `at` seconds, and what to go on from."""
         with _refusing():
             limits = self.limits.model_copy(
                 update={"most_pixels": min(self.limits.most_pixels, FRAME_PIXELS)}
             )
-            live = self.checker(tasks, policy).live(seen)
+            live = self.checker(tasks, policy).live(state)
             report = live.see(read_source(admitted(frame, limits, "frame", videos=False)).image, at)
-            return report, live.seen
+            return report, live.state
 
     def verify(
         self, first: bytes, second: bytes, *, far: float | None = None, liveness: bool = False
