@@ -65,6 +65,7 @@ def test_the_faces_have_scores_that_could_differ(model, card, crops, exported):
         {"mean": (0.485, 0.456, 0.4065)},
         {"color": "BGR"},
         {"top": 255.0},
+        {"grey_world": True},
     ],
     ids=lambda wrong: "-".join(f"{key}" for key in wrong),
 )
@@ -136,9 +137,10 @@ def test_a_network_in_training_is_compared_in_evaluation_and_left_in_training(sm
     assert [model.training, model.body[1].training, model.body[4].training] == [True, False, True]
 
 
-def test_blue_first_networks_are_fed_blue_first(model, card, crops, exported):
-    card = card.model_copy(update={"preprocessing": card.preprocessing.model_copy(update={"color": "BGR"})})
-    assert parity(model, card, exported(color="BGR"), crops).inputs < 1e-6
+@pytest.mark.parametrize("same", [{"color": "BGR"}, {"grey_world": True}, {"standardize": True}])
+def test_networks_are_fed_as_their_card_says(model, card, crops, exported, same):
+    card = card.model_copy(update={"preprocessing": card.preprocessing.model_copy(update=same)})
+    assert parity(model, card, exported(**same), crops).inputs < 1e-5
 
 
 @pytest.mark.parametrize(

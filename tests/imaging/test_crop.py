@@ -44,6 +44,25 @@ def test_a_standardised_crop_has_mean_0_and_deviation_1_of_its_own_over_all_chan
     assert np.allclose(brighter, values, atol=1e-5)
 
 
+def test_grey_world_makes_the_channels_means_equal_and_forgets_the_colour_of_the_light():
+    crop = np.random.default_rng(0).integers(20, 100, (16, 16, 3), dtype=np.uint8)
+    how = Preprocessing(mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.2), grey_world=True)
+    pixels = crop.astype(np.float64) / 255
+    means = pixels.mean((0, 1))
+    wanted = (pixels * (means.mean() / means) - how.mean) / how.std
+    assert np.allclose(to_tensor(crop, how), wanted.transpose(2, 0, 1), atol=1e-5)
+    blue = crop * np.array([1, 1, 2], np.uint8)
+    standardized = how.model_copy(update={"standardize": True, "mean": (0.5,) * 3, "std": (0.25,) * 3})
+    assert np.allclose(to_tensor(blue, standardized), to_tensor(crop, standardized), atol=1e-4)
+
+
+def test_a_channel_that_is_black_is_not_blown_up():
+    crop = np.full((8, 8, 3), (90, 60, 1), np.uint8)
+    values = to_tensor(crop, Preprocessing(grey_world=True))
+    means = np.array([90, 60, 0.02 * 255]) / 255
+    assert np.allclose(values[:, 0, 0], np.array([90, 60, 1]) / 255 * means.mean() / means, atol=1e-5)
+
+
 def test_a_flat_crop_is_not_blown_up():
     values = to_tensor(np.full((8, 8, 3), 77, np.uint8), Preprocessing(standardize=True))
     assert np.abs(values).max() < 1e-3

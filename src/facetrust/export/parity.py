@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facetrust.errors import ExportError
 from facetrust.fusion import of_faces, sigmoid
 from facetrust.imaging import Pixels, to_tensor
-from facetrust.imaging.crop import FLAT
+from facetrust.imaging.crop import DARK, FLAT
 from facetrust.model_file import check_shapes, open_session, read
 from facetrust.records import ModelCard, Preprocessing, Record
 from facetrust.tasks import task_named
@@ -206,6 +206,9 @@ def _torch_inputs(faces: NDArray[np.uint8], how: Preprocessing) -> NDArray[np.fl
     if how.color == "BGR":
         pixels = pixels.flip(1)
     mean, std = (torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1) for values in (how.mean, how.std))
+    if how.grey_world:
+        level = pixels.mean((2, 3), keepdim=True).div(255).clamp_min(DARK)
+        pixels = pixels * (level.mean(1, keepdim=True) / level)
     normal = (pixels * (how.top / 255.0) - mean) / std
     if how.standardize:
         spread, middle = torch.std_mean(normal, dim=(1, 2, 3), correction=0, keepdim=True)

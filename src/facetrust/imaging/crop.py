@@ -30,6 +30,7 @@ TEMPLATE = (
 )
 _FILLS = {"zero": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
 FLAT = 1e-2  # Deviation below which a crop holds nothing that could be brought to 1.
+DARK = 0.02  # Share of full brightness below which a channel's mean tells no tint.
 # How a crop is shrunk, and how it is enlarged.
 _METHODS = {
     "area": (cv2.INTER_AREA, cv2.INTER_LINEAR),
@@ -319,7 +320,13 @@ def _levels(top: float, mean: tuple[float, ...], std: tuple[float, ...]) -> NDAr
 def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:
     """Returns a crop (h, w, 3) uint8 RGB as (3, h, w) float32, normalised as the card says."""
     pixels = np.ascontiguousarray(crop[:, :, ::-1]) if how.color == "BGR" else crop
-    normal: NDArray[np.float32] = cv2.LUT(pixels, _levels(how.top, tuple(how.mean), tuple(how.std)))  # type: ignore[assignment]
+    normal: NDArray[np.float32]
+    if how.grey_world:
+        level = np.maximum(pixels.mean((0, 1), dtype=np.float64) / 255.0, DARK)
+        scale = (level.mean() / level * (how.top / 255.0)).astype(np.float32)
+        normal = (pixels * scale - np.asarray(how.mean, np.float32)) / np.asarray(how.std, np.float32)
+    else:
+        normal = cv2.LUT(pixels, _levels(how.top, tuple(how.mean), tuple(how.std)))  # type: ignore[assignment]
     if how.standardize:
         normal = (normal - normal.mean()) / max(float(normal.std()), FLAT)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))
