@@ -80,6 +80,9 @@ def simulate(
         int, typer.Option(min=16, help="Larger faces are shrunk to this many pixels.")
     ] = 112,
     keep_live: Annotated[bool, typer.Option("--keep-live", help="Also write the live faces.")] = False,
+    keep_medium: Annotated[
+        bool, typer.Option("--keep-medium", help="Prints and screens keep their own tint and softness.")
+    ] = False,
     splits: Annotated[
         list[str] | None, typer.Option("--split", help="Use rows of this split only; repeatable.")
     ] = None,
@@ -108,6 +111,7 @@ def simulate(
             wanted=Selection(splits or (), apart_from or (), people),
             longest_face=longest_face,
             keep_live=keep_live,
+            keep_medium=keep_medium,
             workers=workers,
             progress=advance,
         )

@@ -13,7 +13,7 @@ import pytest
 from facetrust.data.audit.probes import laplacian, probed_face, saturation, separation
 from facetrust.data.augment.sharpness import sharpness
 from facetrust.data.simulate import SPECIES, beside, simulate
-from facetrust.data.simulate.capture import captured, exposed, focused
+from facetrust.data.simulate.capture import captured, exposed, focused, lit, softened
 from facetrust.imaging import Pixels, fit_within, read_image
 from facetrust.records import Box
 
@@ -60,6 +60,39 @@ def test_the_camera_covers_the_light_that_must_not_matter() -> None:
     chroma = np.array([saturation(made) for made in shown]) / saturation(face)
     assert chroma.min() < 0.1
     assert np.quantile(chroma, 0.95) > 1.3
+
+
+def test_a_lens_softens_by_a_share_of_the_face() -> None:
+    """An edge of a lens's blur has the sigma that its steepest step tells."""
+    edge = np.zeros((80, 400, 3), np.float32)
+    edge[:, 200:] = 1
+    found = []
+    for seed in range(200):
+        blurred = softened(edge, (100.0, 0.0, 200.0, 80.0), np.random.default_rng(seed))
+        found.append(1 / (np.sqrt(2 * np.pi) * np.diff(blurred[40, :, 0]).max()))
+    assert 0.5 < min(found) < 1.2  # pixels; 0.3 % of 200 are 0.6
+    assert 3.6 < max(found) < 4.2
+
+
+def test_light_from_a_side_keeps_the_middle() -> None:
+    face = np.full((61, 81, 3), 100, np.uint8)
+    shown = np.stack([lit(face, np.random.default_rng(seed)) for seed in range(100)]).astype(float)
+    assert np.abs(shown[:, 30, 40] - 100).max() <= 1
+    assert 115 < shown.max() <= 125  # half of 35 % to a corner, at most 1.42 sides away
+    assert (shown.max(axis=(1, 2, 3)) + shown.min(axis=(1, 2, 3)) - 200 <= 2).all()
+
+
+def test_a_medium_that_is_kept_is_softer_and_duller_than_the_face() -> None:
+    """What `exposed` and `focused` take away is there, and the camera's draws are not."""
+    found: dict[str, list[float]] = {name: [] for name in _PROBES}
+    for seed in range(80):
+        face = picture(seed, fine=1)
+        shown = simulate(face, BOX, species="print", rng=np.random.default_rng(seed), keep_medium=True)
+        for name, probe in _PROBES.items():
+            found[name].append(probe(probed_face(shown, BOX)) / max(probe(probed_face(face, BOX)), 1e-6))
+    assert np.median(found["laplacian"]) < 0.9
+    assert np.median(found["saturation"]) < 0.9
+    assert min(found["saturation"]) > 0.2  # nothing became grey
 
 
 def separations(faces: Iterator[tuple[Pixels, Box]]) -> dict[str, float]:

@@ -107,6 +107,21 @@ def test_live_faces_can_be_kept_beside_their_attacks(manifest: Path, tmp_path: P
     assert done.attacks == 6
 
 
+def test_media_that_are_kept_are_other_pictures_and_have_no_live_faces_beside(
+    manifest: Path, tmp_path: Path
+) -> None:
+    plain = simulate_attacks(manifest, tmp_path / "plain.csv")
+    kept = simulate_attacks(manifest, tmp_path / "kept.csv", keep_medium=True)
+    rows = zip(Manifest.read(plain.manifest).samples(), Manifest.read(kept.manifest).samples(), strict=True)
+    for first, second in rows:
+        assert first.attack == second.attack
+        assert not np.array_equal(read_image(tmp_path / first.path), read_image(tmp_path / second.path))
+    with pytest.raises(UsageError, match="train beside the manifest"):
+        simulate_attacks(manifest, tmp_path / "both.csv", keep_medium=True, keep_live=True)
+    with pytest.raises(UsageError, match="holds pictures made with"):
+        simulate_attacks(manifest, tmp_path / "plain.csv", keep_medium=True)
+
+
 def beside_manipulations(manifest: Path, out: Path, **settings: Any) -> dict[tuple[str, int], Pixels]:
     """Returns (subject, label) → picture of one blend a face, and of the genuine faces beside them."""
     given = {"species": ["self-blend"], "keep_live": True, **settings}

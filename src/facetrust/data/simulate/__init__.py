@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from facetrust.data.simulate import digital_spoof, reconstruction, regeneration, self_blend, swap
 from facetrust.data.simulate._blending import Blend as Blend  # what `manipulate` returns
-from facetrust.data.simulate.capture import captured, exposed, focused
+from facetrust.data.simulate.capture import captured, exposed, focused, lit, softened
 from facetrust.data.simulate.decoder import Decoder, decoded
 from facetrust.data.simulate.donors import Donor
 from facetrust.data.simulate.prints import bent, printed
@@ -63,6 +63,7 @@ def simulate(
     background: Pixels | None = None,
     points: Points | None = None,
     donor: Donor | None = None,
+    keep_medium: bool = False,
 ) -> Pixels:
     """Returns a simulated attack on a live picture, of the same size, the face where it was.
 
@@ -74,6 +75,7 @@ def simulate(
         background: what lies around the print or screen; the picture itself, mirrored, if none is given. A
             manipulation has none, and is not taken by another camera.
         points, donor: see `manipulate`.
+        keep_medium: see `recapture`.
 
     Raises:
         UnknownName: no such species.
@@ -82,7 +84,8 @@ def simulate(
     check_species([species])
     if species in MANIPULATIONS:
         return manipulate(image, box, species=species, rng=rng, points=points, donor=donor).fake
-    return captured(recapture(image, box, species=species, rng=rng, background=background), rng)
+    medium = recapture(image, box, species=species, rng=rng, background=background, keep_medium=keep_medium)
+    return lit(medium, rng) if keep_medium else captured(medium, rng)
 
 
 def recapture(
@@ -93,11 +96,15 @@ def recapture(
     rng: np.random.Generator,
     background: Pixels | None = None,
     framed: bool = True,
+    keep_medium: bool = False,
 ) -> Pixels:
     """Returns a print or a screen that shows the picture, before a camera takes it; see `simulate`.
 
     Args:
         framed: it may end beside the face; otherwise it fills the picture.
+        keep_medium: the medium's own brightness, tint, contrast and softness stay, a second lens softens it,
+            and `simulate` adds no camera: as of an attacker who takes no care. Each of these alone then tells
+            it from a live face.
     """
     scene = around(image, rng, background)
     medium = _reproduced(image, rng).astype(np.float32) / np.float32(255)
@@ -107,10 +114,11 @@ def recapture(
         medium = bent(medium, box, rng)
     if rng.random() < (0.5 if screen else 0.2):
         medium = reflecting(medium, scene, rng)
-    medium = exposed(medium, image, box)
+    medium = softened(medium, box, rng) if keep_medium else exposed(medium, image, box)
     if framed and rng.random() < 0.7:
         medium = held(medium, scene, box, rng, bezel=screen)
-    return focused(np.rint(np.clip(medium, 0, 1) * np.float32(255)).astype(np.uint8), image, box)
+    shown = np.rint(np.clip(medium, 0, 1) * np.float32(255)).astype(np.uint8)
+    return shown if keep_medium else focused(shown, image, box)
 
 
 def manipulate(

@@ -22,15 +22,25 @@ _GRID = 64  # Pixels a side at which colours are compared.
 def captured(image: Pixels, rng: np.random.Generator) -> Pixels:
     """Returns a picture (H, W, 3) as some camera in some light takes it; the same draws for both labels.
 
-    Light falls from one side; then `any_camera.degrade`: white balance, gain, gamma, saturation, blur,
-    resolution, noise and compression.
+    Light falls from one side (`lit`); then `any_camera.degrade`: white balance, gain, gamma, saturation,
+    blur, resolution, noise and compression.
     """
+    return any_camera.degrade(lit(image, rng), rng)
+
+
+def lit(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Returns a picture (H, W, 3) in light that falls from one side: more there, and as much less opposite."""
     height, width = image.shape[:2]
     angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.35)
     across = np.linspace(-0.5, 0.5, width, dtype=np.float32) * np.float32(strength * np.cos(angle))
     down = np.linspace(-0.5, 0.5, height, dtype=np.float32) * np.float32(strength * np.sin(angle))
-    lit = image * (1 + across + down[:, None])[:, :, None]
-    return any_camera.degrade(np.clip(lit, 0, 255).astype(np.uint8), rng)
+    return np.clip(image * (1 + across + down[:, None])[:, :, None], 0, 255).astype(np.uint8)
+
+
+def softened(medium: Plane, box: Box, rng: np.random.Generator) -> Plane:
+    """Returns a medium (H, W, 3) as a lens blurs it, by a sigma of 0.3 to 2 % of the face's longer side."""
+    sigma = rng.uniform(0.003, 0.02) * max(box[2:])
+    return np.asarray(cv2.GaussianBlur(medium, (0, 0), sigma), dtype=np.float32)
 
 
 def exposed(medium: Plane, face: Pixels, box: Box) -> Plane:

@@ -56,6 +56,7 @@ def simulate_attacks(
     wanted: Selection = ALL,
     longest_face: int = 112,
     keep_live: bool = False,
+    keep_medium: bool = False,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Simulated:
@@ -78,17 +79,22 @@ def simulate_attacks(
         keep_live: also write the live faces, shrunk the same way, so that both labels are there; as they
             are seen beside such attacks (`beside`): by the same camera, or changed as what surrounds a
             manipulation. Without them the camera tells the simulated from other live faces.
+        keep_medium: prints and screens keep their own tint, contrast and softness, and no camera is added
+            (`simulate`); live faces beside them are those of the manifest.
         workers: processes that make pictures, each of them the same as one process would.
         progress: called with rows done and rows in all.
 
     Raises:
         ManifestError: a manifest cannot be used, or no bona fide row is there or left.
         UnknownName: a species or a split is not known.
-        UsageError: fewer than one person or worker is wanted, or pictures made by another call lie there.
+        UsageError: fewer than one person or worker is wanted, the live faces beside media that are kept, or
+            pictures made by another call lie there.
         FacetrustError: a worker was ended.
     """
     if workers < 1:
         raise UsageError(f"workers {workers}: give a number from 1 on")
+    if keep_live and keep_medium:
+        raise UsageError("keep_live and keep_medium: no camera took these attacks; train beside the manifest")
     check_species(species)
     if "decoded" in species:
         raise UsageError("decoded: needs a trained decoder, which training alone is given")
@@ -104,6 +110,7 @@ def simulate_attacks(
             "seed": seed,
             "species": list(species),
             "longest_face": longest_face,
+            **({"keep_medium": True} if keep_medium else {}),
         },
     )
     scenes = _by_split(chosen.samples)
@@ -111,7 +118,7 @@ def simulate_attacks(
     donors = (
         {split: Donors(rows, read) for split, rows in scenes.items()} if set(species) & set(SWAPS) else {}
     )
-    maker = _Maker(source, out, copies, seed, species, longest_face, keep_live, scenes, donors)
+    maker = _Maker(source, out, copies, seed, species, longest_face, keep_live, keep_medium, scenes, donors)
     made: Iterator[list[Sample] | ImageError] = (
         map(maker.make, chosen.samples)
         if workers == 1
@@ -141,6 +148,7 @@ class _Maker(NamedTuple):
     species: Sequence[str]
     longest_face: int
     keep_live: bool
+    keep_medium: bool
     scenes: Mapping[Split, Sequence[Sample]]
     donors: Mapping[Split, Donors]
 
@@ -161,7 +169,7 @@ class _Maker(NamedTuple):
             kind = str(rng.choice(list(self.species)))
             given = self.donors[sample.split] if kind in SWAPS else None
             scenes = self.scenes[sample.split]
-            picture = partial(_attack, image, sample, kind, self.source, scenes, given, rng)
+            picture = partial(_attack, image, sample, kind, self.source, scenes, given, self.keep_medium, rng)
             rows.append(_written(self.out, sample, (kind, number), box, picture))
         return rows
 
@@ -242,6 +250,7 @@ def _attack(
     source: Manifest,
     scenes: Sequence[Sample],
     donors: Donors | None,
+    keep_medium: bool,
     rng: np.random.Generator,
 ) -> Pixels:
     background = None
@@ -251,7 +260,14 @@ def _attack(
     donor = donors.draw(sample, image, rng) if donors else None
     box = box_of(sample, image)
     return simulate(
-        image, box, species=kind, rng=rng, background=background, points=sample.points, donor=donor
+        image,
+        box,
+        species=kind,
+        rng=rng,
+        background=background,
+        points=sample.points,
+        donor=donor,
+        keep_medium=keep_medium,
     )
 
 
