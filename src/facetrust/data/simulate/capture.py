@@ -29,7 +29,7 @@ def captured(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def lit(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Returns a picture (H, W, 3) in light that falls from one side: more there, and as much less opposite."""
+    """Returns a picture (H, W, 3) in light from one side: more there, and as much less opposite."""
     height, width = image.shape[:2]
     angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.35)
     across = np.linspace(-0.5, 0.5, width, dtype=np.float32) * np.float32(strength * np.cos(angle))
