@@ -35,10 +35,11 @@ class Preprocessing(Record):
     `size` at the picture's own resolution, one per margin, spread over the box; `margins`, `fill`, `square`
     and `resize` then play no other part.
     resize: `area` and `cubic` average pixels where a crop shrinks; where it grows, they are linear and cubic.
-    `top` is the value of a full-bright pixel before `mean` and `std` (1 or 255). grey_world: before `mean`
-    and `std`, each crop's channels are multiplied so that their means are equal and the crop's mean stays;
-    light of another colour then changes nothing but what it clips. standardize: at last, each crop is brought to
-    mean 0 and deviation 1 by its own values, those of all channels together.
+    `top` is the value of a full-bright pixel before `mean` and `std` (1 or 255).
+    grey_world: before `mean` and `std`, each crop's channels are multiplied so that their means are equal and
+    the crop's mean stays; light of another colour then changes nothing but what it clips.
+    standardize: at last, each crop is brought to mean 0 and deviation 1 by its own values, those of all
+    channels together.
 
     Source: Buchsbaum 1980, "A spatial processor model for object colour perception" (grey world).
     """
