@@ -316,6 +316,23 @@ def test_an_exported_file_gets_a_new_card_and_keeps_its_graph(bright, tmp_path):
     assert load_model(bright).card == before.card
 
 
+def test_thresholds_are_of_the_faces_that_the_limits_leave(bright, tmp_path):
+    """Means of 0.3 of the scale and more are judged; the others, however many, move no threshold."""
+    manifest, out = tmp_path / "bright.parquet", tmp_path / "new.onnx"
+    made = export_run(bright, out, manifest=manifest, rules=["bpcer@10%"], limit={"least_luminance": 0.3})
+    rows = [
+        (read_image(tmp_path / row.path).mean() / 255, row.label) for row in Manifest.read(manifest).samples()
+    ]
+    judged = [(level, label) for level, label in rows if level >= 0.3]
+    assert made.fitted_on == len(judged) < len(rows) - 5
+    genuine = sorted((level for level, label in judged if not label), reverse=True)
+    wanted = 1 / (1 + np.exp(2 - 4 * genuine[len(genuine) // 10]))
+    assert load_model(out).card.threshold == pytest.approx(wanted, abs=0.03)
+    everything = export_run(bright, tmp_path / "all.onnx", manifest=manifest, rules=["bpcer@10%"])
+    assert everything.fitted_on == len(rows)
+    assert load_model(tmp_path / "all.onnx").card.threshold < load_model(out).card.threshold + 1e-9
+
+
 def test_limits_that_errors_cannot_tell_stay(bright, tmp_path):
     manifest = tmp_path / "bright.parquet"
     export_run(bright, tmp_path / "n.onnx", manifest=manifest, limits="antispoof-tiny", risk=0.2)

@@ -127,7 +127,7 @@ def battery(
     found: list[list[Held]] = [[] for _ in models]
     done, total = 0, len(readers) * len(models)
     for change, read in readers.items():
-        qualities: list[Quality | None] = list(_qualities(rows, read))
+        qualities: list[Quality | None] = list(qualities_of(rows, read))
         for place, (card, scorer) in enumerate(opened):
             answers = list(scorer(rows, read))
             scores = np.array([np.nan if isinstance(each, ImageError) else float(each) for each in answers])
@@ -149,7 +149,8 @@ def _genuine(manifest: Path, most: int, seed: int) -> list[Sample]:
     return absolute(rows, whole.root)
 
 
-def _qualities(rows: Iterable[Sample], read: Reader) -> Iterator[Quality | None]:
+def qualities_of(rows: Iterable[Sample], read: Reader) -> Iterator[Quality | None]:
+    """Yields how well each row's face is taken; none where its picture cannot be read."""
     for row in rows:
         try:
             image, shown = read(row)

@@ -10,12 +10,13 @@ import numpy as np
 
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.errors import ImageError, ManifestError, MetricError
+from facetrust.evaluation.invariance import qualities_of
 from facetrust.evaluation.quality_limits import fit_limits
 from facetrust.evaluation.scorers import open_scorer
 from facetrust.imaging import read_sample
 from facetrust.metrics.ece import ece
 from facetrust.protocols import FittedLimit, fit_calibration, fit_threshold
-from facetrust.records import ModelCard, QualityLimits, Record
+from facetrust.records import ModelCard, QualityLimits, Record, Sample
 from facetrust.tasks import task_named
 
 _log = logging.getLogger("facetrust")
@@ -47,9 +48,9 @@ def fit_card(
 ) -> Fitted:
     """Returns a card with the thresholds that rules choose, a calibration and, if asked, limits of quality.
 
-    Scores are those of the file itself on all labelled dev faces, so that what decides is fitted on what
-    runs. Limits that errors can tell (`facetrust.evaluation.quality_limits`) replace the card's, the others
-    stay.
+    Scores are those of the file itself on the labelled dev faces that the card's limits leave judged, so
+    that what decides is fitted on what runs, and on what it decides about. Limits that errors can tell
+    (`facetrust.evaluation.quality_limits`) replace the card's, the others stay.
 
     Args:
         file: the exported network, an .onnx file.
@@ -59,7 +60,7 @@ def fit_card(
 
     Raises:
         UsageError: a rule is not known.
-        MetricError: dev has one label only.
+        MetricError: dev, or what of it is judged, has one label only.
         ImageError: a picture cannot be read.
         ManifestError: a manifest has no dev rows.
     """
@@ -76,6 +77,16 @@ def fit_card(
     return fitted
 
 
+def _judged(rows: Sequence[Sample], limits: QualityLimits) -> list[Sample]:
+    """The faces within limits; one that cannot be read stays, so that its scorer names it."""
+    qualities = qualities_of(rows, read_sample)
+    return [
+        row
+        for row, quality in zip(rows, qualities, strict=True)
+        if quality is None or limits.reason(quality) is None
+    ]
+
+
 def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: Sequence[str]) -> Fitted:
     rows = [
         row
@@ -87,6 +98,8 @@ def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: 
         raise ManifestError(f"{manifests[0].source}: no labelled dev rows to fit a threshold on")
     if task_named(card.task).unit == "picture":
         rows = whole_pictures(rows)
+    elif card.limits is not None:
+        rows = _judged(rows, card.limits)
     _, scorer = open_scorer(file)
     scores = np.empty(len(rows))
     for place, answer in enumerate(scorer(rows, read_sample)):
