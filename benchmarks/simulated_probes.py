@@ -1,8 +1,10 @@
 """What trivial measures of a face tell of simulated prints and replays against live faces by the same camera.
 
     python benchmarks/simulated_probes.py --data MANIFEST [--data MANIFEST ...] [--most 200] [--seed 1]
+        [--keep-medium]
 
 Of every genuine train face drawn, shrunk to 112 pixels, a print, a replay and a live picture are made.
+With `--keep-medium` the attacks keep their medium's own look, and the live face is as it was.
 Printed is the area under the ROC curve of the raw value, an attack being the positive; 0.5 is nothing.
 """
 
@@ -30,16 +32,18 @@ def measured(image: Pixels, box: Box) -> list[float]:
     return [saturation(face), float(np.log(blue / red)), float(face.mean()), laplacian(face)]
 
 
-def made(path: Path, row: Sample, seed: list[int]) -> dict[str, list[float]]:
+def made(path: Path, row: Sample, seed: list[int], *, keep_medium: bool) -> dict[str, list[float]]:
     """Returns the measures of each kind of attack on a face, and of the live one beside them."""
     image = read_image(path)
     box = box_of(row, image)
     image, factor = fit_within(image, max(1, round(max(image.shape[:2]) * min(1.0, _FACE / max(box[2:])))))
     x, y, w, h = (side * factor for side in box)
-    found = {"live": beside(image, (x, y, w, h), species=SPECIES, rng=np.random.default_rng([*seed, 9]))}
+    rng = np.random.default_rng([*seed, 9])
+    live = image if keep_medium else beside(image, (x, y, w, h), species=SPECIES, rng=rng)
+    found = {"live": live}
     for number, species in enumerate(SPECIES):
         rng = np.random.default_rng([*seed, number])
-        found[species] = simulate(image, (x, y, w, h), species=species, rng=rng)
+        found[species] = simulate(image, (x, y, w, h), species=species, rng=rng, keep_medium=keep_medium)
     return {name: measured(picture, (x, y, w, h)) for name, picture in found.items()}
 
 
@@ -51,6 +55,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, action="append", required=True, help="prepared manifest")
     parser.add_argument("--most", type=int, default=200, help="faces of a manifest")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep-medium", action="store_true", help="as `data simulate` has it")
     asked = parser.parse_args()
     found: dict[str, list[dict[str, list[float]]]] = {}
     for file in asked.data:
@@ -59,7 +64,12 @@ def main() -> None:
         chosen = np.random.default_rng(asked.seed).permutation(len(rows))[: asked.most]
         start = sum(map(len, found.values()))
         found[file.stem] = [
-            made(manifest.path_of(rows[place]), rows[place], [asked.seed, start + number])
+            made(
+                manifest.path_of(rows[place]),
+                rows[place],
+                [asked.seed, start + number],
+                keep_medium=asked.keep_medium,
+            )
             for number, place in enumerate(chosen)
         ]
     found["all"] = [each for faces in found.values() for each in faces]

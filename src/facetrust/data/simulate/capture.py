@@ -38,8 +38,8 @@ def lit(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def softened(medium: Plane, box: Box, rng: np.random.Generator) -> Plane:
-    """Returns a medium (H, W, 3) as a lens blurs it, by a sigma of 0.3 to 2 % of the face's longer side."""
-    sigma = rng.uniform(0.003, 0.02) * max(box[2:])
+    """Returns a medium (H, W, 3) as a lens blurs it, by a sigma of 0.2 to 1.2 % of the face's longer side."""
+    sigma = rng.uniform(0.002, 0.012) * max(box[2:])
     return np.asarray(cv2.GaussianBlur(medium, (0, 0), sigma), dtype=np.float32)
 
 
