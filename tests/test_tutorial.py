@@ -62,8 +62,8 @@ def fake_nuaa(root: Path, photo: Path) -> None:
                     picture = simulate(picture, BOX, species="print", rng=rng)
                 path = f"{label}/{who:04d}/{who:04d}_00_00_{session}_{n}.jpg"
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(picture).resize((256, 256)).save(root / path)
-                box = ",".join(str(side / 2) for side in BOX)
+                Image.fromarray(picture).save(root / path)
+                box = ",".join(map(str, BOX))  # As large as the limits of quality ask for.
                 lines.append(f"{path},{label},{who:04d},{session},{split},{box},a")
     (root / "manifest.csv").write_text("\n".join(lines) + "\n")
 

@@ -328,6 +328,8 @@ def test_thresholds_are_of_the_faces_that_the_limits_leave(bright, tmp_path):
     genuine = sorted((level for level, label in judged if not label), reverse=True)
     wanted = 1 / (1 + np.exp(2 - 4 * genuine[len(genuine) // 10]))
     assert load_model(out).card.threshold == pytest.approx(wanted, abs=0.03)
+    with pytest.raises(MetricError, match="of its 40 labelled dev faces 0 are within the card's limits"):
+        export_run(bright, tmp_path / "no.onnx", manifest=manifest, rules=["eer"], limit={"least_size": 61})
     everything = export_run(bright, tmp_path / "all.onnx", manifest=manifest, rules=["bpcer@10%"])
     assert everything.fitted_on == len(rows)
     assert load_model(tmp_path / "all.onnx").card.threshold < load_model(out).card.threshold + 1e-9

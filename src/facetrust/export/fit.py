@@ -99,7 +99,13 @@ def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: 
     if task_named(card.task).unit == "picture":
         rows = whole_pictures(rows)
     elif card.limits is not None:
-        rows = _judged(rows, card.limits)
+        judged = _judged(rows, card.limits)
+        if len({row.label for row in judged}) < len({row.label for row in rows}):
+            raise MetricError(
+                f"{manifests[0].source}: of its {len(rows)} labelled dev faces {len(judged)} are within the "
+                "card's limits of quality, and not of both labels; give other faces or limits"
+            )
+        rows = judged
     _, scorer = open_scorer(file)
     scores = np.empty(len(rows))
     for place, answer in enumerate(scorer(rows, read_sample)):
