@@ -9,7 +9,7 @@ import pytest
 
 from facetrust.data.augment.harmless import CONTROLS, HARMLESS, Changed
 from facetrust.data.manifest import Manifest, absolute
-from facetrust.errors import ManifestError, ScoresError
+from facetrust.errors import ManifestError, ScoresError, UsageError
 from facetrust.evaluation.evaluate import evaluate
 from facetrust.evaluation.invariance import AS_IS, battery, held_in
 from facetrust.evaluation.scorers import open_scorer
@@ -105,6 +105,15 @@ def test_faces_are_drawn_and_never_from_train(bright_model: Path, manifest: Path
     Manifest.write(rows, manifest.parent / "train.csv")
     with pytest.raises(ManifestError, match="no genuine faces outside the train split"):
         battery([bright_model], [manifest.parent / "train.csv"])
+
+
+def test_one_split_is_tried_alone(bright_model: Path, manifest: Path) -> None:
+    rows = [row for row in Manifest.read(manifest).samples() if row.label == 0]
+    for split in ("dev", "test"):
+        found = battery([bright_model], [manifest], split=split)
+        assert found[0].faces == sum(row.split == split for row in rows)
+    with pytest.raises(UsageError, match="did not learn from"):
+        battery([bright_model], [manifest], split="train")
 
 
 def test_the_command_prints_a_row_a_change(

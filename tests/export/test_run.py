@@ -12,6 +12,7 @@ from PIL import Image
 
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ExportError, ManifestError, MetricError, ModelError, UsageError
+from facetrust.evaluation.invariance import battery
 from facetrust.export.run import export_run
 from facetrust.imaging import box_of, crop_face, read_image
 from facetrust.model_file import locate, open_model
@@ -324,15 +325,41 @@ def test_thresholds_are_of_the_faces_that_the_limits_leave(bright, tmp_path):
         (read_image(tmp_path / row.path).mean() / 255, row.label) for row in Manifest.read(manifest).samples()
     ]
     judged = [(level, label) for level, label in rows if level >= 0.3]
-    assert made.fitted_on == len(judged) < len(rows) - 5
+    assert made.fitted_on == len(judged) < made.labelled - 5 == len(rows) - 5
     genuine = sorted((level for level, label in judged if not label), reverse=True)
     wanted = 1 / (1 + np.exp(2 - 4 * genuine[len(genuine) // 10]))
     assert load_model(out).card.threshold == pytest.approx(wanted, abs=0.03)
+    (errors,) = made.errors
+    assert (errors.rule, errors.threshold) == ("bpcer@10%", load_model(out).card.threshold)
+    score = load_model(out).score
+    found = [
+        (float(score(read_image(tmp_path / row.path), [(0, 0, 60, 60)])[0]), row.label)
+        for row in Manifest.read(manifest).samples()
+        if read_image(tmp_path / row.path).mean() / 255 >= 0.3
+    ]
+    missed = [value < errors.threshold for value, label in found if label]
+    assert errors.apcer == pytest.approx(sum(missed) / len(missed))
+    assert errors.bpcer == sum(value >= errors.threshold for value, label in found if not label) / len(
+        genuine
+    )
     with pytest.raises(MetricError, match="of its 40 labelled dev faces 0 are within the card's limits"):
         export_run(bright, tmp_path / "no.onnx", manifest=manifest, rules=["eer"], limit={"least_size": 61})
     everything = export_run(bright, tmp_path / "all.onnx", manifest=manifest, rules=["bpcer@10%"])
     assert everything.fitted_on == len(rows)
     assert load_model(tmp_path / "all.onnx").card.threshold < load_model(out).card.threshold + 1e-9
+
+
+def test_a_threshold_holds_under_every_harmless_change(bright, tmp_path):
+    """The score is the brightness: more light makes attacks of genuine faces, unless that is bounded."""
+    manifest, out = tmp_path / "bright.parquet", tmp_path / "new.onnx"
+    rules = ["bpcer@10%/change", "bpcer@10%"]
+    export_run(bright, out, manifest=manifest, rules=rules)
+    bounded, plain = load_model(out).card.thresholds
+    assert bounded.value > plain.value
+    assert max(each.false_alarms for each in battery([out], [manifest], split="dev")) <= 0.1
+    export_run(bright, tmp_path / "plain.onnx", manifest=manifest, rules=rules[1:])
+    held = {each.change: each for each in battery([tmp_path / "plain.onnx"], [manifest], split="dev")}
+    assert held["as is"].false_alarms <= 0.1 < held["brightness 1.8 times"].false_alarms
 
 
 def test_limits_that_errors_cannot_tell_stay(bright, tmp_path):

@@ -187,7 +187,20 @@ def test_models_take_turns():
     order = []
     runs = [lambda: order.append("a"), lambda: order.append("b")]
     assert take_turns(runs, rounds=5).shape == (2, 5)
-    assert order == ["a", "a", "b", "b"][::2] * 7
+    assert order == ["a", "b"] + ["a", "a", "b", "b"] * 5
+
+
+def test_what_the_other_model_took_from_the_caches_is_not_counted():
+    last = []
+
+    def run(name, seconds):
+        cold = last[-1:] != [name]
+        last.append(name)
+        time.sleep(seconds + 0.05 * cold)
+
+    small, large = take_turns([lambda: run("small", 0.001), lambda: run("large", 0.01)], rounds=3)
+    assert np.median(small) < 0.03
+    assert np.median(large) < 0.04
 
 
 def test_times_are_those_of_the_calls():

@@ -166,7 +166,33 @@ def test_every_domain_counts_alike_in_the_mean_of_their_apcer():
     assert alone.value == pooled.value
 
 
-@pytest.mark.parametrize("rule", ["eer/domain", "bpcer@1%/", "apcer@1%/", "bpcer@1%/camera"])
+def test_under_every_change_no_more_genuine_rows_are_stopped():
+    """The lowest threshold that holds under the worst change; a row that is not judged is not stopped."""
+    rng = np.random.default_rng(0)
+    labels, scores = np.array([0] * 50 + [1] * 50), np.r_[rng.normal(0, 1, 50), rng.normal(3, 1, 50)]
+    changed = {"as is": scores[:50], "dark": rng.normal(1, 2, 40), "blurred": rng.normal(0, 1, 60)}
+    changed["blurred"][:20] = -np.inf
+    found = fit_threshold("bpcer@5%/change", labels, scores, manifest="m", split="dev", changed=changed)
+    assert found.rule == "bpcer@5%/change"
+
+    def worst(threshold: float) -> float:
+        return max(sum(value >= threshold for value in row) / len(row) for row in changed.values())
+
+    values = np.concatenate([scores, *changed.values()])
+    lower = values[(values < found.value) & np.isfinite(values)].max()
+    assert worst(found.value) <= 0.05 < worst(lower)
+    alone = fit_threshold(
+        "bpcer@5%/change", labels, scores, manifest="m", split="dev", changed={"as is": scores[:50]}
+    )
+    assert alone.value <= fit_threshold("bpcer@5%", labels, scores, manifest="m", split="dev").value
+    for none in (None, {}):
+        with pytest.raises(UsageError, match="only where genuine faces are tried under changes"):
+            fit_threshold("bpcer@5%/change", labels, scores, manifest="m", split="dev", changed=none)
+
+
+@pytest.mark.parametrize(
+    "rule", ["eer/domain", "bpcer@1%/", "apcer@1%/", "bpcer@1%/camera", "apcer@1%/change", "far@1%/domain"]
+)
 def test_only_bounds_go_by_domain(rule):
     with pytest.raises(UsageError, match="no threshold rule"):
         fit_threshold(rule, [0, 1], [0.1, 0.9], manifest="m", split="dev", domains=["a", "a"])

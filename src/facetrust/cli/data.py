@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -228,6 +228,10 @@ def audit(
         list[str] | None, typer.Option("--vs", help="Another model beside it; repeatable, with --data.")
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Faces of each manifest, with --data.")] = 300,
+    split: Annotated[
+        Literal["dev", "test"] | None,
+        typer.Option(help="Faces of this split alone, with --data; else of both."),
+    ] = None,
     trained_on: Annotated[
         list[Path] | None,
         typer.Option(
@@ -247,7 +251,7 @@ def audit(
         from facetrust.evaluation.invariance import battery
 
         with output.progress("trying harmless changes") as advance:
-            held = battery([str(manifest), *(against or ())], data, most=most, progress=advance)
+            held = battery([str(manifest), *(against or ())], data, most=most, split=split, progress=advance)
         output.print_held(held, as_json=json)
         return 0
     from facetrust.data.audit.audit import audit as run

@@ -87,7 +87,7 @@ def export(
     ] = None,
     rule: Annotated[
         list[str] | None,
-        typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%, these with /domain; the first decides."),
+        typer.Option(help="Threshold: eer, apcer@1%, bpcer@5%, also /domain or /change; the first decides."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Ship int8 if it is faster and as good.")] = False,
     name: Annotated[str | None, typer.Option(help="Name in the card, or NAME@VERSION.")] = None,

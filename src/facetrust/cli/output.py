@@ -225,10 +225,16 @@ def print_export(made: Exported) -> None:
             f"greatest difference of a score on {made.faces}: {made.parity.scores:.1e} "
             f"(allowed {made.parity.tolerance:.0e})"
         )
+    if made.errors:
+        typer.echo(f"fitted on {made.fitted_on} of {made.labelled} labelled dev faces, what the limits leave")
+        costs = [
+            (each.rule, f"{each.threshold:.3f}", _percent(each.apcer), _percent(each.bpcer))
+            for each in made.errors
+        ]
+        print_table(("rule", "threshold", "APCER %", "BPCER %"), costs)
     if made.calibrated is not None:
         before, after = made.calibrated.before, made.calibrated.after
-        error = f"calibration error there {before:.3f}, calibrated {after:.3f}"
-        typer.echo(f"fitted on {made.fitted_on} dev faces; {error}")
+        typer.echo(f"calibration error there {before:.3f}, calibrated {after:.3f}")
     if made.limits:
         print_limits(made.limits)
     if made.choice is not None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facetrust.data.augment.harmless import CONTROLS, HARMLESS, Changed
-from facetrust.errors import ImageError, ManifestError, ScoresError
+from facetrust.errors import ImageError, ManifestError, ScoresError, UsageError
 from facetrust.evaluation.robustness import model_of
-from facetrust.evaluation.scorers import Reader, open_scorer
+from facetrust.evaluation.scorers import Reader, Scorer, open_scorer
 from facetrust.imaging import box_of, read_sample
 from facetrust.imaging.quality import quality_of
 from facetrust.metrics.auc import auc
-from facetrust.records import Disturbance, ModelCard, Quality, Record, Sample, Scores
+from facetrust.records import Disturbance, ModelCard, Quality, QualityLimits, Record, Sample, Scores, Split
+
+if TYPE_CHECKING:
+    from facetrust.data.manifest import Manifest
 
 AS_IS = "as is"
 _ROUNDS = 1000
@@ -102,51 +106,83 @@ def battery(
     *,
     most: int = 300,
     seed: int = 0,
+    split: Split | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Held]:
     """Returns how models hold on the genuine faces of manifests under every harmless change, model by model.
 
-    Faces that a model was not trained on: rows that are not in the train split, at most `most` a manifest,
-    drawn by the seed. A face beyond the limits of a model's card is not judged and no false alarm.
+    Faces that a model was not trained on: rows of `split`, or all that are not in the train split, at most
+    `most` a manifest, drawn by the seed. A face beyond the limits of a model's card is not judged and no
+    false alarm.
 
     Args:
         models: bundled names, `.onnx` files or run folders; their cards' thresholds decide.
         progress: called with (readings done, readings in all).
 
     Raises:
-        ManifestError: a manifest cannot be used, or none has genuine faces outside train.
+        ManifestError: a manifest cannot be used, or none has such genuine faces.
         ModelError: a model cannot be used, or its card has no threshold.
+        UsageError: the split is train.
     """
-    rows = [row for manifest in manifests for row in _genuine(Path(manifest), most, seed)]
+    if split == "train":
+        raise UsageError("split train: a model is tried on faces that it did not learn from; use dev or test")
+    from facetrust.data.manifest import Manifest  # A report does without polars' manifests.
+
+    read = (Manifest.read(manifest) for manifest in manifests)
+    rows = [row for manifest in read for row in genuine(manifest, most, seed=seed, split=split)]
     if not rows:
-        raise ManifestError(f"{manifests[0]}: no genuine faces outside the train split")
+        where = f"in the {split} split" if split else "outside the train split"
+        raise ManifestError(f"{manifests[0]}: no genuine faces {where}")
     opened = [open_scorer(model) for model in models]
     thresholds = [card.threshold for card, _ in opened]
-    readers: dict[str, Reader] = {AS_IS: read_sample}
-    readers |= {each.title: Changed(each.kind, each.strength) for each in HARMLESS}
     found: list[list[Held]] = [[] for _ in models]
-    done, total = 0, len(readers) * len(models)
-    for change, read in readers.items():
-        qualities: list[Quality | None] = list(qualities_of(rows, read))
-        for place, (card, scorer) in enumerate(opened):
-            answers = list(scorer(rows, read))
-            scores = np.array([np.nan if isinstance(each, ImageError) else float(each) for each in answers])
-            found[place].append(_judged(card, change, rows, scores, thresholds[place], qualities))
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    for change, judged, scores in under_changes(opened, rows, progress=progress):
+        for place, (card, _) in enumerate(opened):
+            found[place].append(_counted(card, change, rows, scores[place], thresholds[place], judged[place]))
     return [each for group in found for each in group]
 
 
-def _genuine(manifest: Path, most: int, seed: int) -> list[Sample]:
-    from facetrust.data.manifest import Manifest, absolute  # A report does without polars' manifests.
+def under_changes(
+    opened: Sequence[tuple[ModelCard, Scorer]],
+    rows: Sequence[Sample],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[str, list[NDArray[np.bool_]], list[NDArray[np.float64]]]]:
+    """Yields each harmless change, `as is` first, and of each model which rows its limits leave, and scores.
 
-    whole = Manifest.read(manifest)
-    rows = [row for row in whole.samples() if row.split != "train" and not row.label]
+    A picture that cannot be read is not judged, and its score is not a number.
+    """
+    readers: dict[str, Reader] = {AS_IS: read_sample}
+    readers |= {each.title: Changed(each.kind, each.strength) for each in HARMLESS}
+    done, total = 0, len(readers) * len(opened)
+    for change, read in readers.items():
+        qualities = list(qualities_of(rows, read))
+        judged, scores = [], []
+        for card, scorer in opened:
+            answers = scorer(list(rows), read)
+            scores.append(
+                np.array([np.nan if isinstance(each, ImageError) else float(each) for each in answers])
+            )
+            limits = card.limits or QualityLimits()
+            judged.append(
+                np.array([each is not None and limits.reason(each) is None for each in qualities], dtype=bool)
+            )
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        yield change, judged, scores
+
+
+def genuine(manifest: Manifest, most: int, *, seed: int = 0, split: Split | None = None) -> list[Sample]:
+    """Returns genuine rows of a split, or of all but train: at most `most`, drawn by the seed."""
+    from facetrust.data.manifest import absolute
+
+    wanted = [row for row in manifest.samples() if row.split == split or (not split and row.split != "train")]
+    rows = [row for row in wanted if not row.label]
     if len(rows) > most:
         kept = np.random.default_rng(seed).choice(len(rows), most, replace=False)
         rows = [rows[place] for place in sorted(kept.tolist())]
-    return absolute(rows, whole.root)
+    return absolute(rows, manifest.root)
 
 
 def qualities_of(rows: Iterable[Sample], read: Reader) -> Iterator[Quality | None]:
@@ -160,18 +196,14 @@ def qualities_of(rows: Iterable[Sample], read: Reader) -> Iterator[Quality | Non
             yield quality_of(image, box_of(shown, image), shown.points or ())
 
 
-def _judged(
+def _counted(
     card: ModelCard,
     change: str,
     rows: Sequence[Sample],
     scores: NDArray[np.float64],
     threshold: float,
-    qualities: Sequence[Quality | None],
+    judged: NDArray[np.bool_],
 ) -> Held:
-    limits = card.limits
-    judged = np.array(
-        [quality is not None and (limits is None or limits.reason(quality) is None) for quality in qualities]
-    )
     alarms = judged & (scores >= threshold)
     low, high = _interval(alarms, np.array([row.subject or row.path for row in rows], dtype=object))
     return Held(

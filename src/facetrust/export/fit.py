@@ -10,16 +10,19 @@ import numpy as np
 
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.errors import ImageError, ManifestError, MetricError
-from facetrust.evaluation.invariance import qualities_of
+from facetrust.evaluation.invariance import genuine, qualities_of, under_changes
 from facetrust.evaluation.quality_limits import fit_limits
 from facetrust.evaluation.scorers import open_scorer
 from facetrust.imaging import read_sample
+from facetrust.metrics.apcer import apcer
+from facetrust.metrics.bpcer import bpcer
 from facetrust.metrics.ece import ece
 from facetrust.protocols import FittedLimit, fit_calibration, fit_threshold
 from facetrust.records import ModelCard, QualityLimits, Record, Sample
 from facetrust.tasks import task_named
 
 _log = logging.getLogger("facetrust")
+_TRIED = 100  # Genuine dev faces of each manifest that a rule per change tries.
 
 
 class Calibrated(Record):
@@ -29,11 +32,22 @@ class Calibrated(Record):
     after: float
 
 
+class DevErrors(Record):
+    """What a rule's threshold costs on the dev faces that it was fitted on: shares in [0, 1], all pooled."""
+
+    rule: str
+    threshold: float
+    apcer: float
+    bpcer: float
+
+
 class Fitted(Record):
-    """What was fitted for a card, and on which faces."""
+    """What was fitted for a card, and on which faces: `faces` of `labelled` ones are within its limits."""
 
     card: ModelCard
     faces: int
+    labelled: int = 0
+    errors: tuple[DevErrors, ...] = ()
     calibrated: Calibrated | None = None
     limits: tuple[FittedLimit, ...] = ()
 
@@ -49,7 +63,8 @@ def fit_card(
     """Returns a card with the thresholds that rules choose, a calibration and, if asked, limits of quality.
 
     Scores are those of the file itself on the labelled dev faces that the card's limits leave judged, so
-    that what decides is fitted on what runs, and on what it decides about. Limits that errors can tell
+    that what decides is fitted on what runs, and on what it decides about; a rule per change tries at most a
+    hundred genuine ones of each manifest. Limits that errors can tell
     (`facetrust.evaluation.quality_limits`) replace the card's, the others stay.
 
     Args:
@@ -96,6 +111,7 @@ def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: 
     ]
     if not rows:
         raise ManifestError(f"{manifests[0].source}: no labelled dev rows to fit a threshold on")
+    labelled = len(rows)
     if task_named(card.task).unit == "picture":
         rows = whole_pictures(rows)
     elif card.limits is not None:
@@ -115,19 +131,37 @@ def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: 
     labels = np.array([row.label for row in rows])
     domains = [row.domain or "" for row in rows]
     manifest = "+".join(each.hash for each in manifests)
+    changed = None
+    if any(rule.endswith("/change") for rule in rules):
+        drawn = [row for each in manifests for row in genuine(each, _TRIED, split="dev")]
+        drawn = whole_pictures(drawn) if task_named(card.task).unit == "picture" else drawn
+        changed = {
+            change: np.where(judged, values, -np.inf)
+            for change, (judged,), (values,) in under_changes([(card, scorer)], drawn)
+        }
     found = tuple(
-        fit_threshold(rule, labels, scores, manifest=manifest, split="dev", domains=domains) for rule in rules
+        fit_threshold(rule, labels, scores, manifest=manifest, split="dev", domains=domains, changed=changed)
+        for rule in rules
     )
     card = card.model_copy(update={"thresholds": found, "calibration": None})
+    errors = tuple(
+        DevErrors(
+            rule=each.rule,
+            threshold=each.value,
+            apcer=apcer(labels, scores, threshold=each.value),
+            bpcer=bpcer(labels, scores, threshold=each.value),
+        )
+        for each in found
+    )
+    fitted = Fitted(card=card, faces=len(rows), labelled=labelled, errors=errors)
     try:
         calibration = fit_calibration(labels, scores, manifest=manifest, split="dev", domains=domains)
     except MetricError as error:
         _log.warning("no calibration: %s", error)
-        return Fitted(card=card, faces=len(rows))
+        return fitted
     after = np.array([calibration.probability(score) for score in scores.tolist()])
     calibrated = Calibrated(
         before=ece(labels, scores, balanced=True), after=ece(labels, after, balanced=True)
     )
-    return Fitted(
-        card=card.model_copy(update={"calibration": calibration}), faces=len(rows), calibrated=calibrated
-    )
+    card = card.model_copy(update={"calibration": calibration})
+    return fitted.model_copy(update={"card": card, "calibrated": calibrated})

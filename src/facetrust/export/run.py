@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from facetrust.data.manifest import Manifest
 from facetrust.errors import UnknownName, UsageError
 from facetrust.export.crops import crops_of_rows, noise
-from facetrust.export.fit import Calibrated, Fitted, fit_card
+from facetrust.export.fit import Calibrated, DevErrors, Fitted, fit_card
 from facetrust.export.int8 import Choice, choose
 from facetrust.export.onnx import export
 from facetrust.export.parity import (
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class Exported(Record):
     """What was written, how far it is from the network and on which faces, and what was fitted and chosen.
 
-    parity: none where an exported file was given a new card. fitted_on: labelled dev faces.
+    parity: none where an exported file was given a new card. fitted_on: those of the `labelled` dev faces
+    that the card's limits leave judged. errors: what each threshold costs on them.
     """
 
     path: str
@@ -47,6 +48,8 @@ class Exported(Record):
     parity: Parity | None = None
     choice: Choice | None = None
     fitted_on: int = 0
+    labelled: int = 0
+    errors: tuple[DevErrors, ...] = ()
     calibrated: Calibrated | None = None
     limits: tuple[FittedLimit, ...] = ()
 
@@ -216,6 +219,8 @@ def _written(out: Path, fitted: Fitted, **facts: Any) -> Exported:
         path=str(out),
         bytes=out.stat().st_size,
         fitted_on=fitted.faces,
+        labelled=fitted.labelled,
+        errors=fitted.errors,
         calibrated=fitted.calibrated,
         limits=fitted.limits,
         **facts,

@@ -94,7 +94,8 @@ def profile(
 ) -> ProfileReport:
     """Returns what a model costs on this machine's CPU, and its ratios to another one.
 
-    Two models run turn by turn in one process, on random images.
+    Two models run turn by turn in one process, on random images, and each timed call follows one of the same
+    model that is not timed.
 
     Args:
         model: a run folder, an .onnx file or a bundled model's name (ONNX Runtime only), or a name that

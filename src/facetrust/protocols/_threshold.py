@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -23,6 +23,7 @@ def fit_threshold(
     split: Split,
     species: ArrayLike | None = None,
     domains: ArrayLike | None = None,
+    changed: Mapping[str, ArrayLike] | None = None,
 ) -> Threshold:
     """Returns the threshold that a rule chooses on dev rows, with the manifest and split of these.
 
@@ -31,13 +32,18 @@ def fit_threshold(
     all pooled, without `species`); `bpcer@1%`, the lowest one whose BPCER is at most 1 %;
     `far@1%`, which says the same where label 0 is another person; `apcer@1%/domain` and
     `bpcer@1%/domain`, the same of the mean over the `domains` that have such rows, so that a large one does
-    not decide alone. Shares may also be written `apcer@0.01`.
+    not decide alone; `bpcer@1%/change`, the lowest one that at most 1 % of the genuine rows reach under each
+    harmless change. Shares may also be written `apcer@0.01`.
 
     All values between two neighbouring scores decide dev alike; the one halfway is returned, so
     that a runtime which rounds otherwise does not turn a dev decision round.
 
+    Args:
+        changed: by the name of a harmless change, the genuine rows' scores under it, minus infinity for one
+            that is then not judged.
+
     Raises:
-        UsageError: the rule is not known, or wants domains and there are none.
+        UsageError: the rule is not known, or wants domains or changes and there are none.
         MetricError: see `facetrust.metrics.checked`.
     """
     kind, share = _parsed(rule)
@@ -54,6 +60,13 @@ def fit_threshold(
         at = int(np.searchsorted(thresholds, top))
     elif kind in ("bpcer", "far"):
         at = int(np.argmax(bpcer <= share))
+    elif kind == "bpcer/change":
+        if not changed:
+            raise UsageError(f"{rule}: only where genuine faces are tried under changes, by facetrust export")
+        each = [np.sort(np.asarray(values, dtype=float)) for values in changed.values()]
+        thresholds = np.unique(np.concatenate([thresholds, *(own[np.isfinite(own)] for own in each)]))
+        worst = np.max([(len(own) - _below(own, thresholds)) / len(own) for own in each], axis=0)
+        at = int(np.argmax(worst <= share))
     else:
         if domains is None:
             raise UsageError(f"{rule}: the rows name no domains; use {rule.partition('/')[0]}")
@@ -147,11 +160,11 @@ def _parsed(rule: str) -> tuple[str, float]:
         share = float(Decimal(amount[:-1]) / 100 if amount.endswith("%") else Decimal(amount))
     except InvalidOperation:
         share = -1.0
-    known = ("apcer", "bpcer") if slash else ("apcer", "bpcer", "far")
-    if kind not in known or not 0 <= share <= 1 or per not in ("", "domain") or (slash and not per):
+    known = {"": ("apcer", "bpcer", "far"), "/domain": ("apcer", "bpcer"), "/change": ("bpcer",)}
+    if kind not in known.get(slash + per, ()) or not 0 <= share <= 1:
         raise UsageError(
-            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1%, "
-            "or the first two with /domain (any share)"
+            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1%, apcer@1%/domain, "
+            "bpcer@1%/domain or bpcer@1%/change (any share)"
         )
     return kind + slash + per, share
 
