@@ -53,7 +53,9 @@ async function begin() {
   end = () => {
     running = false;
     close();
-    socket.close();
+    // A browser complains of a connection that is closed before it is there.
+    if (socket.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => socket.close());
+    else socket.close();
     answered();
   };
   start.hidden = true;
