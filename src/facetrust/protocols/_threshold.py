@@ -63,7 +63,7 @@ def fit_threshold(
     elif kind == "bpcer/change":
         if not changed:
             raise UsageError(f"{rule}: only where genuine faces are tried under changes, by facetrust export")
-        each = [np.sort(np.asarray(values, dtype=float)) for values in changed.values()]
+        each = [np.asarray(values, dtype=float) for values in changed.values()]
         thresholds = np.unique(np.concatenate([thresholds, *(own[np.isfinite(own)] for own in each)]))
         worst = np.max([(len(own) - _below(own, thresholds)) / len(own) for own in each], axis=0)
         at = int(np.argmax(worst <= share))
