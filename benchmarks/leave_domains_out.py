@@ -7,8 +7,10 @@
 Each way of `WAYS` is trained on each fold under each seed and scored on the fold's test domains as they are,
 neutralised (light and tint drawn anew) and matched (live and attack of one sharpness). The threshold is the
 one that 5 % of the genuine dev faces exceed, each domain with equal weight; it saw none of the test domains.
+With --genuine those of further manifests count too, such as photographs of the web.
 The table gives means over domains and seeds, with the 95 % interval of a bootstrap over domains. What is done
-is kept: started again, it goes on. Published models (--peer) and trivial baselines are scored beside.
+is kept: started again, it goes on. Published models (--peer) and trivial baselines are scored beside. With
+--limits only the faces count, of dev and test, that a card's limits of quality leave judged as they are.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...], str | None]] = {
     "attention": ("antispoof/tiny", (CNN % "spatial-attention: {weight: 3}",), "small"),
 }
 VIEWS = ("as is", "neutral", "matched")
+FEWEST = 20
 
 
 def main() -> None:
@@ -49,23 +52,33 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="override of every recipe")
     parser.add_argument("--extra", action="append", type=Path, default=[], help="manifest of training rows")
+    parser.add_argument(
+        "--genuine", action="append", default=[], type=Path, help="manifest of genuine dev faces"
+    )
     parser.add_argument("--peer", action="append", default=[], help="a published model; several joined by +")
     parser.add_argument(
         "--until", type=float, default=float("inf"), help="start no job after so many seconds"
     )
+    parser.add_argument("--limits", help="count only faces that this model's card leaves judged")
     parser.add_argument("--table", action="store_true", help="print the table of what is done")
     parser.add_argument("--one", nargs=3, metavar=("WAY", "FOLD", "SEED"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     folds = sorted(given.folds.glob("*.parquet"))
     if given.one:
         way, fold, seed = given.one
+        run = run_of(given.out, way, fold, int(seed))
         train_one(way, given.folds / f"{fold}.parquet", int(seed), given.out, given.extra, given.set)
-    elif given.table:
-        print_table(folds, given.out, given.seeds)
-    else:
+        score_genuine(run, run / "scores", given.genuine)
+        (run / "scored").touch()
+        return
+    if not given.table:
         run_all(given, folds)
-        score_peers(given.peer, folds, given.out)
-        print_table(folds, given.out, given.seeds)
+        score_peers(given.peer, folds, given.out, given.genuine)
+    judged = {}
+    if given.limits:
+        others = [judged_of(manifest, given.limits) for manifest in given.genuine]
+        judged = {fold.stem: judged_of(fold, given.limits).union(*others) for fold in folds}
+    print_table(folds, given.out, given.seeds, judged)
 
 
 def run_all(given: argparse.Namespace, folds: list[Path]) -> None:
@@ -105,6 +118,7 @@ def start(given: argparse.Namespace, job: tuple[str, str, int]) -> subprocess.Po
     log.parent.mkdir(parents=True, exist_ok=True)
     settings = [part for each in given.set for part in ("--set", each)]
     settings += [part for each in given.extra for part in ("--extra", str(each))]
+    settings += [part for each in given.genuine for part in ("--genuine", str(each))]
     command = [sys.executable, __file__, str(given.folds), "--out", str(given.out), *settings, "--one"]
     # One thread each, and memory that is kept: small tensors on many cores cost more than they save.
     kept = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(10**11)}
@@ -135,10 +149,17 @@ def train_one(way: str, fold: Path, seed: int, out: Path, extra: list[Path], set
     train(recipe, out=run, resume=True, overrides=[*overrides, *data, *taught, *quiet, *settings])
     evaluate(run, fold, split="dev", out=run / "scores", baselines=False)
     evaluate(run, fold, split="test", out=run / "scores", baselines=False, controls=True)
-    (run / "scored").touch()
 
 
-def score_peers(peers: list[str], folds: list[Path], out: Path) -> None:
+def score_genuine(model: str | Path, out: Path, manifests: list[Path]) -> None:
+    """Scores the genuine dev faces of further manifests."""
+    from facetrust.evaluation.evaluate import evaluate
+
+    for manifest in manifests:
+        evaluate(model, manifest, split="dev", out=out / "genuine" / manifest.stem, baselines=False)
+
+
+def score_peers(peers: list[str], folds: list[Path], out: Path, genuine: list[Path]) -> None:
     """Scores published models, and the trivial baselines, on every fold's dev and test."""
     from facetrust.evaluation.evaluate import evaluate
 
@@ -153,6 +174,7 @@ def score_peers(peers: list[str], folds: list[Path], out: Path) -> None:
                 first = peer == peers[0] and model == models[0]
                 evaluate(model, fold, split="dev", out=part, baselines=first)
                 evaluate(model, fold, split="test", out=part, baselines=first, controls=True)
+                score_genuine(model, part, genuine)
             if len(models) > 1:
                 average(parts, place / "scores")
             (place / "scored").touch()
@@ -192,9 +214,28 @@ def done(out: Path, way: str, fold: str, seed: int) -> bool:
     return (run_of(out, way, fold, seed) / "scored").is_file()
 
 
-def print_table(folds: list[Path], out: Path, seeds: int) -> None:
+def judged_of(manifest_file: Path, model: str) -> frozenset[str]:
+    """The dev and test faces of a manifest that the limits of a model's card leave judged."""
+    from facetrust.data.manifest import Manifest, absolute
+    from facetrust.evaluation.invariance import qualities_of
+    from facetrust.evaluation.scorers import open_scorer
+    from facetrust.imaging import read_sample
+
+    manifest, (card, _) = Manifest.read(manifest_file), open_scorer(model)
+    rows = [row for row in manifest.samples() if row.split != "train"]
+    qualities = qualities_of(absolute(rows, manifest.root), read_sample)
+    return frozenset(
+        row.path
+        for row, quality in zip(rows, qualities, strict=True)
+        if quality is not None and card.limits.reason(quality) is None
+    )
+
+
+def print_table(folds: list[Path], out: Path, seeds: int, judged: dict[str, frozenset[str]]) -> None:
     """Prints mean AUC and HTER over domains and seeds, with intervals over domains."""
     names = sorted({path.parent.parent.name for path in out.glob("*/*/scored")}, key=order)
+    if judged:
+        print(f"Within the limits: {counted(folds, judged)}.\n")
     print("| model | seeds | " + " | ".join(f"AUC {view} | HTER {view}" for view in VIEWS) + " |")
     print("|---|---|" + "---|---|" * len(VIEWS))
     for name in names:
@@ -207,7 +248,9 @@ def print_table(folds: list[Path], out: Path, seeds: int) -> None:
             runs = [run_of(out, name, fold.stem, seed) for seed in range(seeds) for fold in folds]
             found = [run / "scores" for run in runs if (run / "scored").is_file()]
             for run in found:
-                for domain, values in by_domain(run, stem).items():
+                for domain, values in by_domain(
+                    run, stem, judged.get(run.parent.name.rpartition("-")[0])
+                ).items():
                     figures.setdefault(domain, []).append(values)
             cells = [shown(figures, view, which) for view in VIEWS for which in (0, 1)]
             count = len(found) / max(1, len(folds))
@@ -219,13 +262,44 @@ def order(name: str) -> tuple[int, str]:
     return (list(WAYS).index(name) if name in WAYS else len(WAYS), name)
 
 
-def by_domain(run: Path, stem: str) -> dict[str, dict[str, tuple[float, float]]]:
-    """AUC and HTER of each test domain in each view, at the threshold that dev gives."""
+def counted(folds: list[Path], judged: dict[str, frozenset[str]]) -> str:
+    """How many genuine faces and attacks of each test domain are judged."""
+    from facetrust.data.manifest import Manifest
+
+    found = []
+    for fold in folds:
+        rows = [row for row in Manifest.read(fold).samples() if row.split == "test"]
+        for domain in sorted({row.domain for row in rows}):
+            mine = [row for row in rows if row.domain == domain]
+            inside = [
+                sum(row.label == label and row.path in judged[fold.stem] for row in mine) for label in (0, 1)
+            ]
+            found.append(f"{domain} {inside[0]} + {inside[1]} of {len(mine)}")
+    return ", ".join(found)
+
+
+def by_domain(
+    run: Path, stem: str, judged: frozenset[str] | None = None
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """AUC and HTER of each test domain in each view, at the threshold that dev gives.
+
+    A domain without a judged face of either label is left out.
+    """
     from facetrust.metrics.auc import auc
     from facetrust.records import Scores
 
-    dev = Scores.read(run / f"{stem}-dev.parquet")
-    threshold = genuine_threshold(dev.labels, dev.scores, dev.column("domain"))
+    def inside(scores: Scores) -> np.ndarray:
+        return np.array(
+            [judged is None or sample in judged for sample in scores.column("sample")], dtype=bool
+        )
+
+    dev = [Scores.read(run / f"{stem}-dev.parquet")]
+    dev += [Scores.read(file) for file in sorted(run.glob(f"genuine/*/{stem}-dev.parquet"))]
+    threshold = genuine_threshold(
+        np.concatenate([each.labels[inside(each)] for each in dev]),
+        np.concatenate([each.scores[inside(each)] for each in dev]),
+        np.concatenate([each.column("domain")[inside(each)] for each in dev]),
+    )
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for view in VIEWS:
         file = (
@@ -237,8 +311,10 @@ def by_domain(run: Path, stem: str) -> dict[str, dict[str, tuple[float, float]]]
             continue
         test = Scores.read(file)
         for domain in sorted(set(test.column("domain"))):
-            mine = test.column("domain") == domain
+            mine = (test.column("domain") == domain) & inside(test)
             labels, scores = test.labels[mine], test.scores[mine]
+            if set(labels.tolist()) != {0, 1}:
+                continue
             alarms, misses = (
                 (scores[labels == 0] >= threshold).mean(),
                 (scores[labels == 1] < threshold).mean(),
@@ -250,12 +326,18 @@ def by_domain(run: Path, stem: str) -> dict[str, dict[str, tuple[float, float]]]
 def genuine_threshold(
     labels: np.ndarray, scores: np.ndarray, domains: np.ndarray, share: float = 0.05
 ) -> float:
-    """The lowest score that at most `share` of the genuine faces reach, every domain with equal weight."""
+    """The lowest score that at most `share` of the genuine faces reach, every domain with equal weight.
+
+    A domain counts from FEWEST genuine faces on: within limits few may be left.
+    """
     genuine = labels == 0
     weight = np.zeros(len(scores))
     for domain in set(domains[genuine]):
         mine = genuine & (domains == domain)
-        weight[mine] = 1 / mine.sum()
+        if mine.sum() < FEWEST:
+            genuine = genuine & ~mine
+        else:
+            weight[mine] = 1 / mine.sum()
     order = np.argsort(-scores[genuine], kind="stable")
     ranked, above = scores[genuine][order], np.cumsum(weight[genuine][order]) / weight.sum()
     allowed = int(np.searchsorted(above, share, side="right"))

@@ -360,6 +360,15 @@ def test_a_threshold_holds_under_every_harmless_change(bright, tmp_path):
     export_run(bright, tmp_path / "plain.onnx", manifest=manifest, rules=rules[1:])
     held = {each.change: each for each in battery([tmp_path / "plain.onnx"], [manifest], split="dev")}
     assert held["as is"].false_alarms <= 0.1 < held["brightness 1.8 times"].false_alarms
+    rules = ["apcer@10%/change", "apcer@10%"]
+    export_run(bright, tmp_path / "dark.onnx", manifest=manifest, rules=rules)
+    bounded, plain = load_model(tmp_path / "dark.onnx").card.thresholds
+    assert bounded.value < plain.value
+    attacks = [row for row in Manifest.read(manifest).samples() if row.label]
+    turned = [row.model_copy(update={"label": 0}) for row in attacks]
+    Manifest.write(turned, tmp_path / "turned.parquet")
+    found = {each.change: each for each in battery([tmp_path / "dark.onnx"], [tmp_path / "turned.parquet"])}
+    assert min(each.false_alarms + each.not_judged for each in found.values()) >= 0.9
 
 
 def test_limits_that_errors_cannot_tell_stay(bright, tmp_path):

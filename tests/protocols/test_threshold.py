@@ -170,28 +170,54 @@ def test_under_every_change_no_more_genuine_rows_are_stopped():
     """The lowest threshold that holds under the worst change; a row that is not judged is not stopped."""
     rng = np.random.default_rng(0)
     labels, scores = np.array([0] * 50 + [1] * 50), np.r_[rng.normal(0, 1, 50), rng.normal(3, 1, 50)]
-    changed = {"as is": scores[:50], "dark": rng.normal(1, 2, 40), "blurred": rng.normal(0, 1, 60)}
-    changed["blurred"][:20] = -np.inf
+    changed = {
+        "as is": (labels, scores),
+        "dark": ([0] * 40 + [1] * 9, np.r_[rng.normal(1, 2, 40), [-5.0] * 9]),
+        "blurred": ([0] * 60, rng.normal(0, 1, 60)),
+    }
+    changed["blurred"][1][:20] = np.nan
     found = fit_threshold("bpcer@5%/change", labels, scores, manifest="m", split="dev", changed=changed)
     assert found.rule == "bpcer@5%/change"
 
     def worst(threshold: float) -> float:
-        return max(sum(value >= threshold for value in row) / len(row) for row in changed.values())
+        rows = [[value for label, value in zip(*pair, strict=True) if not label] for pair in changed.values()]
+        return max(sum(value >= threshold for value in row) / len(row) for row in rows)
 
-    values = np.concatenate([scores, *changed.values()])
-    lower = values[(values < found.value) & np.isfinite(values)].max()
+    values = np.concatenate([scores, *(values for _, values in changed.values())])
+    lower = values[values < found.value].max()
     assert worst(found.value) <= 0.05 < worst(lower)
     alone = fit_threshold(
-        "bpcer@5%/change", labels, scores, manifest="m", split="dev", changed={"as is": scores[:50]}
+        "bpcer@5%/change", labels, scores, manifest="m", split="dev", changed={"as is": (labels, scores)}
     )
     assert alone.value <= fit_threshold("bpcer@5%", labels, scores, manifest="m", split="dev").value
     for none in (None, {}):
-        with pytest.raises(UsageError, match="only where genuine faces are tried under changes"):
+        with pytest.raises(UsageError, match="only where faces are tried under changes"):
             fit_threshold("bpcer@5%/change", labels, scores, manifest="m", split="dev", changed=none)
 
 
+def test_under_every_change_no_more_attacks_pass():
+    """The highest threshold that holds under the worst change; a row that is not judged does not pass."""
+    rng = np.random.default_rng(1)
+    labels, scores = np.array([0] * 50 + [1] * 50), np.r_[rng.normal(0, 1, 50), rng.normal(3, 1, 50)]
+    dark = rng.normal(2, 1, 60)
+    dark[:10] = np.nan
+    changed = {"as is": (labels, scores), "dark": ([1] * 60 + [0], np.r_[dark, -9.0])}
+    found = fit_threshold("apcer@5%/change", labels, scores, manifest="m", split="dev", changed=changed)
+
+    def worst(threshold: float) -> float:
+        return max((scores[50:] < threshold).mean(), np.nansum(dark < threshold) / 60)
+
+    values = np.r_[scores, dark]
+    higher = values[values >= found.value].min()
+    assert worst(found.value) <= 0.05 < worst(np.nextafter(higher, np.inf))
+    alone = fit_threshold(
+        "apcer@5%/change", labels, scores, manifest="m", split="dev", changed={"as is": (labels, scores)}
+    )
+    assert alone.value == fit_threshold("apcer@5%", labels, scores, manifest="m", split="dev").value
+
+
 @pytest.mark.parametrize(
-    "rule", ["eer/domain", "bpcer@1%/", "apcer@1%/", "bpcer@1%/camera", "apcer@1%/change", "far@1%/domain"]
+    "rule", ["eer/domain", "bpcer@1%/", "apcer@1%/", "bpcer@1%/camera", "far@1%/change", "far@1%/domain"]
 )
 def test_only_bounds_go_by_domain(rule):
     with pytest.raises(UsageError, match="no threshold rule"):

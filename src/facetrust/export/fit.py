@@ -22,7 +22,7 @@ from facetrust.records import ModelCard, QualityLimits, Record, Sample
 from facetrust.tasks import task_named
 
 _log = logging.getLogger("facetrust")
-_TRIED = 100  # Genuine dev faces of each manifest that a rule per change tries.
+_TRIED = 100  # Dev faces of each manifest and label that a rule per change tries.
 
 
 class Calibrated(Record):
@@ -64,7 +64,7 @@ def fit_card(
 
     Scores are those of the file itself on the labelled dev faces that the card's limits leave judged, so
     that what decides is fitted on what runs, and on what it decides about; a rule per change tries at most a
-    hundred genuine ones of each manifest. Limits that errors can tell
+    hundred genuine ones of each manifest, and as many attacks in all. Limits that errors can tell
     (`facetrust.evaluation.quality_limits`) replace the card's, the others stay.
 
     Args:
@@ -135,9 +135,14 @@ def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: 
     if any(rule.endswith("/change") for rule in rules):
         drawn = [row for each in manifests for row in genuine(each, _TRIED, split="dev")]
         drawn = whole_pictures(drawn) if task_named(card.task).unit == "picture" else drawn
+        attacks = [row for row in rows if row.label]
+        if len(attacks) > (most := _TRIED * len(manifests)):
+            chosen = np.random.default_rng(0).choice(len(attacks), most, replace=False)
+            attacks = [attacks[place] for place in sorted(chosen.tolist())]
+        tried = np.array([0] * len(drawn) + [1] * len(attacks))
         changed = {
-            change: np.where(judged, values, -np.inf)
-            for change, (judged,), (values,) in under_changes([(card, scorer)], drawn)
+            change: (tried, np.where(judged, values, np.nan))
+            for change, (judged,), (values,) in under_changes([(card, scorer)], [*drawn, *attacks])
         }
     found = tuple(
         fit_threshold(rule, labels, scores, manifest=manifest, split="dev", domains=domains, changed=changed)

@@ -23,7 +23,7 @@ def fit_threshold(
     split: Split,
     species: ArrayLike | None = None,
     domains: ArrayLike | None = None,
-    changed: Mapping[str, ArrayLike] | None = None,
+    changed: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
 ) -> Threshold:
     """Returns the threshold that a rule chooses on dev rows, with the manifest and split of these.
 
@@ -33,14 +33,15 @@ def fit_threshold(
     `far@1%`, which says the same where label 0 is another person; `apcer@1%/domain` and
     `bpcer@1%/domain`, the same of the mean over the `domains` that have such rows, so that a large one does
     not decide alone; `bpcer@1%/change`, the lowest one that at most 1 % of the genuine rows reach under each
-    harmless change. Shares may also be written `apcer@0.01`.
+    harmless change, and `apcer@1%/change`, the highest one that at most 1 % of the attacks stay below under
+    each. Shares may also be written `apcer@0.01`.
 
     All values between two neighbouring scores decide dev alike; the one halfway is returned, so
     that a runtime which rounds otherwise does not turn a dev decision round.
 
     Args:
-        changed: by the name of a harmless change, the genuine rows' scores under it, minus infinity for one
-            that is then not judged.
+        changed: by the name of a harmless change, labels and scores of the rows under it; a score that is not
+            a number is of one that is then not judged, and so neither stopped nor passed.
 
     Raises:
         UsageError: the rule is not known, or wants domains or changes and there are none.
@@ -60,13 +61,19 @@ def fit_threshold(
         at = int(np.searchsorted(thresholds, top))
     elif kind in ("bpcer", "far"):
         at = int(np.argmax(bpcer <= share))
-    elif kind == "bpcer/change":
+    elif kind.endswith("/change"):
         if not changed:
-            raise UsageError(f"{rule}: only where genuine faces are tried under changes, by facetrust export")
-        each = [np.asarray(values, dtype=float) for values in changed.values()]
-        thresholds = np.unique(np.concatenate([thresholds, *(own[np.isfinite(own)] for own in each)]))
-        worst = np.max([(len(own) - _below(own, thresholds)) / len(own) for own in each], axis=0)
-        at = int(np.argmax(worst <= share))
+            raise UsageError(f"{rule}: only where faces are tried under changes, by facetrust export")
+        positive = int(kind == "apcer/change")
+        each = [_of(values, of, positive) for of, values in changed.values()]
+        thresholds = np.unique(np.concatenate([thresholds, *(judged for judged, _ in each)]))
+        below = [(_below(judged, thresholds), len(judged), count) for judged, count in each]
+        if positive:
+            worst = np.max([missed / count for missed, _, count in below], axis=0)
+            at = int(np.flatnonzero(worst <= share)[-1])
+        else:
+            worst = np.max([(judged - passed) / count for passed, judged, count in below], axis=0)
+            at = int(np.argmax(worst <= share))
     else:
         if domains is None:
             raise UsageError(f"{rule}: the rows name no domains; use {rule.partition('/')[0]}")
@@ -147,6 +154,12 @@ def _over_domains(
     return np.asarray(np.mean(each, axis=0))
 
 
+def _of(values: ArrayLike, labels: ArrayLike, label: int) -> tuple[NDArray[np.float64], int]:
+    """The scores of a label's judged rows, and how many rows of it there are."""
+    own = np.asarray(values, dtype=float)[np.asarray(labels) == label]
+    return own[~np.isnan(own)], len(own)
+
+
 def _below(values: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.searchsorted(np.sort(values), thresholds, side="left")
 
@@ -160,11 +173,11 @@ def _parsed(rule: str) -> tuple[str, float]:
         share = float(Decimal(amount[:-1]) / 100 if amount.endswith("%") else Decimal(amount))
     except InvalidOperation:
         share = -1.0
-    known = {"": ("apcer", "bpcer", "far"), "/domain": ("apcer", "bpcer"), "/change": ("bpcer",)}
+    known = {"": ("apcer", "bpcer", "far"), "/domain": ("apcer", "bpcer"), "/change": ("apcer", "bpcer")}
     if kind not in known.get(slash + per, ()) or not 0 <= share <= 1:
         raise UsageError(
-            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1%, apcer@1%/domain, "
-            "bpcer@1%/domain or bpcer@1%/change (any share)"
+            f"no threshold rule {rule!r}; use eer, apcer@1%, bpcer@1%, far@1%, or, of apcer and bpcer, "
+            "apcer@1%/domain or apcer@1%/change (any share)"
         )
     return kind + slash + per, share
 
