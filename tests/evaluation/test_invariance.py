@@ -99,6 +99,31 @@ def test_the_battery_is_a_slow_loop_over_genuine_faces(bright_model: Path, manif
         assert held.not_judged == 0  # The card has no limits.
 
 
+def test_what_hides_an_attack_is_a_slow_loop_too(bright_model: Path, manifest: Path) -> None:
+    found = battery([bright_model], [manifest], attacks=True)
+    whole = Manifest.read(manifest)
+    rows = absolute([row for row in whole.samples() if row.split != "train"], whole.root)
+    attacks, genuine = ([row for row in rows if row.label == label] for label in (1, 0))
+    card, scorer = open_scorer(bright_model)
+    for held, change in zip(found[1:], HARMLESS, strict=True):
+        read = Changed(change.kind, change.strength)
+        values, others = (np.array(list(scorer(of, read))) for of in (attacks, genuine))
+        assert held.attacks is not None
+        assert held.attacks.attacks == len(attacks)
+        assert held.attacks.passed == pytest.approx((values < card.threshold).mean())
+        assert held.attacks.low <= held.attacks.passed <= held.attacks.high
+        assert held.attacks.not_judged == 0
+        ranked = np.mean([(value > others).mean() + (value == others).mean() / 2 for value in values])
+        assert held.auc == pytest.approx(ranked)
+    alone = battery([bright_model], [manifest])
+    assert [each.false_alarms for each in alone] == [each.false_alarms for each in found]
+    assert alone[0].attacks is None
+    only = [row for row in whole.samples() if not row.label]
+    Manifest.write(only, manifest.parent / "only.csv")
+    with pytest.raises(ManifestError, match="no attacks outside the train split"):
+        battery([bright_model], [manifest.parent / "only.csv"], attacks=True)
+
+
 def test_faces_are_drawn_and_never_from_train(bright_model: Path, manifest: Path, tmp_path: Path) -> None:
     assert battery([bright_model], [manifest], most=3)[0].faces == 3
     rows = [row.model_copy(update={"split": "train"}) for row in Manifest.read(manifest).samples()]
@@ -125,7 +150,13 @@ def test_the_command_prints_a_row_a_change(
     said = capsys.readouterr().out
     for each in HARMLESS:
         assert each.title.split(" px")[0] in said
-    assert "4 genuine faces" in said
+    assert "4 genuine faces;" in said
+    assert "pass" not in said
+    command = ["audit", str(bright_model), "--data", str(manifest), "--most", "4", "--attacks"]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    assert "4 genuine faces and 4 attacks;" in said
+    assert "attacks that pass" in said
     assert cli.main(["audit", str(bright_model), "--data", str(manifest), "--most", "4", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1 + len(HARMLESS)
 

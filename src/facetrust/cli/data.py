@@ -232,6 +232,9 @@ def audit(
         Literal["dev", "test"] | None,
         typer.Option(help="Faces of this split alone, with --data; else of both."),
     ] = None,
+    attacks: Annotated[
+        bool, typer.Option("--attacks", help="As many attacks of --data too: which pass under each change.")
+    ] = False,
     trained_on: Annotated[
         list[Path] | None,
         typer.Option(
@@ -251,7 +254,8 @@ def audit(
         from facetrust.evaluation.invariance import battery
 
         with output.progress("trying harmless changes") as advance:
-            held = battery([str(manifest), *(against or ())], data, most=most, split=split, progress=advance)
+            models = [str(manifest), *(against or ())]
+            held = battery(models, data, most=most, split=split, attacks=attacks, progress=advance)
         output.print_held(held, as_json=json)
         return 0
     from facetrust.data.audit.audit import audit as run

@@ -150,20 +150,27 @@ def print_audit(found: AuditReport, written: Path) -> None:
 
 
 def print_held(held: Sequence[Held], *, as_json: bool) -> None:
-    """Prints how models hold under harmless changes: a row a change, three columns a model."""
+    """Prints how models hold under harmless changes: a row a change, three columns a model, or six."""
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in held], indent=2))
         return
     models = list(dict.fromkeys(each.model for each in held))
     cells: dict[str, list[str]] = {}
     for each in held:
+        row = cells.setdefault(each.change, [])
         rate = f"{100 * each.false_alarms:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}]"
-        cells.setdefault(each.change, []).extend((rate, f"{100 * each.not_judged:.1f}", f"{each.median:.3f}"))
+        row += [rate, f"{100 * each.not_judged:.1f}", f"{each.median:.3f}"]
+        if of := each.attacks:
+            rate = f"{100 * of.passed:.1f} [{100 * of.low:.1f}, {100 * of.high:.1f}]"
+            row += [rate, f"{100 * of.not_judged:.1f}", f"{each.auc:.3f}"]
     header = ["change"]
     for model in models:
         header += [f"{shown(model)}: false alarms, %", "not judged, %", "median score"]
+        if held[0].attacks:
+            header += ["attacks that pass, %", "not judged, %", "AUC"]
     print_table(tuple(header), [(change, *row) for change, row in cells.items()])
-    typer.echo(f"{held[0].faces} genuine faces; intervals of 95 % over subjects")
+    attacks = f" and {of.attacks} attacks" if (of := held[0].attacks) else ""
+    typer.echo(f"{held[0].faces} genuine faces{attacks}; intervals of 95 % over subjects")
 
 
 def print_profile(found: ProfileReport) -> None:

@@ -28,12 +28,26 @@ _TITLES = {Disturbance(kind=each.kind, strength=each.strength): each.title for e
 }
 
 
+class Passed(Record):
+    """Attacks called negative at the threshold, a share in [0, 1] of all of them; interval as in `Held`.
+
+    not_judged: attacks beyond the limits of its card, which are neither found nor pass.
+    """
+
+    attacks: int
+    passed: float
+    low: float
+    high: float
+    not_judged: float
+
+
 class Held(Record):
     """How a model holds under one change; rates are shares in [0, 1].
 
     false_alarms: genuine faces called positive at the model's threshold, of all genuine faces, with the 95 %
     interval of a bootstrap over subjects. not_judged: genuine faces beyond the limits of its card. median: of
     the genuine faces' scores. auc: with the same change on both labels; none where there is one label.
+    attacks: how the attacks fared under the change, where they were tried.
     """
 
     model: str
@@ -45,6 +59,7 @@ class Held(Record):
     median: float
     not_judged: float = 0.0
     auc: float | None = None
+    attacks: Passed | None = None
 
 
 def held_in(
@@ -107,16 +122,18 @@ def battery(
     most: int = 300,
     seed: int = 0,
     split: Split | None = None,
+    attacks: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Held]:
     """Returns how models hold on the genuine faces of manifests under every harmless change, model by model.
 
     Faces that a model was not trained on: rows of `split`, or all that are not in the train split, at most
-    `most` a manifest, drawn by the seed. A face beyond the limits of a model's card is not judged and no
-    false alarm.
+    `most` a manifest, drawn by the seed. A face beyond the limits of a model's card is not judged, no
+    false alarm, and no attack that passes.
 
     Args:
         models: bundled names, `.onnx` files or run folders; their cards' thresholds decide.
+        attacks: try as many attacks of each manifest too, for what hides them.
         progress: called with (readings done, readings in all).
 
     Raises:
@@ -129,10 +146,14 @@ def battery(
     from facetrust.data.manifest import Manifest  # A report does without polars' manifests.
 
     read = (Manifest.read(manifest) for manifest in manifests)
-    rows = [row for manifest in read for row in genuine(manifest, most, seed=seed, split=split)]
-    if not rows:
-        where = f"in the {split} split" if split else "outside the train split"
-        raise ManifestError(f"{manifests[0]}: no genuine faces {where}")
+    labels = (0, 1) if attacks else (0,)
+    rows = [
+        row for manifest in read for of in labels for row in drawn(manifest, of, most, seed=seed, split=split)
+    ]
+    for label in labels:
+        if not any(bool(row.label) == bool(label) for row in rows):
+            where = f"in the {split} split" if split else "outside the train split"
+            raise ManifestError(f"{manifests[0]}: no {'attacks' if label else 'genuine faces'} {where}")
     opened = [open_scorer(model) for model in models]
     thresholds = [card.threshold for card, _ in opened]
     found: list[list[Held]] = [[] for _ in models]
@@ -173,12 +194,14 @@ def under_changes(
         yield change, judged, scores
 
 
-def genuine(manifest: Manifest, most: int, *, seed: int = 0, split: Split | None = None) -> list[Sample]:
-    """Returns genuine rows of a split, or of all but train: at most `most`, drawn by the seed."""
+def drawn(
+    manifest: Manifest, label: int, most: int, *, seed: int = 0, split: Split | None = None
+) -> list[Sample]:
+    """Returns rows of a label (0: genuine), of a split or of all but train: at most `most`, by the seed."""
     from facetrust.data.manifest import absolute
 
     wanted = [row for row in manifest.samples() if row.split == split or (not split and row.split != "train")]
-    rows = [row for row in wanted if not row.label]
+    rows = [row for row in wanted if bool(row.label) == bool(label)]
     if len(rows) > most:
         kept = np.random.default_rng(seed).choice(len(rows), most, replace=False)
         rows = [rows[place] for place in sorted(kept.tolist())]
@@ -204,18 +227,33 @@ def _counted(
     threshold: float,
     judged: NDArray[np.bool_],
 ) -> Held:
-    alarms = judged & (scores >= threshold)
-    low, high = _interval(alarms, np.array([row.subject or row.path for row in rows], dtype=object))
-    return Held(
+    people = np.array([row.subject or row.path for row in rows], dtype=object)
+    positive = np.array([bool(row.label) for row in rows])
+    alarms = (judged & (scores >= threshold))[~positive]
+    low, high = _interval(alarms, people[~positive])
+    held = Held(
         model=card.name,
         change=change,
-        faces=len(rows),
+        faces=len(alarms),
         false_alarms=float(alarms.mean()),
         low=low,
         high=high,
-        median=float(np.nanmedian(scores)),
-        not_judged=float(1 - judged.mean()),
+        median=float(np.nanmedian(scores[~positive])),
+        not_judged=float(1 - judged[~positive].mean()),
     )
+    if not positive.any():
+        return held
+    passed, told = (judged & (scores < threshold))[positive], ~np.isnan(scores)
+    low, high = _interval(passed, people[positive])
+    attacks = Passed(
+        attacks=len(passed),
+        passed=float(passed.mean()),
+        low=low,
+        high=high,
+        not_judged=float(1 - judged[positive].mean()),
+    )
+    ranked = auc(positive[told].astype(int), scores[told])
+    return held.model_copy(update={"attacks": attacks, "auc": ranked})
 
 
 def _interval(hits: NDArray[np.bool_], people: NDArray[np.object_]) -> tuple[float, float]:

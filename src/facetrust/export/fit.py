@@ -10,7 +10,7 @@ import numpy as np
 
 from facetrust.data.manifest import Manifest, absolute, whole_pictures
 from facetrust.errors import ImageError, ManifestError, MetricError
-from facetrust.evaluation.invariance import genuine, qualities_of, under_changes
+from facetrust.evaluation.invariance import drawn, qualities_of, under_changes
 from facetrust.evaluation.quality_limits import fit_limits
 from facetrust.evaluation.scorers import open_scorer
 from facetrust.imaging import read_sample
@@ -133,16 +133,16 @@ def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: 
     manifest = "+".join(each.hash for each in manifests)
     changed = None
     if any(rule.endswith("/change") for rule in rules):
-        drawn = [row for each in manifests for row in genuine(each, _TRIED, split="dev")]
-        drawn = whole_pictures(drawn) if task_named(card.task).unit == "picture" else drawn
+        genuine = [row for each in manifests for row in drawn(each, 0, _TRIED, split="dev")]
+        genuine = whole_pictures(genuine) if task_named(card.task).unit == "picture" else genuine
         attacks = [row for row in rows if row.label]
         if len(attacks) > (most := _TRIED * len(manifests)):
             chosen = np.random.default_rng(0).choice(len(attacks), most, replace=False)
             attacks = [attacks[place] for place in sorted(chosen.tolist())]
-        tried = np.array([0] * len(drawn) + [1] * len(attacks))
+        tried = np.array([0] * len(genuine) + [1] * len(attacks))
         changed = {
             change: (tried, np.where(judged, values, np.nan))
-            for change, (judged,), (values,) in under_changes([(card, scorer)], [*drawn, *attacks])
+            for change, (judged,), (values,) in under_changes([(card, scorer)], [*genuine, *attacks])
         }
     found = tuple(
         fit_threshold(rule, labels, scores, manifest=manifest, split="dev", domains=domains, changed=changed)
