@@ -220,14 +220,16 @@ def judged_of(manifest_file: Path, model: str) -> frozenset[str]:
     from facetrust.evaluation.invariance import qualities_of
     from facetrust.evaluation.scorers import open_scorer
     from facetrust.imaging import read_sample
+    from facetrust.records import QualityLimits
 
     manifest, (card, _) = Manifest.read(manifest_file), open_scorer(model)
+    limits = card.limits or QualityLimits()
     rows = [row for row in manifest.samples() if row.split != "train"]
     qualities = qualities_of(absolute(rows, manifest.root), read_sample)
     return frozenset(
         row.path
         for row, quality in zip(rows, qualities, strict=True)
-        if quality is not None and card.limits.reason(quality) is None
+        if quality is not None and limits.reason(quality) is None
     )
 
 

@@ -101,7 +101,7 @@ def test_a_face_is_measured_inside_its_box_and_the_picture(portrait):
     cut = portrait[62:174, 178:266]
     whole = quality_of(cut, (0.0, 0.0, 88.0, 112.0))
     outside = quality_of(cut, (-30.0, -40.0, 148.0, 192.0))
-    assert outside == whole.model_copy(update={"size": 148.0})
+    assert outside == whole.model_copy(update={"size": 148.0, "room": 88 / 192})
     assert quality_of(cut, (500.0, 500.0, 20.0, 30.0)).size == 20
 
 
@@ -149,3 +149,13 @@ def test_the_median_of_a_track(portrait):
     assert found.size == 88
     assert found.luminance == sorted(each.luminance for each in (dark, plain, small))[1]
     assert median_quality([plain]) == plain
+
+
+def test_room_is_what_a_picture_leaves_around_the_face():
+    """Short side of the picture over the box's long one, wherever the box lies."""
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    assert quality_of(image, (100.0, 60.0, 90.0, 120.0)).room == pytest.approx(2.0)
+    assert quality_of(image, (0.0, 0.0, 120.0, 60.0)).room == pytest.approx(2.0)
+    cut = np.ascontiguousarray(image[60:180, 100:190])
+    assert quality_of(cut, (0.0, 0.0, 90.0, 120.0)).room == pytest.approx(0.75)
+    assert quality_of(cut, (-5.0, -5.0, 100.0, 130.0)).room == pytest.approx(90 / 130)

@@ -11,7 +11,7 @@ from facetrust.records import ModelCard, Preprocessing, Quality, QualityLimits
 
 GOOD = Quality(
     size=80, sharpness=0.3, luminance=0.5, dark=0.0, bright=0.0, chroma=4.0, tones=0.9, shading=0.6, framed=0,
-    yaw=0.1, pitch=-0.1, roll=0.0,
+    room=1.5, yaw=0.1, pitch=-0.1, roll=0.0,
 )  # fmt: skip
 LIMITS = QualityLimits(
     least_size=64,
@@ -25,6 +25,7 @@ LIMITS = QualityLimits(
     least_tones=0.2,
     least_shading=0.2,
     most_framed=2,
+    least_room=1.2,
     most_yaw=0.6,
     most_pitch=0.5,
     most_roll=0.4,
@@ -45,6 +46,8 @@ LIMITS = QualityLimits(
         ("tones", 0.1, "least_tones", "drawn or of too few tones"),
         ("shading", 0.1, "least_shading", "drawn or of too few tones"),
         ("framed", 3, "most_framed", "a picture inside a window or frame"),
+        ("room", 1.1, "least_room", "the picture ends at the face"),
+        ("room", None, "least_room", "the picture ends at the face"),
         ("yaw", 0.7, "most_yaw", "turned away"),
         ("yaw", -0.7, "most_yaw", "turned away"),
         ("yaw", None, "most_yaw", "turned away"),

@@ -12,10 +12,10 @@ from facetrust.runtime.words import REASONS, reason_says, verdict_says, words
 from facetrust.tasks import task_named, task_names
 
 POOR = Quality(
-    size=10, sharpness=0, luminance=0, dark=1, bright=1, chroma=0, tones=0, shading=0, framed=4,
+    size=10, sharpness=0, luminance=0, dark=1, bright=1, chroma=0, tones=0, shading=0, framed=4, room=0.5,
     yaw=3, pitch=3, roll=3,
 )  # fmt: skip
-LEAST = {"size": 50, "sharpness": 1, "luminance": 0.5, "chroma": 1, "tones": 0.5, "shading": 0.5}
+LEAST = {"size": 50, "sharpness": 1, "luminance": 0.5, "chroma": 1, "tones": 0.5, "shading": 0.5, "room": 1}
 MOST = {"dark": 0, "bright": 0, "framed": 0, "yaw": 1, "pitch": 1, "roll": 1}
 STRICT = QualityLimits(
     **{f"least_{name}": value for name, value in LEAST.items()},

@@ -50,6 +50,7 @@ def quality_of(image: Pixels, box: Box, points: Points = ()) -> Quality:
         tones=tones(crop),
         shading=shading(grey),
         framed=framed(image, box),
+        room=min(image.shape[:2]) / max(1.0, *box[2:]),
         **({} if pose is None else pose._asdict()),
     )
 

@@ -31,6 +31,8 @@ class Quality(Record):
         evenly painted.
     framed: on how many of its four sides, 0 to 4, the picture ends at a straight edge beside one even colour,
         as a photo does in a window.
+    room: short side of the picture in long sides of the box, 0 or more; below 1 the picture ends at the face,
+        as one that was cut out. None where it was not measured.
     yaw, pitch, roll: how it is turned, in radians, by its five points (`facetrust.imaging.pose.pose_of`):
         to the picture's right, down, its crown to the picture's right. None without five points.
     """
@@ -44,6 +46,7 @@ class Quality(Record):
     tones: Share
     shading: Share
     framed: Annotated[int, Field(ge=0, le=4)]
+    room: AtLeast0 | None = None
     yaw: Angle | None = None
     pitch: Angle | None = None
     roll: Angle | None = None
@@ -52,7 +55,7 @@ class Quality(Record):
 class QualityLimits(Record):
     """Between which qualities a model is proven; None where it has no limit. Units are those of `Quality`.
 
-    Of angles the absolute value counts, and a face of unknown pose lies beyond any limit to it.
+    Of angles the absolute value counts; a face whose pose or room is not known lies beyond any limit to it.
     """
 
     least_size: AtLeast0 | None = None
@@ -66,6 +69,7 @@ class QualityLimits(Record):
     least_tones: Share | None = None
     least_shading: Share | None = None
     most_framed: Annotated[int, Field(ge=0, le=4)] | None = None
+    least_room: AtLeast0 | None = None
     most_yaw: Turn | None = None
     most_pitch: Turn | None = None
     most_roll: Turn | None = None
@@ -82,6 +86,7 @@ class QualityLimits(Record):
         """Returns the names of the limits that a face lies beyond, in the order of the fields."""
         values = {name: value for name, value in self.model_dump().items() if value is not None}
         measured = quality.model_dump()
+        measured["room"] = quality.room or 0.0
         for angle in ("yaw", "pitch", "roll"):
             measured[angle] = math.inf if measured[angle] is None else abs(measured[angle])
         return tuple(
@@ -104,6 +109,7 @@ class QualityLimits(Record):
             "least_tones": "drawn or of too few tones",
             "least_shading": "drawn or of too few tones",
             "most_framed": "a picture inside a window or frame",
+            "least_room": "the picture ends at the face",
             "most_yaw": "turned away",
             "most_pitch": "turned away",
             "most_roll": "tilted",

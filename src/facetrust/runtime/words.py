@@ -39,6 +39,8 @@ REASONS = {
     "no colour": "The face has no colour, and the model is proven on colour pictures alone.",
     "a picture inside a window or frame": "The picture has straight even borders, as a photo in a window or "
     "frame; the model is not proven on these.",
+    "the picture ends at the face": "The picture shows the face and nothing around it, as one that was cut "
+    "out; the model is not proven on these. Give one that shows the whole head.",
     "turned away": "The face is turned too far to the side, up or down for this model.",
     "tilted": "The head is tilted too far for this model.",
 }

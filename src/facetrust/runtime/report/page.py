@@ -42,6 +42,7 @@ _QUALITIES = {
     "tones": "tones",
     "shading": "shading",
     "framed": "straight borders",
+    "room": "room around it",
 }
 _ANGLES = {"yaw": "turned to the picture's right", "pitch": "turned down", "roll": "tilted"}
 
