@@ -3,9 +3,9 @@
     facetrust export antispoof-tiny --limits antispoof-tiny --limit least_room=0 --out out/anywhere.onnx
     python benchmarks/picture_cuts.py out/anywhere.onnx --data data/nuaa.parquet [--split dev]
 
-Each face of the manifests, whose pictures must show its surroundings, is cut to a square around it of so many
-sides of its box. A row a cut: faces within the limits of the model's card, of these the attacks below its
-threshold and the genuine faces at or above it.
+Each face of the manifests, whose pictures must show its surroundings, is cut to a square around it, as many
+sides of its box as `room` says. One row per cut: faces within the limits of the model's card, of these the
+attacks below its threshold and the genuine faces at or above it.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def print_audit(found: AuditReport, written: Path) -> None:
 
 
 def print_held(held: Sequence[Held], *, as_json: bool) -> None:
-    """Prints how models hold under harmless changes: a row a change, three columns a model, or six."""
+    """Prints how models hold under harmless changes: one row per change, three columns per model, or six."""
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in held], indent=2))
         return

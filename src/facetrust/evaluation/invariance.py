@@ -243,7 +243,7 @@ def _counted(
     )
     if not positive.any():
         return held
-    passed, told = (judged & (scores < threshold))[positive], ~np.isnan(scores)
+    passed, scored = (judged & (scores < threshold))[positive], ~np.isnan(scores)
     low, high = _interval(passed, people[positive])
     attacks = Passed(
         attacks=len(passed),
@@ -252,7 +252,7 @@ def _counted(
         high=high,
         not_judged=float(1 - judged[positive].mean()),
     )
-    ranked = auc(positive[told].astype(int), scores[told])
+    ranked = auc(positive[scored].astype(int), scores[scored])
     return held.model_copy(update={"attacks": attacks, "auc": ranked})
 
 
