@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +102,23 @@ def _judged(rows: Sequence[Sample], limits: QualityLimits) -> list[Sample]:
     ]
 
 
+def _tried(
+    unit: str, manifests: Sequence[Manifest], rows: Sequence[Sample], bounded: Collection[str]
+) -> list[Sample]:
+    """The dev faces that a rule per change needs: genuine ones for BPCER, attacks of `rows` for APCER."""
+    tried: list[Sample] = []
+    if "bpcer" in bounded:
+        genuine = [row for each in manifests for row in drawn(each, 0, _TRIED, split="dev")]
+        tried += whole_pictures(genuine) if unit == "picture" else genuine
+    if "apcer" in bounded:
+        attacks = [row for row in rows if row.label]
+        if len(attacks) > (most := _TRIED * len(manifests)):
+            chosen = np.random.default_rng(0).choice(len(attacks), most, replace=False)
+            attacks = [attacks[place] for place in sorted(chosen.tolist())]
+        tried += attacks
+    return tried
+
+
 def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: Sequence[str]) -> Fitted:
     rows = [
         row
@@ -132,17 +149,13 @@ def _decided(file: Path, card: ModelCard, manifests: Sequence[Manifest], rules: 
     domains = [row.domain or "" for row in rows]
     manifest = "+".join(each.hash for each in manifests)
     changed = None
-    if any(rule.endswith("/change") for rule in rules):
-        genuine = [row for each in manifests for row in drawn(each, 0, _TRIED, split="dev")]
-        genuine = whole_pictures(genuine) if task_named(card.task).unit == "picture" else genuine
-        attacks = [row for row in rows if row.label]
-        if len(attacks) > (most := _TRIED * len(manifests)):
-            chosen = np.random.default_rng(0).choice(len(attacks), most, replace=False)
-            attacks = [attacks[place] for place in sorted(chosen.tolist())]
-        tried = np.array([0] * len(genuine) + [1] * len(attacks))
+    bounded = {rule.partition("@")[0] for rule in rules if rule.endswith("/change")}
+    if bounded:
+        tried = _tried(task_named(card.task).unit, manifests, rows, bounded)
+        truth = np.array([int(bool(row.label)) for row in tried])
         changed = {
-            change: (tried, np.where(judged, values, np.nan))
-            for change, (judged,), (values,) in under_changes([(card, scorer)], [*genuine, *attacks])
+            change: (truth, np.where(judged, values, np.nan))
+            for change, (judged,), (values,) in under_changes([(card, scorer)], tried)
         }
     found = tuple(
         fit_threshold(rule, labels, scores, manifest=manifest, split="dev", domains=domains, changed=changed)
