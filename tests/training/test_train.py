@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from facetrust.data.manifest import Manifest
 from facetrust.errors import ManifestError, ModelError, UnknownName, UsageError
+from facetrust.evaluation.evaluate import evaluate
 from facetrust.models import create_model, load_checkpoint, save_checkpoint
-from facetrust.records import ModelCard, Preprocessing, Sample, sha256_of
+from facetrust.records import ModelCard, Preprocessing, Sample, Scores, sha256_of
 from facetrust.training.learner import Learner
 from facetrust.training.recipe import Recipe, check_recipe, load_recipe
-from facetrust.training.train import _origins, train
+from facetrust.training.train import _origins, _precision, train
 
 # isort: split
 import timm
@@ -57,7 +58,9 @@ def recipe_of(manifest: Path, **changes: Any) -> Recipe:
 
 
 def state(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    found: dict[str, Any] = torch.load(
+        run / "checkpoints" / "last.ckpt", weights_only=True, map_location="cpu"
+    )
     return found
 
 
@@ -412,3 +415,41 @@ def test_a_student_learns_where_a_convolutional_teacher_looks(manifest: Path, tm
     out = train(taught, out=tmp_path / "student")
     rows = (out / "log" / "version_0" / "metrics.csv").read_text().splitlines()
     assert any("spatial-attention" in name for name in rows[0].split(","))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "bfloat", "flags", "expected"),
+    [
+        (False, False, {}, "32-true"),
+        (True, True, {}, "bf16-mixed"),
+        (True, False, {}, "16-mixed"),
+        (True, True, {"accelerator": "cpu"}, "32-true"),
+        (True, True, {"accelerator": "gpu"}, "bf16-mixed"),
+    ],
+)
+def test_the_precision_follows_the_machine_that_computes(
+    gpu: bool, bfloat: bool, flags: dict[str, Any], expected: str
+) -> None:
+    says = patch.multiple(
+        torch.cuda, is_available=lambda: gpu, is_bf16_supported=lambda including_emulation: bfloat
+    )
+    with says:
+        assert _precision(flags.get("accelerator", "auto")) == expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_scores_as_a_cpu_does(run: Path, manifest: Path, tmp_path: Path) -> None:
+    by_gpu = Scores.read(evaluate(run, manifest, out=tmp_path / "gpu", baselines=False))
+    with patch.object(torch.cuda, "is_available", return_value=False):
+        by_cpu = Scores.read(evaluate(run, manifest, out=tmp_path / "cpu", baselines=False))
+    assert by_gpu.scores.tolist() == pytest.approx(by_cpu.scores.tolist(), abs=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_what_a_gpu_began_a_cpu_ends(manifest: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(manifest)
+    train(recipe, out=tmp_path, stop_after=2)
+    trainer = recipe.trainer.model_copy(update={"flags": {**recipe.trainer.flags, "accelerator": "cpu"}})
+    train(recipe.model_copy(update={"trainer": trainer}), out=tmp_path, resume=True)
+    assert {value.device.type for value in load_file(tmp_path / "model.safetensors").values()} == {"cpu"}
+    assert state(tmp_path)["epoch"] == recipe.trainer.epochs - 1

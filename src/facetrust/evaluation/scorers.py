@@ -102,7 +102,8 @@ def open_run(
             failed = {entry.path: entry.reason for entry in faces["failed"]}
             values: Iterator[Any] = iter(())
             if len(faces["target"]):
-                with torch.no_grad():
+                # In whole single precision, so that a GPU says what a CPU says.
+                with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                     crops = faces["views"]["student"].to(device)
                     judged = answers(model, crops)
                     judged = (judged + answers(model, crops.flip(-1)) if flip else judged).cpu()

@@ -50,7 +50,8 @@ def begin(recipe: Recipe, model: nn.Module, made: Assembly, rows: Sequence[Sampl
             raise UsageError(f"inherit: {teacher.path} is fed otherwise; give the recipe its preprocessing")
         _log.info("inheriting from %s", teacher.path)
         model.eval()
-        inherit(model, made.task.teachers[name].model, _faces(recipe, rows))
+        # On the CPU, as the student is; the teacher may have answered on a GPU before.
+        inherit(model, made.task.teachers[name].model.cpu(), _faces(recipe, rows))
         model.train()
 
 

@@ -207,7 +207,7 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
     bar = [RichProgressBar(console_kwargs={"stderr": True})] if flags.get("enable_progress_bar", True) else []
     precision = settings.precision
     if precision == "auto":
-        precision = "16-mixed" if torch.cuda.is_available() else "32-true"
+        precision = _precision(flags.get("accelerator", "auto"))
     return Trainer(
         default_root_dir=out,
         max_epochs=min(settings.epochs, stop_after or settings.epochs),
@@ -222,12 +222,19 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
     )
 
 
+def _precision(accelerator: str) -> str:
+    """Returns what `auto` stands for: mixed on a GPU, in bfloat16 where it can (no loss is scaled then)."""
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+
+
 def _attention_for(trainer: Trainer) -> AbstractContextManager[None]:
     """Picks plain attention on a CPU in half precision, whose fused kernel is slow backwards.
 
     `benchmarks/attention_kernel.py` measures both.
     """
-    if trainer.precision == "bf16-mixed" and not torch.cuda.is_available():
+    if trainer.precision == "bf16-mixed" and trainer.strategy.root_device.type == "cpu":
         return sdpa_kernel(SDPBackend.MATH)  # type: ignore[no-any-return]
     return nullcontext()
 
