@@ -21,7 +21,7 @@ from facetrust.imaging import (
     read_image,
     to_tensor,
 )
-from facetrust.imaging.crop import FLAT
+from facetrust.imaging.crop import DARK, FLAT
 from facetrust.records import Preprocessing
 
 RNG = np.random.default_rng(0)
@@ -199,21 +199,36 @@ def test_to_tensor_is_the_formula():
     np.testing.assert_allclose(bgr, crop[:, :, ::-1].transpose(2, 0, 1))
 
 
+LEVELS = np.arange(256, dtype=np.uint8).reshape(16, 16, 1) ^ np.array([0, 85, 170], np.uint8)
+
+
 @pytest.mark.parametrize("color", ["RGB", "BGR"])
-@pytest.mark.parametrize("standardize", [False, True])
-def test_to_tensor_is_the_formula_to_the_bit(color, standardize):
+def test_to_tensor_is_the_formula_to_the_bit(color):
     """In float32, one operation after the other; a part of a picture is what it is alone."""
-    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1) ^ np.array([0, 85, 170], np.uint8)
-    how = Preprocessing(
-        mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), color=color, standardize=standardize
-    )
-    for crop in (levels, levels[3:14, 2:15]):
+    how = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), color=color)
+    for crop in (LEVELS, LEVELS[3:14, 2:15]):
         pixels = crop[:, :, ::-1] if color == "BGR" else crop
         scaled = pixels.astype(np.float32) * np.float32(1 / 255)
         wanted = (scaled - np.float32(how.mean)) / np.float32(how.std)
-        if standardize:
-            wanted = (wanted - wanted.mean()) / max(float(wanted.std()), FLAT)
         assert np.array_equal(to_tensor(crop, how), wanted.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("color", ["RGB", "BGR"])
+@pytest.mark.parametrize(("grey_world", "standardize"), [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("crop", [LEVELS, LEVELS[3:14, 2:15], LEVELS // 64, np.zeros_like(LEVELS)])
+def test_what_depends_on_the_whole_crop_is_its_formula_pixel_by_pixel(color, grey_world, standardize, crop):
+    how = Preprocessing(
+        mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), color=color,
+        grey_world=grey_world, standardize=standardize,
+    )  # fmt: skip
+    values = (crop[:, :, ::-1] if color == "BGR" else crop).astype(np.float64) / 255
+    if grey_world:
+        channels = np.maximum(values.mean((0, 1)), DARK)
+        values = values * channels.mean() / channels
+    wanted = (values - how.mean) / how.std
+    if standardize:
+        wanted = (wanted - wanted.mean()) / max(wanted.std(), FLAT)
+    np.testing.assert_allclose(to_tensor(crop, how), wanted.transpose(2, 0, 1), atol=2e-6)
 
 
 def test_quarter_turns_go_counter_clockwise_and_fit_within_only_shrinks():

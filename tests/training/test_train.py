@@ -359,8 +359,11 @@ def test_flip_teaches_a_folded_student_from_the_cache_as_it_does_live(
         "data": {"manifests": [str(manifest)], "length": 16, "augment": {"draws": 1}},
         "losses": {"feature-distillation": {"weight": 20}, "attention-distillation": {}},
         "teachers": [{"path": str(teacher), "sees": "student", "classes": True}],
-        "trainer": {"epochs": 3, "batch_size": 8, "workers": 0, "flags": {"enable_progress_bar": False}},
-    }
+        "trainer": {
+            "epochs": 3, "batch_size": 8, "workers": 0, "precision": "32-true",
+            "flags": {"enable_progress_bar": False},
+        },
+    }  # fmt: skip
     runs = [
         train(recipe_of(manifest, **taught, cache=cache), out=tmp_path / name)
         for name, cache in (

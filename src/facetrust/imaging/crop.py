@@ -311,22 +311,40 @@ def _edges(
 
 @lru_cache(maxsize=16)
 def _levels(top: float, mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
-    """What each of the 256 levels of a channel becomes: (1, 256, 3)."""
-    scaled = np.arange(256, dtype=np.float32)[:, None] * np.float32(top / 255.0)
-    normal = (scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return np.asarray(normal[None], dtype=np.float32)
+    """What each of the 256 levels of a channel becomes: (256, 3)."""
+    return _normal(np.full(3, top / 255.0), np.asarray(mean, np.float32), np.asarray(std, np.float32))
+
+
+def _normal(
+    scale: NDArray[np.float64], mean: NDArray[np.float32], std: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    levels = np.arange(256, dtype=np.float32)[:, None] * scale.astype(np.float32)
+    return np.asarray((levels - mean) / std, dtype=np.float32)
+
+
+def _levels_of(pixels: Pixels, how: Preprocessing) -> NDArray[np.float32]:
+    """What each level of a channel of this very crop becomes, (256, 3): found from how often each occurs."""
+    # One channel's counts are (256,) or (256, 1), as OpenCV's version has it.
+    channels = [cv2.calcHist([pixels], [channel], None, [256], [0, 256]) for channel in range(3)]
+    counts = np.stack([channel.ravel() for channel in channels], axis=1).astype(np.float64)
+    levels = _levels(how.top, tuple(how.mean), tuple(how.std))
+    size = pixels.shape[0] * pixels.shape[1]
+    if how.grey_world:
+        level = np.maximum(np.arange(256) @ counts / size / 255.0, DARK)
+        scale = level.mean() / level * (how.top / 255.0)
+        levels = _normal(scale, np.asarray(how.mean, np.float32), np.asarray(how.std, np.float32))
+    if how.standardize:
+        mean = (levels * counts).sum() / (3 * size)
+        spread = np.sqrt((np.square(levels - mean) * counts).sum() / (3 * size))
+        levels = ((levels - mean) / max(float(spread), FLAT)).astype(np.float32)
+    return levels
 
 
 def to_tensor(crop: Pixels, how: Preprocessing) -> NDArray[np.float32]:
     """Returns a crop (h, w, 3) uint8 RGB as (3, h, w) float32, normalised as the card says."""
     pixels = np.ascontiguousarray(crop[:, :, ::-1]) if how.color == "BGR" else crop
-    normal: NDArray[np.float32]
-    if how.grey_world:
-        level = np.maximum(pixels.mean((0, 1), dtype=np.float64) / 255.0, DARK)
-        scale = (level.mean() / level * (how.top / 255.0)).astype(np.float32)
-        normal = (pixels * scale - np.asarray(how.mean, np.float32)) / np.asarray(how.std, np.float32)
+    if how.grey_world or how.standardize:
+        levels = _levels_of(pixels, how)
     else:
-        normal = cv2.LUT(pixels, _levels(how.top, tuple(how.mean), tuple(how.std)))  # type: ignore[assignment]
-    if how.standardize:
-        normal = (normal - normal.mean()) / max(float(normal.std()), FLAT)
-    return np.ascontiguousarray(normal.transpose(2, 0, 1))
+        levels = _levels(how.top, tuple(how.mean), tuple(how.std))
+    return np.ascontiguousarray(cv2.LUT(pixels, levels[None]).transpose(2, 0, 1))

@@ -208,18 +208,20 @@ def _trainer(recipe: Recipe, out: Path, stop_after: int | None) -> Trainer:
     precision = settings.precision
     if precision == "auto":
         precision = _precision(flags.get("accelerator", "auto"))
-    return Trainer(
-        default_root_dir=out,
-        max_epochs=min(settings.epochs, stop_after or settings.epochs),
-        callbacks=[keep, *bar],
-        logger=[CSVLogger(out, name="log"), TensorBoardLogger(out, name="tensorboard", version="")],
-        plugins=[WholeCheckpoints()],
-        precision=precision,  # type: ignore[arg-type]
-        gradient_clip_val=settings.clip or None,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        **{"enable_model_summary": False, "log_every_n_steps": 10, **flags},
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "GPU available but not used")  # The recipe decides.
+        return Trainer(
+            default_root_dir=out,
+            max_epochs=min(settings.epochs, stop_after or settings.epochs),
+            callbacks=[keep, *bar],
+            logger=[CSVLogger(out, name="log"), TensorBoardLogger(out, name="tensorboard", version="")],
+            plugins=[WholeCheckpoints()],
+            precision=precision,  # type: ignore[arg-type]
+            gradient_clip_val=settings.clip or None,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **{"enable_model_summary": False, "log_every_n_steps": 10, **flags},
+        )
 
 
 def _precision(accelerator: str) -> str:
