@@ -170,6 +170,16 @@ class TestOptions:
         assert run("check", photo, "--task", "antispoof", "--model", f"deepfake={bright_model}") == 2
         assert "is for deepfake, which is not asked; add --task deepfake" in capsys.readouterr().err
 
+    def test_the_second_model_for_a_task_is_refused_and_does_not_take_the_place_of_the_first(
+        self, photo, bright_model, another, capsys
+    ):
+        second = another("antispoof", ALWAYS)
+        for asked in (("--task", "antispoof"), BOTH):
+            assert run("check", photo, *asked, "--model", bright_model, "--model", second) == 2
+            said = capsys.readouterr().err
+            assert f"--model {second}: there is a model for antispoof already; give one" in said
+            assert len(said.splitlines()) == 1
+
     def test_each_question_has_its_row_and_one_that_fails_is_status_1(
         self, photo, bright_model, another, tmp_path, capsys
     ):

@@ -85,6 +85,10 @@ def test_the_statuses_and_what_is_said(pictures, bright_model, tmp_path, capsys)
         (("a.png", "--task", "recognition"), "recognition: a scan asks questions whose answers are scores"),
         (("a.png", "--task", "nosuch"), "no task named 'nosuch'"),
         (("a.png", "--model", "antispoof=none.onnx"), "none.onnx: no such model file"),
+        (
+            ("a.png", "--model", "antispoof-tiny", "--model", "antispoof-small"),
+            "--model antispoof-small: there is a model for antispoof already; give one",
+        ),
         (("a.png", "--threshold", "2"), "2.0 is not above 0 and below 1"),
         (("http://127.0.0.1:9/x",), "http://127.0.0.1:9/x: "),
     ],

@@ -55,6 +55,7 @@ def test_this_machine_is_known_by_its_names(host):
         (["--model", "antispoof-small"], "give the task"),
         (["--model", "antispof=a.onnx"], "did you mean 'antispoof'"),
         (["--model", "antispoof=missing.onnx"], "missing.onnx"),
+        (["--model", "antispoof=a.onnx", "--model", "antispoof=b.onnx"], "a model for antispoof already"),
         (["--detector", "missing.onnx"], "missing.onnx"),
         (["--longest-video", "0"], "longest-video"),
         (["--work-seconds", "nan"], "work-seconds"),

@@ -18,7 +18,7 @@ def models_by_task(
     """Returns task → model for `--model TASK=FILE`; `--model FILE` is for the one task asked, or its card's.
 
     Raises:
-        UsageError: a model is for a task that is not asked.
+        UsageError: a model is for a task that is not asked, or the second for one.
         ModelError: a file whose card has to be read cannot be used.
     """
     from facetrust.runtime.model import load_model
@@ -32,17 +32,18 @@ def models_by_task(
             task = tasks[0] if isinstance(model, str) else model.card.task
         if task not in tasks:
             raise UsageError(f"--model {entry}: is for {task}, which is not asked; add --task {task}")
+        if task in given:
+            raise UsageError(f"--model {entry}: there is a model for {task} already; give one")
         given[task] = model
     return given
 
 
 def model_files_by_task(models: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
-    """Returns what `models_by_task` does, but names and files as they were given, and opens none for long."""
-    files: dict[str, str] = {}
-    for entry in models:
-        for task, model in models_by_task([entry], tasks).items():
-            files[task] = model if isinstance(model, str) else entry
-    return files
+    """Returns what `models_by_task` does, but names and files as they were given, and keeps none open."""
+    entries: dict[str, str] = {}
+    for entry, (task, model) in zip(models, models_by_task(models, tasks).items(), strict=True):
+        entries[task] = model if isinstance(model, str) else entry
+    return entries
 
 
 def thresholds_by_task(thresholds: Sequence[str], tasks: Sequence[str]) -> dict[str, float]:

@@ -141,5 +141,7 @@ def _by_task(models: list[str]) -> dict[str, str]:
         task, equals, name = entry.partition("=")
         if not equals:
             raise UsageError(f"--model {entry}: give the task that it answers, as TASK={entry}")
-        given[task_named(task).name] = name
+        if task_named(task).name in given:
+            raise UsageError(f"--model {entry}: there is a model for {task} already; give one")
+        given[task] = name
     return given
